@@ -1,0 +1,1 @@
+"""Types, IR, op table, rules, interpreter, analyses and rewrites: what a kernel means."""
