@@ -1,0 +1,1 @@
+"""High-level synthesis: scheduling, netlist, SystemVerilog, simulation."""
