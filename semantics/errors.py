@@ -151,6 +151,8 @@ CATALOGUE: dict[str, str] = {
     "H04": "memory ports",
     "H05": "kernel form that hardware doesn't have yet",
     "H06": "unknown target or option",
+    "N01": "netlist that is not valid",
+    "N02": "combinational loop",
     "X01": "tool missing",
     "X02": "tool failed",
     "X03": "tool timed out",
