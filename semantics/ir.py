@@ -31,8 +31,9 @@ from gemel.semantics.dtypes import DType
 from gemel.semantics.span import Span
 
 if TYPE_CHECKING:
-    from gemel.semantics.ops import Op
     from numpy.typing import NDArray
+
+    from gemel.semantics.ops import Op
 
 # --------------------------------------------------------------------------------------------------------------- names
 

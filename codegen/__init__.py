@@ -1,0 +1,1 @@
+"""IR to LLVM IR, just-in-time compilation, the CPU runtime."""

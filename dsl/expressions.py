@@ -1,0 +1,495 @@
+"""Evaluation of Python expressions while tracing: Python's own values by Python's rules, the kernel's by IR."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from gemel import arith, tensors
+from gemel.calls import Staged, call
+from gemel.scope import Cell, Frame
+from gemel.semantics import build, ir, ops
+from gemel.semantics.dtypes import BOOL
+from gemel.semantics.errors import GemelError, TraceError
+from gemel.semantics.span import Span
+from gemel.semantics.typerules import RuleError, join
+from gemel.tensors import Tensor
+from gemel.tracer import Retrace, tracer
+from gemel.values import COMPARISONS, OPERATORS, Traced, Value, operands, truth
+
+
+def evaluate(node: ast.expr, frame: Frame) -> Any:
+    """The value of an expression: a Python object, a traced scalar or a tensor."""
+    handler = _HANDLERS.get(type(node))
+    t = tracer()
+    before, t.span = t.span, frame.span(node)
+    if handler is None:
+        raise TraceError(
+            f"a {type(node).__name__} expression in a kernel",
+            code="P02",
+            span=t.span,
+            mend="compute it outside of the kernel, or write it with loops and conditions",
+        )
+    try:
+        return handler(node, frame)
+    except (GemelError, Retrace, RecursionError):
+        raise
+    except Exception as error:
+        raise TraceError(f"{type(error).__name__} while tracing: {error}", code="P12", span=frame.span(node)) from error
+    finally:
+        t.span = before
+
+
+def settle(x: Any, hint: str, span: Span) -> Any:
+    """A value that escapes from its expression, made independent of later stores."""
+    t = tracer()
+    if isinstance(x, Value):
+        e = t.let(x.expr, hint)
+        return x if e is x.expr else Value(e)
+    if isinstance(x, Tensor) and x.buffer is None and x.sources:
+        t.settled += 1
+        if ("materialise", t.settled) in t.decisions:
+            return tensors.materialise(x, hint, span)
+        t.lazies[t.settled] = x
+    return x
+
+
+def _constant(node: ast.Constant, frame: Frame) -> Any:
+    return node.value
+
+
+def _name(node: ast.Name, frame: Frame) -> Any:
+    found = frame.lookup(node.id, frame.span(node))
+    return found.load(frame.span(node)) if isinstance(found, Cell) else found
+
+
+def _binop(node: ast.BinOp, frame: Frame) -> Any:
+    a, b = evaluate(node.left, frame), evaluate(node.right, frame)
+    return binary(type(node.op).__name__, a, b, frame.span(node))
+
+
+def binary(name: str, a: Any, b: Any, span: Span) -> Any:
+    """A binary operator on anything."""
+    if arith.is_traced(a) or arith.is_traced(b):
+        tracer().span = span
+        return arith.binary(name, a, b, span)
+    if name == "Pow":
+        return a**b
+    return a @ b if name == "MatMult" else OPERATORS[name][1](a, b)
+
+
+def _unary(node: ast.UnaryOp, frame: Frame) -> Any:
+    x = evaluate(node.operand, frame)
+    span = frame.span(node)
+    if isinstance(node.op, ast.Not):
+        return Value(build.negate(truth(x, span), span)) if isinstance(x, Value) else not x
+    if not arith.is_traced(x):
+        return {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert}[type(node.op)](x)
+    if isinstance(node.op, ast.USub):
+        return arith.negative(x, span)
+    return arith.invert(x, span) if isinstance(node.op, ast.Invert) else x
+
+
+def _compare(node: ast.Compare, frame: Frame) -> Any:
+    span = frame.span(node)
+    left = evaluate(node.left, frame)
+    result: Any = True
+    for op, right_node in zip(node.ops, node.comparators, strict=True):
+        right = evaluate(right_node, frame)
+        one = _compared(op, left, right, span)
+        result = one if result is True else _both(result, one, span)
+        if not arith.is_traced(result) and not isinstance(result, np.ndarray) and not result:
+            return result
+        left = right
+    return result
+
+
+def _compared(op: ast.cmpop, a: Any, b: Any, span: Span) -> Any:
+    name = type(op).__name__
+    if name in COMPARISONS:
+        traced = arith.is_traced(a) or arith.is_traced(b)
+        if traced and (a is None or b is None or isinstance(a, str) or isinstance(b, str)):
+            return name == "NotEq"
+        return arith.compare(name, a, b, span) if traced else COMPARISONS[name][1](a, b)
+    if name in ("Is", "IsNot"):
+        return (a is b) == (name == "Is")
+    if arith.is_traced(a):
+        raise TraceError("`in` with a kernel's value", code="P02", span=span, mend="compare with each element")
+    return (a in b) == (name == "In")
+
+
+def _both(a: Any, b: Any, span: Span) -> Any:
+    if not arith.is_traced(a):
+        return b if a else a
+    if not arith.is_traced(b):
+        return a if b else b
+    return Value(build.both(truth(a, span), truth(b, span), span))
+
+
+def _boolop(node: ast.BoolOp, frame: Frame) -> Any:
+    is_and = isinstance(node.op, ast.And)
+    value = evaluate(node.values[0], frame)
+    for n, rest in enumerate(node.values[1:]):
+        if isinstance(value, Value):
+            tail = node.values[n + 1 :]
+            other = tail[0] if len(tail) == 1 else ast.copy_location(ast.BoolOp(node.op, tail), tail[0])
+            return _lazy_bool(is_and, truth(value, frame.span(node)), other, frame)
+        if bool(value) != is_and:
+            return value
+        value = evaluate(rest, frame)
+    return value
+
+
+def _lazy_bool(is_and: bool, first: ir.Expr, rest: ast.expr, frame: Frame) -> Any:
+    """`first and rest`: what `rest` needs is done only where it is asked for."""
+    span = frame.span(rest)
+    with tracer().block() as inner:
+        second = evaluate(rest, frame)
+        second_truth = truth(second, span) if isinstance(second, Value) else build.boolean(bool(second), span)
+    if not inner:
+        return Value(build.apply(ops.LAND if is_and else ops.LOR, first, second_truth, span=span))
+    out = tracer().scalar("both" if is_and else "either", BOOL, span)
+    early = (ir.Store(out, (), build.boolean(not is_and, span), span),)
+    late = (*inner, ir.Store(out, (), second_truth, span))
+    tracer().emit(ir.If(first, late if is_and else early, early if is_and else late, span))
+    return Value(ir.Load(out, (), span))
+
+
+def _ifexp(node: ast.IfExp, frame: Frame) -> Any:
+    test = evaluate(node.test, frame)
+    if not isinstance(test, Traced):
+        return evaluate(node.body if test else node.orelse, frame)
+    span = frame.span(node)
+    if isinstance(test, Tensor):
+        raise TraceError("a tensor as a condition", code="P06", span=span, mend="use gm.where(c, a, b)")
+    with tracer().block() as first:
+        then = evaluate(node.body, frame)
+    with tracer().block() as second:
+        orelse = evaluate(node.orelse, frame)
+    return choose(truth(test, span), then, first, orelse, second, span)
+
+
+def choose(cond: ir.Expr, then: Any, first: list[ir.Stmt], orelse: Any, second: list[ir.Stmt], span: Span) -> Any:
+    """`then if cond else orelse`; a branch where either side needs statements of its own.
+
+    Raises TraceError where the two are not both numbers.
+    """
+    if then is orelse and not first and not second:
+        return then
+    if isinstance(then, tuple) and isinstance(orelse, tuple) and len(then) == len(orelse) and not (first or second):
+        pairs = zip(then, orelse, strict=True)
+        return tuple(choose(cond, a, [], b, [], span) for a, b in pairs)
+    if isinstance(then, Tensor) or isinstance(orelse, Tensor):
+        raise TraceError("a choice between tensors", code="P11", span=span, mend="use gm.where(c, a, b)")
+    a, b = operands((then, orelse), span)
+    if not first and not second:
+        return Value(build.apply(ops.SELECT, cond, a, b, span=span))
+    try:
+        dtype = join(a.dtype, b.dtype)
+    except RuleError as error:
+        raise TraceError(error.what, code=error.code, span=span, mend=error.mend) from None
+    out = tracer().scalar("chosen", dtype, span)
+    first.append(ir.Store(out, (), build.convert(a, dtype), span))
+    second.append(ir.Store(out, (), build.convert(b, dtype), span))
+    tracer().emit(ir.If(cond, tuple(first), tuple(second), span))
+    return Value(ir.Load(out, (), span))
+
+
+def _attribute(node: ast.Attribute, frame: Frame) -> Any:
+    base = evaluate(node.value, frame)
+    if isinstance(base, Tensor) and not hasattr(base, node.attr):
+        method = _METHODS.get(node.attr)
+        if method is not None:
+            return lambda *args, **kwargs: method(base, *args, **kwargs)
+    try:
+        return getattr(base, node.attr)
+    except AttributeError as error:
+        raise TraceError(str(error), code="P08", span=frame.span(node)) from None
+
+
+def _subscript(node: ast.Subscript, frame: Frame) -> Any:
+    base = evaluate(node.value, frame)
+    key = evaluate_key(node.slice, frame)
+    return subscript(base, key, frame.span(node))
+
+
+def evaluate_key(node: ast.expr, frame: Frame) -> Any:
+    """What stands between the brackets of a subscript."""
+    if isinstance(node, ast.Slice):
+        parts = (None if p is None else evaluate(p, frame) for p in (node.lower, node.upper, node.step))
+        return slice(*parts)
+    if isinstance(node, ast.Tuple):
+        return tuple(evaluate_key(e, frame) for e in node.elts)
+    return evaluate(node, frame)
+
+
+def subscript(base: Any, key: Any, span: Span) -> Any:
+    """`base[key]` for a tensor, a NumPy array, or any Python object."""
+    if isinstance(base, np.ndarray) and _holds_traced(key):
+        base = tensors.constant(base, span)
+    if isinstance(base, Tensor):
+        return tensors.subscript(base, key, span)
+    if isinstance(key, Value):
+        if isinstance(base, list | tuple | dict):
+            raise TraceError(
+                f"a Python {type(base).__name__} indexed by a kernel's value",
+                code="P10",
+                span=span,
+                mend="make it a constant table: gm.array(values, i32)",
+            )
+        if isinstance(base, Value):
+            raise TraceError("a scalar has no elements", code="T08", span=span, mend="gm.bits(x, hi, lo) takes bits")
+    return base[key]
+
+
+def _holds_traced(key: Any) -> bool:
+    if isinstance(key, tuple):
+        return any(map(_holds_traced, key))
+    if isinstance(key, slice):
+        return any(map(arith.is_traced, (key.start, key.stop, key.step)))
+    return arith.is_traced(key)
+
+
+def _elements(nodes: list[ast.expr], frame: Frame) -> Iterator[Any]:
+    for node in nodes:
+        if isinstance(node, ast.Starred):
+            items = evaluate(node.value, frame)
+            if isinstance(items, Traced):
+                raise TraceError("* of a kernel's value", code="P02", span=frame.span(node), mend="write the elements")
+            yield from items
+        else:
+            yield settle(evaluate(node, frame), "element", frame.span(node))
+
+
+def _tuple(node: ast.Tuple, frame: Frame) -> Any:
+    return tuple(_elements(node.elts, frame))
+
+
+def _list(node: ast.List, frame: Frame) -> Any:
+    return list(_elements(node.elts, frame))
+
+
+def _set(node: ast.Set, frame: Frame) -> Any:
+    items = list(_elements(node.elts, frame))
+    _no_traced(items, "a set", frame.span(node))
+    return set(items)
+
+
+def _dict(node: ast.Dict, frame: Frame) -> Any:
+    result: dict[Any, Any] = {}
+    for key_node, value_node in zip(node.keys, node.values, strict=True):
+        if key_node is None:
+            result.update(evaluate(value_node, frame))
+            continue
+        key, value = evaluate(key_node, frame), evaluate(value_node, frame)
+        _no_traced([key, value], "a dict", frame.span(value_node))
+        result[key] = value
+    return result
+
+
+def _no_traced(items: list[Any], what: str, span: Span) -> None:
+    if any(map(arith.is_traced, items)):
+        raise TraceError(
+            f"{what} of a kernel's values", code="P02", span=span, mend="use a tensor, or separate variables"
+        )
+
+
+def _comprehension(node: ast.ListComp | ast.SetComp | ast.GeneratorExp, frame: Frame) -> list[Any]:
+    inner = Frame(frame.source, {}, frame, frame.globals)
+    out: list[Any] = []
+
+    def loop(generators: list[ast.comprehension]) -> None:
+        if not generators:
+            out.append(settle(evaluate(node.elt, inner), "element", frame.span(node.elt)))
+            return
+        first = generators[0]
+        for item in iterate(evaluate(first.iter, inner), frame.span(first.iter)):
+            bind_target(first.target, item, inner)
+            if all(_static_truth(evaluate(c, inner), frame.span(c)) for c in first.ifs):
+                loop(generators[1:])
+
+    loop(node.generators)
+    return out
+
+
+def _static_truth(x: Any, span: Span) -> bool:
+    if isinstance(x, Traced):
+        raise TraceError(
+            "a comprehension's condition that isn't known while tracing", code="P06", span=span, mend="write a loop"
+        )
+    return bool(x)
+
+
+def iterate(items: Any, span: Span) -> Iterator[Any]:
+    """The items of a loop that runs while tracing.
+
+    Raises TraceError where their number isn't known.
+    """
+    if isinstance(items, Range):
+        items = items.static(span)
+    if isinstance(items, Tensor):
+        items = [tensors.subscript(items, i, span) for i in range(arith.len_of(items))]
+    if isinstance(items, Traced) or not hasattr(items, "__iter__"):
+        raise TraceError(f"a loop over {type(items).__name__}", code="P02", span=span, mend="loop over range(...)")
+    for item in items:
+        tracer().step()
+        yield item
+
+
+class Range:
+    """What `range(...)` gives in a kernel: a loop of the kernel in `for`, unrolled in comprehensions."""
+
+    def __init__(self, *args: Any) -> None:
+        lo, hi, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
+        self.lo, self.hi, self.step = lo, hi, step
+
+    def static(self, span: Span) -> range:
+        """The Python range.
+
+        Raises TraceError where the bounds aren't known.
+        """
+        bounds = (self.lo, self.hi, self.step)
+        if any(isinstance(b, Traced) for b in bounds):
+            raise TraceError(
+                "range() with bounds that aren't known while tracing",
+                code="P06",
+                span=span,
+                mend="loop over it with a `for` statement",
+            )
+        return range(*(int(b) for b in bounds))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.static(tracer().span))
+
+    def __len__(self) -> int:
+        return len(self.static(tracer().span))
+
+
+def bind_target(target: ast.expr, value: Any, frame: Frame) -> None:
+    """Binds a name or a tuple of names, without variables of the kernel."""
+    if isinstance(target, ast.Name):
+        frame.locals[target.id] = value
+        return
+    if isinstance(target, ast.Tuple | ast.List):
+        for t, v in zip(target.elts, unpack(value, target.elts, frame.span(target)), strict=True):
+            bind_target(t, v, frame)
+        return
+    raise TraceError("this target in a comprehension", code="P02", span=frame.span(target))
+
+
+def unpack(value: Any, targets: list[ast.expr], span: Span) -> list[Any]:
+    """The items of a tuple assignment.
+
+    Raises TraceError where their number differs.
+    """
+    if any(isinstance(t, ast.Starred) for t in targets):
+        raise TraceError("a starred target", code="P02", span=span, mend="name each element")
+    items = list(iterate(value, span))
+    if len(items) != len(targets):
+        raise TraceError(f"{len(items)} values for {len(targets)} names", code="P12", span=span)
+    return items
+
+
+def _generator(node: ast.GeneratorExp, frame: Frame) -> Any:
+    return iter(_comprehension(node, frame))
+
+
+def _dictcomp(node: ast.DictComp, frame: Frame) -> Any:
+    pair = ast.copy_location(ast.Tuple([node.key, node.value], ast.Load()), node)
+    items = _comprehension(ast.copy_location(ast.ListComp(pair, node.generators), node), frame)
+    _no_traced([x for item in items for x in item], "a dict", frame.span(node))
+    return dict(items)
+
+
+def _lambda(node: ast.Lambda, frame: Frame) -> Any:
+    return Staged(node, frame)
+
+
+def _call(node: ast.Call, frame: Frame) -> Any:
+    fn = evaluate(node.func, frame)
+    args = [*_arguments(node.args, frame)]
+    kwargs: dict[str, Any] = {}
+    for kw in node.keywords:
+        value = evaluate(kw.value, frame)
+        kwargs.update(value if kw.arg is None else {kw.arg: value})
+    tracer().span = frame.span(node)
+    return call(fn, args, kwargs, frame.span(node))
+
+
+def _arguments(nodes: list[ast.expr], frame: Frame) -> Iterator[Any]:
+    for node in nodes:
+        if isinstance(node, ast.Starred):
+            yield from iterate(evaluate(node.value, frame), frame.span(node))
+        else:
+            yield evaluate(node, frame)
+
+
+def _named(node: ast.NamedExpr, frame: Frame) -> Any:
+    value = settle(evaluate(node.value, frame), node.target.id, frame.span(node))
+    existing = frame.locals.get(node.target.id)
+    if isinstance(existing, Cell):
+        existing.store(value, node.target.id, frame.span(node))
+    else:
+        frame.locals[node.target.id] = value
+    return value
+
+
+def _joined(node: ast.JoinedStr, frame: Frame) -> Any:
+    parts = []
+    for piece in node.values:
+        if isinstance(piece, ast.Constant):
+            parts.append(str(piece.value))
+        elif isinstance(piece, ast.FormattedValue):
+            value = evaluate(piece.value, frame)
+            spec = "" if piece.format_spec is None else evaluate(piece.format_spec, frame)
+            parts.append(repr(value) if isinstance(value, Traced) else format(value, spec))
+    return "".join(parts)
+
+
+def _slice(node: ast.Slice, frame: Frame) -> Any:
+    return evaluate_key(node, frame)
+
+
+_HANDLERS: dict[type[ast.expr], Callable[[Any, Frame], Any]] = {
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.BinOp: _binop,
+    ast.UnaryOp: _unary,
+    ast.Compare: _compare,
+    ast.BoolOp: _boolop,
+    ast.IfExp: _ifexp,
+    ast.Attribute: _attribute,
+    ast.Subscript: _subscript,
+    ast.Tuple: _tuple,
+    ast.List: _list,
+    ast.Set: _set,
+    ast.Dict: _dict,
+    ast.ListComp: _comprehension,
+    ast.SetComp: lambda node, frame: set(_comprehension(node, frame)),
+    ast.GeneratorExp: _generator,
+    ast.DictComp: _dictcomp,
+    ast.Lambda: _lambda,
+    ast.Call: _call,
+    ast.NamedExpr: _named,
+    ast.JoinedStr: _joined,
+    ast.Slice: _slice,
+}
+
+
+def _method(op: ops.Op) -> Callable[..., Any]:
+    def method(t: Tensor, axis: int | None = None, dtype: Any = None) -> Any:
+        return tensors.reduction(op, t, axis, dtype, tracer().span)
+
+    return method
+
+
+_METHODS: dict[str, Callable[..., Any]] = {
+    "sum": _method(ops.ADD),
+    "prod": _method(ops.MUL),
+    "min": _method(ops.MIN),
+    "max": _method(ops.MAX),
+}

@@ -1,0 +1,280 @@
+"""The functions of the language, `gm.*`: on a kernel's values while tracing, on plain numbers and arrays otherwise."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gemel import arith, tensors
+from gemel.semantics import build, ir, ops
+from gemel.semantics.convert import from_bits, from_python, to_bits
+from gemel.semantics.convert import saturate as saturate_value
+from gemel.semantics.dtypes import F64, DType, IntType, int_holding, width_of
+from gemel.semantics.errors import TraceError, TypeCheckError
+from gemel.semantics.ops import Op
+from gemel.semantics.storage import numpy_dtype
+from gemel.tensors import Tensor
+from gemel.tracer import here, tracer, tracing
+from gemel.values import NUMPY_TYPES, Traced, Value, as_expr, as_index, is_static, scalar_op, truth
+
+
+def _traced(*xs: object) -> bool:
+    return tracing() is not None or any(isinstance(x, Traced) for x in xs)
+
+
+def _element_type(dtype: object) -> DType:
+    if isinstance(dtype, DType):
+        return dtype
+    raise TypeCheckError(
+        f"{dtype!r} is no element type", code="P07", span=here(), mend="use i8, f32, gm.Int(5), gm.Fixed(8, 4), ..."
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ making tensors
+
+
+def empty(shape: Any, dtype: DType) -> Any:
+    """A tensor of a shape without values."""
+    sizes = shape if isinstance(shape, tuple | list) else (shape,)
+    if not _traced(*sizes):
+        return np.zeros(sizes, numpy_dtype(_element_type(dtype)))
+    return tensors.allocate(_element_type(dtype), [as_index(s, here()) for s in sizes], "tensor", here())
+
+
+def full(shape: Any, value: Any, dtype: DType) -> Any:
+    """A tensor of a shape, each element `value`."""
+    t = empty(shape, dtype)
+    if isinstance(t, Tensor):
+        tensors.assign(t, value, here())
+    else:
+        t[...] = value
+    return t
+
+
+def zeros(shape: Any, dtype: DType) -> Any:
+    """A tensor of a shape, all zero."""
+    return full(shape, False if dtype == build.BOOL else 0, dtype)
+
+
+def ones(shape: Any, dtype: DType) -> Any:
+    """A tensor of a shape, all one."""
+    return full(shape, True if dtype == build.BOOL else 1, dtype)
+
+
+def array(values: Any, dtype: DType | None = None) -> Any:
+    """A constant table from a list or a NumPy array.
+
+    Raises TypeCheckError where an element doesn't fit the type.
+    """
+    data = np.asarray(values)
+    own = NUMPY_TYPES.get(data.dtype.name) if dtype is None else _element_type(dtype)
+    if own is None:
+        raise TypeCheckError(f"no element type for {data.dtype}", code="T01", span=here(), mend="give a type")
+    stored = data.astype(numpy_dtype(own))
+    if not np.array_equal(stored.astype(data.dtype), data):
+        raise TypeCheckError(
+            f"a value of the table doesn't fit {own}", code="T07", span=here(), mend="use a wider type"
+        )
+    return tensors.constant(stored, here(), own) if _traced() else stored
+
+
+# --------------------------------------------------------------------------------------------------------- conversions
+
+
+def _convert(op: Op, x: Any, dtype: DType, plain: Callable[[Any], Any]) -> Any:
+    target = _element_type(dtype)
+    if _traced(x):
+        return arith.convert(op, x, target, here())
+    if isinstance(x, np.ndarray):
+        return np.array([plain(v) for v in x.reshape(-1).tolist()], numpy_dtype(target)).reshape(x.shape)
+    return plain(x)
+
+
+def cast(x: Any, dtype: DType) -> Any:
+    """`x` as another type: integers wrap, floats round to nearest-even or truncate and saturate."""
+    return _convert(ops.CAST, x, dtype, lambda v: from_python(v, dtype))
+
+
+def saturate(x: Any, dtype: DType) -> Any:
+    """`x` as another type, clamped to its range."""
+    return _convert(ops.SATURATE, x, dtype, lambda v: saturate_value(v, _own_type(v), dtype))
+
+
+def bitcast(x: Any, dtype: DType) -> Any:
+    """The bits of `x` read as another type of the same width; a plain number counts as that wide already."""
+    return _convert(ops.BITCAST, x, dtype, lambda v: from_bits(to_bits(v, _float_as(v, dtype)), dtype))
+
+
+def _own_type(v: Any) -> DType:
+    return F64 if isinstance(v, float) else int_holding(builtins.min(int(v), 0), builtins.max(int(v), 0))
+
+
+def _float_as(v: Any, dtype: DType) -> DType:
+    if isinstance(v, float):
+        return next(t for t in NUMPY_TYPES.values() if width_of(t) == width_of(dtype) and t.__class__ is type(F64))
+    return IntType(width_of(dtype), True)
+
+
+def bits(x: Any, hi: int, lo: int) -> Any:
+    """Bits hi..lo of `x`, unsigned; bit 0 is the lowest."""
+    if not _traced(x):
+        return int(x) >> lo & ((1 << (hi - lo + 1)) - 1)
+    return arith.apply(ops.BITS, (x if isinstance(x, Traced) else Value(as_expr(x, here())), *_known(hi, lo)), here())
+
+
+def _known(hi: Any, lo: Any) -> tuple[Value, Value]:
+    if isinstance(hi, Traced) or isinstance(lo, Traced):
+        raise TraceError(
+            "gm.bits with bounds that aren't known while tracing",
+            code="P06",
+            span=here(),
+            mend="shift and mask: (x >> n) & 1; or loop over gm.unroll(range(n))",
+        )
+    return Value(build.literal(int(hi), here())), Value(build.literal(int(lo), here()))
+
+
+def concat(*parts: Any) -> Any:
+    """The bits of the parts side by side, the first on top, unsigned; parts have types of their own."""
+    result = parts[0]
+    for part in parts[1:]:
+        if is_static(part) or is_static(result):
+            raise TypeCheckError(
+                "gm.concat of a plain number, which has no width", code="T01", span=here(), mend="give it a type: u8(1)"
+            )
+        result = scalar_op(ops.CONCAT, (result, part), here())
+    return result
+
+
+# --------------------------------------------------------------------------------------------------------- mathematics
+
+
+def _unary(op: Op, plain: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def function(x: Any) -> Any:
+        return arith.apply(op, (x,), here()) if _traced(x) and not is_static(x) else plain(x)
+
+    function.__doc__ = f"{op.name} of a number, or of each element of a tensor."
+    function.__name__ = function.__qualname__ = op.name
+    return function
+
+
+sqrt = _unary(ops.SQRT, np.sqrt)
+floor = _unary(ops.FLOOR, np.floor)
+ceil = _unary(ops.CEIL, np.ceil)
+trunc = _unary(ops.TRUNC, np.trunc)
+round_ = _unary(ops.RINT, np.rint)
+abs_ = _unary(ops.ABS, abs)
+
+
+def fma(a: Any, b: Any, c: Any) -> Any:
+    """a * b + c, rounded once."""
+    if _traced(a, b, c):
+        return arith.apply(ops.FMA, (a, b, c), here())
+    return ops.FMA.meaning(F64, (F64, F64, F64), (float(a), float(b), float(c)))
+
+
+def minimum(a: Any, b: Any) -> Any:
+    """The lesser of two, elementwise; NaN where one is NaN."""
+    return arith.apply(ops.MIN, (a, b), here()) if _traced(a, b) else np.minimum(a, b)
+
+
+def maximum(a: Any, b: Any) -> Any:
+    """The greater of two, elementwise; NaN where one is NaN."""
+    return arith.apply(ops.MAX, (a, b), here()) if _traced(a, b) else np.maximum(a, b)
+
+
+def where(cond: Any, a: Any, b: Any) -> Any:
+    """`a` where `cond` holds, else `b`, elementwise."""
+    if not _traced(cond, a, b):
+        return np.where(cond, a, b)
+    if not any(isinstance(x, Tensor | np.ndarray) for x in (cond, a, b)):
+        chosen = cond if isinstance(cond, Value) else Value(build.boolean(bool(cond), here()))
+        return _chosen(chosen, a, b)
+    typed = [t for x in (a, b) if not is_static(x) and (t := tensors.as_tensor(x, here())) is not None]
+    like = typed[0].dtype if typed else None
+    parts = [tensors.as_tensor(cond, here()), tensors.as_tensor(a, here(), like), tensors.as_tensor(b, here(), like)]
+    known = [p for p in parts if p is not None]
+    if len(known) < 3:
+        raise TraceError("gm.where needs numbers or tensors", code="P10", span=here())
+    return tensors.elementwise(lambda args: build.apply(ops.SELECT, *args, span=here()), known, here())
+
+
+def _chosen(cond: Value, a: Any, b: Any) -> Value:
+    from gemel.values import operands
+
+    return Value(build.apply(ops.SELECT, truth(cond, here()), *operands((a, b), here()), span=here()))
+
+
+def _reduction(op: Op, plain: Callable[..., Any]) -> Callable[..., Any]:
+    def function(x: Any, axis: int | None = None, dtype: DType | None = None) -> Any:
+        if not _traced(x):
+            return plain(x, axis=axis)
+        t = tensors.as_tensor(x, here())
+        if t is None or not t.rank:
+            raise TraceError("a reduction needs a tensor", code="T08", span=here())
+        return tensors.reduction(op, t, axis, dtype, here())
+
+    function.__doc__ = f"The {op.name} over one axis of a tensor, or over all; an integer sum's type holds it."
+    return function
+
+
+sum_ = _reduction(ops.ADD, np.sum)
+prod = _reduction(ops.MUL, np.prod)
+min_ = _reduction(ops.MIN, np.min)
+max_ = _reduction(ops.MAX, np.max)
+
+
+def argmax(x: Any) -> Any:
+    """The index of the first greatest element of a tensor of rank 1."""
+    return _arg(x, ops.GT, np.argmax)
+
+
+def argmin(x: Any) -> Any:
+    """The index of the first least element of a tensor of rank 1."""
+    return _arg(x, ops.LT, np.argmin)
+
+
+def _arg(x: Any, better: Op, plain: Callable[..., Any]) -> Any:
+    if not _traced(x):
+        return int(plain(x))
+    t, span = tensors.as_tensor(x, here()), here()
+    if t is None or t.rank != 1:
+        raise TraceError("argmax and argmin need a tensor of rank 1", code="T08", span=span)
+    zero = build.index(0, span)
+    best = tracer().scalar("best", t.dtype, span)
+    at = tracer().scalar("at", build.INDEX, span)
+    tracer().emit(ir.Store(best, (), t.element((zero,)), span))
+    tracer().emit(ir.Store(at, (), zero, span))
+
+    def visit(indices: tensors.Indices) -> None:
+        value = tracer().let(t.element(indices), "value")
+        cond = build.apply(better, value, ir.Load(best, (), span), span=span)
+        then = (ir.Store(best, (), value, span), ir.Store(at, (), indices[0], span))
+        tracer().emit(ir.If(cond, then, (), span))
+
+    tensors.nest(t.shape_exprs, visit, span)
+    return Value(tracer().let(ir.Load(at, (), span), "at"))
+
+
+# ----------------------------------------------------------------------------------------------------------- contracts
+
+
+def _condition(cond: Any) -> ir.Expr:
+    return truth(cond, here()) if isinstance(cond, Value) else build.boolean(bool(cond), here())
+
+
+def requires(cond: Any) -> None:
+    """States what callers must ensure; checked on entry."""
+    tracer().emit(ir.Assert(ir.Check.ASSERT, _condition(cond), "a `requires` of the kernel doesn't hold", (), here()))
+
+
+def ensures(cond: Any) -> None:
+    """States what holds where it stands, usually just before `return`; checked there."""
+    tracer().emit(ir.Assert(ir.Check.ASSERT, _condition(cond), "an `ensures` of the kernel doesn't hold", (), here()))
+
+
+def assume(cond: Any) -> None:
+    """States what may be taken as true without a check."""
+    tracer().emit(ir.Assume(_condition(cond), here()))

@@ -1,0 +1,227 @@
+"""Traced scalars: wrappers of IR expressions that take part in Python's operators."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from gemel.semantics import build, ops
+from gemel.semantics.dtypes import BOOL, INDEX, BoolType, DType, FixedType, FloatType, IndexType, IntType
+from gemel.semantics.errors import TraceError, TypeCheckError
+from gemel.semantics.ir import Const, Expr, Ref, Var
+from gemel.semantics.ops import Op
+from gemel.semantics.span import BUILTIN, Span
+from gemel.semantics.typerules import holds
+from gemel.tracer import here
+
+NUMPY_TYPES: dict[str, DType] = {
+    "bool": BOOL,
+    **{f"int{w}": IntType(w, True) for w in (8, 16, 32, 64)},
+    **{f"uint{w}": IntType(w, False) for w in (8, 16, 32, 64)},
+    "float16": FloatType("f16", 5, 10),
+    "float32": FloatType("f32", 8, 23),
+    "float64": FloatType("f64", 11, 52),
+    "bfloat16": FloatType("bf16", 8, 7),
+}
+
+
+class Traced:
+    """What scalars and tensors have in common: operators build IR, and Python's own questions are refused."""
+
+    __slots__ = ("__weakref__",)
+    __array_ufunc__ = None
+    __hash__ = object.__hash__
+
+    def _refuse(self, what: str, mend: str) -> NoReturn:
+        raise TraceError(f"{what} isn't known while tracing", code="P06", span=here(), mend=mend)
+
+    def __bool__(self) -> bool:
+        self._refuse(
+            "the truth of a kernel's value",
+            "use it in the kernel's own `if`, `while`, `and`, `or`; in a Python library function it can't be used",
+        )
+
+    def __index__(self) -> int:
+        self._refuse("the number behind a kernel's value", "use gm.static[int] for a number that tracing needs")
+
+    __int__ = __float__ = __index__  # type: ignore[assignment]
+
+    def __iter__(self) -> Any:
+        self._refuse(
+            "how many elements to loop over", "loop over range(...), or over gm.unroll(range(n)) with a known n"
+        )
+
+
+class Value(Traced):
+    """A scalar of the kernel."""
+
+    __slots__ = ("expr",)
+
+    def __init__(self, expr: Expr) -> None:
+        self.expr = expr
+
+    @property
+    def dtype(self) -> DType:
+        """The element type."""
+        return self.expr.dtype
+
+    def __repr__(self) -> str:
+        return f"<{self.dtype} value>"
+
+
+class Dim(Value):
+    """A size that the arrays of a call decide; outside of kernels it stands in annotations."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        super().__init__(Ref(Var(name, INDEX, BUILTIN), BUILTIN))
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def number(x: object) -> bool:
+    """Whether `x` is a Python or NumPy number."""
+    return isinstance(x, bool | int | float | np.number | np.bool_)
+
+
+def is_static(x: object) -> bool:
+    """Whether `x` is a plain Python number, untyped."""
+    return isinstance(x, bool | int | float) and not isinstance(x, np.generic)
+
+
+def as_expr(x: object, span: Span, like: DType | None = None) -> Expr:
+    """A number or traced scalar as an expression; plain literals take the type `like`.
+
+    Raises TraceError for anything else.
+    """
+    if isinstance(x, Value):
+        return x.expr
+    if isinstance(x, np.generic):
+        return _typed_constant(x, span)
+    if isinstance(x, bool | int | float):
+        return build.literal(x, span, None if isinstance(x, bool) else like)
+    raise TraceError(
+        f"{type(x).__name__} where a number is needed", code="P10", span=span, mend="pass a number or a kernel's value"
+    )
+
+
+def _typed_constant(x: np.generic, span: Span) -> Const:
+    dtype = NUMPY_TYPES.get(x.dtype.name)
+    if dtype is None:
+        raise TraceError(f"a NumPy {x.dtype} has no type in Gemel", code="P10", span=span)
+    return Const(x.item() if x.dtype.name != "bfloat16" else float(x), dtype, span)  # type: ignore[arg-type]
+
+
+def operands(xs: tuple[object, ...], span: Span) -> tuple[Expr, ...]:
+    """Numbers and traced scalars as expressions; literals take the type of the first typed one."""
+    typed = [x for x in xs if not is_static(x)]
+    like = as_expr(typed[0], span).dtype if typed else None
+    return tuple(as_expr(x, span, like) for x in xs)
+
+
+def scalar_op(op: Op, xs: tuple[object, ...], span: Span) -> Value:
+    """An op on scalars."""
+    if op in (ops.SHL, ops.SHR):
+        a, b = (as_expr(x, span) for x in xs)
+        return Value(build.apply(op, a, b, span=span))
+    return Value(build.apply(op, *operands(xs, span), span=span))
+
+
+def truth(x: Value, span: Span) -> Expr:
+    """The bool that Python's `if` would see."""
+    e = x.expr
+    if isinstance(e.dtype, BoolType):
+        return e
+    return build.apply(ops.NE, e, build.literal(0, span, e.dtype), span=span)
+
+
+def as_index(x: object, span: Span) -> Expr:
+    """A number or traced integer as a subscript or loop bound.
+
+    Raises TypeCheckError for floats and fixed point.
+    """
+    if isinstance(x, bool) or not isinstance(x, int | np.integer | Value):
+        raise TypeCheckError(
+            f"{type(x).__name__} as an index or bound", code="T01", span=span, mend="an index is an integer"
+        )
+    e = build.index(int(x), span) if not isinstance(x, Value) else x.expr
+    if isinstance(e.dtype, FloatType | FixedType | BoolType):
+        raise TypeCheckError(
+            f"{e.dtype} as an index or bound", code="T01", span=span, mend="cast it to an integer: gm.cast(x, i32)"
+        )
+    return build.convert(e, INDEX, span)
+
+
+def for_store(x: object, dtype: DType, span: Span, what: str) -> Expr:
+    """A value converted as a store to `dtype` does: integers wrap, fixed point rounds; nothing else is lost silently.
+
+    Raises TypeCheckError where an integer would become a float or the reverse, a float lose digits, a constant not fit.
+    """
+    if is_static(x):
+        return _literal_for_store(x, dtype, span, what)  # type: ignore[arg-type]
+    e = as_expr(x, span)
+    if e.dtype == dtype:
+        return e
+    integral = isinstance(dtype, IntType | IndexType | FixedType)
+    fits = holds(dtype, e.dtype) or (integral and not isinstance(e.dtype, FloatType) and _int_enough(e.dtype, dtype))
+    if not fits:
+        raise TypeCheckError(
+            f"{what} is {dtype}, the value is {e.dtype}",
+            code="T02" if isinstance(e.dtype, FloatType) != isinstance(dtype, FloatType) else "T03",
+            span=span,
+            mend="compare it: x != 0" if isinstance(dtype, BoolType) else f"cast it: gm.cast(x, {_spelled(dtype)})",
+        )
+    return build.convert(e, dtype, span)
+
+
+def _int_enough(source: DType, target: DType) -> bool:
+    return isinstance(target, FixedType) or not isinstance(source, FixedType)
+
+
+def _spelled(dtype: DType) -> str:
+    if isinstance(dtype, IntType) and dtype.width not in (8, 16, 32, 64):
+        return f"gm.{'Int' if dtype.signed else 'UInt'}({dtype.width})"
+    return "bool_" if isinstance(dtype, BoolType) else str(dtype)
+
+
+def _literal_for_store(x: bool | int | float, dtype: DType, span: Span, what: str) -> Expr:
+    if isinstance(x, bool) and isinstance(dtype, IntType | IndexType):
+        x = int(x)
+    e = build.literal(x, span, dtype)
+    if isinstance(dtype, BoolType) != isinstance(e.dtype, BoolType) or not holds(dtype, e.dtype):
+        raise TypeCheckError(
+            f"{x!r} doesn't fit {what}, which is {dtype}",
+            code="T07",
+            span=span,
+            mend=f"use a wider type, or wrap on purpose: gm.cast({x!r}, {_spelled(dtype)})",
+        )
+    return e
+
+
+OPERATORS: dict[str, tuple[Op, Callable[[Any, Any], Any]]] = {
+    "Add": (ops.ADD, operator.add),
+    "Sub": (ops.SUB, operator.sub),
+    "Mult": (ops.MUL, operator.mul),
+    "Div": (ops.DIV, operator.truediv),
+    "FloorDiv": (ops.FLOORDIV, operator.floordiv),
+    "Mod": (ops.MOD, operator.mod),
+    "BitAnd": (ops.AND, operator.and_),
+    "BitOr": (ops.OR, operator.or_),
+    "BitXor": (ops.XOR, operator.xor),
+    "LShift": (ops.SHL, operator.lshift),
+    "RShift": (ops.SHR, operator.rshift),
+}
+COMPARISONS: dict[str, tuple[Op, Callable[[Any, Any], Any]]] = {
+    "Eq": (ops.EQ, operator.eq),
+    "NotEq": (ops.NE, operator.ne),
+    "Lt": (ops.LT, operator.lt),
+    "LtE": (ops.LE, operator.le),
+    "Gt": (ops.GT, operator.gt),
+    "GtE": (ops.GE, operator.ge),
+}

@@ -1,0 +1,1 @@
+"""Examples: kernels at work on real data."""

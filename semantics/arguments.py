@@ -1,0 +1,271 @@
+"""The arguments of a call, checked and bound: the one place, for interpreter, CPU and simulated RTL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gemel.semantics import ops
+from gemel.semantics.convert import Value, from_python
+from gemel.semantics.dtypes import BoolType, FixedType, FloatType, IndexType, IntType
+from gemel.semantics.errors import ArgumentError, ShapeError
+from gemel.semantics.ir import Apply, Buffer, Const, Expr, Kernel, Ref, Var
+from gemel.semantics.storage import Array, accepts, numpy_dtype, odd_width, value_range
+from gemel.semantics.traverse import stored
+
+
+@dataclass
+class Bound:
+    """A kernel's names with the values of one call."""
+
+    dims: dict[Var, int] = field(default_factory=dict)
+    arrays: dict[Buffer, Array] = field(default_factory=dict)
+    scalars: dict[Var, Value] = field(default_factory=dict)
+
+
+def bind(kernel: Kernel, args: Sequence[object]) -> Bound:
+    """Checks the arguments of a call and solves the dims from the arrays' shapes.
+
+    Raises ArgumentError (number, kind, element type, layout, read-only, overlap, range) or ShapeError (rank, size);
+    each names the parameter.
+    """
+    if len(args) != len(kernel.params):
+        names = ", ".join(p.hint for p in kernel.params)
+        raise ArgumentError(
+            f"{kernel.name} takes {len(kernel.params)} arguments ({names}), not {len(args)}",
+            code="A01",
+            span=kernel.span,
+            mend="pass one argument for each parameter",
+        )
+    bound = Bound()
+    for param, arg in zip(kernel.params, args, strict=True):
+        if isinstance(param, Buffer):
+            bound.arrays[param] = _array(param, arg)
+        else:
+            bound.scalars[param] = scalar(param, arg)
+    bound.dims = solve_dims(kernel, {b: a.shape for b, a in bound.arrays.items()})
+    _check_stored(kernel, bound)
+    return bound
+
+
+def _array(param: Buffer, arg: object) -> Array:
+    if not isinstance(arg, np.ndarray):
+        raise ArgumentError(
+            f"{param.hint} is a tensor, not {type(arg).__name__}",
+            code="A06",
+            span=param.span,
+            mend=f"pass a NumPy array: np.array(..., dtype=np.{numpy_dtype(param.dtype)})",
+        )
+    _check_element(param, arg)
+    if arg.ndim != param.rank:
+        raise ShapeError(
+            f"{param.hint} has rank {param.rank}, not {arg.ndim} (the array's shape is {arg.shape})",
+            code="S01",
+            span=param.span,
+            mend=f"reshape the array to {param.rank} dimensions",
+        )
+    if not arg.flags.c_contiguous or not arg.flags.aligned:
+        raise ArgumentError(
+            f"{param.hint} is not contiguous (strides {arg.strides})",
+            code="A07",
+            span=param.span,
+            mend=f"pass np.ascontiguousarray({param.hint})",
+        )
+    return arg
+
+
+def _check_element(param: Buffer, arg: Array) -> None:
+    want = numpy_dtype(param.dtype)
+    if not accepts(param.dtype, arg.dtype):
+        raise ArgumentError(
+            f"{param.hint} has element type {param.dtype} (NumPy {want}), not {arg.dtype}",
+            code="A02",
+            span=param.span,
+            mend=f"convert it: {param.hint}.astype(np.{want})",
+        )
+    if odd_width(param.dtype) and arg.size:
+        lo, hi = value_range(param.dtype)
+        low, high = int(arg.min()), int(arg.max())
+        if low < lo or high > hi:
+            raise ArgumentError(
+                f"{param.hint} holds {low if low < lo else high}, which is out of the range of {param.dtype} ({lo} to {hi})",
+                code="A05",
+                span=param.span,
+                mend=f"clip it first: np.clip({param.hint}, {lo}, {hi})",
+            )
+
+
+def scalar(param: Var, arg: object) -> Value:
+    """A number as the value of a scalar parameter.
+
+    Raises ArgumentError where it is no number, would be rounded to an integer, or is out of range.
+    """
+    number = arg.item() if isinstance(arg, np.generic) else arg
+    if not isinstance(number, bool | int | float):
+        raise ArgumentError(
+            f"{param.hint} is a scalar of type {param.dtype}, not {type(arg).__name__}",
+            code="A06",
+            span=param.span,
+            mend="pass a number",
+        )
+    match param.dtype:
+        case FloatType():
+            return from_python(number, param.dtype)
+        case BoolType():
+            fits = isinstance(number, bool)
+        case IntType() | IndexType() | FixedType():
+            fits = not isinstance(number, float)
+    if not fits:
+        raise ArgumentError(
+            f"{param.hint} is a scalar of type {param.dtype}, not {type(number).__name__} {number!r}",
+            code="A02",
+            span=param.span,
+            mend=f"convert it: {'bool' if isinstance(param.dtype, BoolType) else 'int'}({param.hint})",
+        )
+    return number if isinstance(param.dtype, BoolType) else _in_range(param, int(number))
+
+
+def _in_range(param: Var, number: int) -> int:
+    lo, hi = value_range(param.dtype)
+    if not lo <= number <= hi:
+        raise ArgumentError(
+            f"{param.hint} = {number} is out of the range of {param.dtype} ({lo} to {hi})", code="A05", span=param.span
+        )
+    return number
+
+
+def solve_dims(kernel: Kernel, shapes: dict[Buffer, tuple[int, ...]]) -> dict[Var, int]:
+    """The value of each dim, from the sizes where it stands alone or as the only unknown of a sum.
+
+    Raises ShapeError where two arrays disagree or a dim can't be found.
+    """
+    found: dict[Var, int] = {}
+    pending = [(b, axis, dim) for b, shape in shapes.items() for axis, dim in enumerate(b.shape)]
+    for _ in range(len(kernel.dims) + 1):
+        for b, axis, dim in pending:
+            _solve(dim, shapes[b][axis], found)
+    for b, axis, dim in pending:
+        _check_size(b, axis, dim, shapes[b], found)
+    for var in kernel.dims:
+        if var not in found:
+            raise ShapeError(
+                f"the size {var.hint} can't be inferred from the arguments",
+                code="S04",
+                span=kernel.span,
+                mend=f"use {var.hint} alone as a dimension of a parameter, or specialize({var.hint}=...)",
+            )
+        if found[var] < 0:
+            raise ShapeError(f"the size {var.hint} would be {found[var]}", code="S02", span=kernel.span)
+    return found
+
+
+def _solve(dim: Expr, size: int, found: dict[Var, int]) -> None:
+    """Solves `dim == size` where one variable is unknown and stands under sums, differences and constant factors."""
+    match dim:
+        case Ref() if dim.var not in found:
+            found[dim.var] = size
+        case Apply(args=(a, b)):
+            left, right = value_of(a, found), value_of(b, found)
+            if dim.op is ops.ADD and left is not None and right is None:
+                _solve(b, size - left, found)
+            elif dim.op is ops.ADD and right is not None and left is None:
+                _solve(a, size - right, found)
+            elif dim.op is ops.SUB and right is not None and left is None:
+                _solve(a, size + right, found)
+            elif dim.op is ops.SUB and left is not None and right is None:
+                _solve(b, left - size, found)
+            elif dim.op is ops.MUL and left and right is None and size % left == 0:
+                _solve(b, size // left, found)
+            elif dim.op is ops.MUL and right and left is None and size % right == 0:
+                _solve(a, size // right, found)
+        case _:
+            pass
+
+
+def value_of(e: Expr, dims: dict[Var, int]) -> int | None:
+    """The value of a size at given dims; None where a dim is missing."""
+    match e:
+        case Const():
+            return int(e.value)
+        case Ref():
+            return dims.get(e.var)
+        case Apply():
+            args = [value_of(a, dims) for a in e.args]
+            if any(a is None for a in args):
+                return None
+            return int(e.op.meaning(e.dtype, tuple(a.dtype for a in e.args), tuple(a for a in args if a is not None)))
+        case _:
+            return None
+
+
+def _check_size(b: Buffer, axis: int, dim: Expr, shape: tuple[int, ...], found: dict[Var, int]) -> None:
+    want = value_of(dim, found)
+    if want is None or want == shape[axis]:
+        return
+    known = ", ".join(f"{v.hint} = {n}" for v, n in found.items())
+    raise ShapeError(
+        f"axis {axis} of {b.hint} has size {want}, not {shape[axis]} (the array's shape is {shape})",
+        code="S02",
+        span=b.span,
+        mend=f"pass arrays whose sizes agree{f' (here {known})' if known else ''}",
+    )
+
+
+def _check_stored(kernel: Kernel, bound: Bound) -> None:
+    written = stored(kernel.body)
+    for b, array in bound.arrays.items():
+        if b not in written:
+            continue
+        if not array.flags.writeable:
+            raise ArgumentError(
+                f"{b.hint} is read-only, and {kernel.name} stores to it",
+                code="A03",
+                span=b.span,
+                mend=f"pass a copy: {b.hint}.copy()",
+            )
+        for other, second in bound.arrays.items():
+            if other is not b and _overlap(array, second):
+                raise ArgumentError(
+                    f"{b.hint}, which {kernel.name} stores to, overlaps {other.hint} in memory",
+                    code="A04",
+                    span=b.span,
+                    mend=f"pass a copy: {other.hint}.copy()",
+                )
+
+
+def _overlap(a: Array, b: Array) -> bool:
+    return bool(a.size and b.size and np.may_share_memory(a, b))  # exact: both are contiguous
+
+
+def new_results(kernel: Kernel, dims: dict[Var, int]) -> list[Array]:
+    """Uninitialised arrays for the results.
+
+    Raises ShapeError where a size is negative.
+    """
+    return [np.empty(shape_of(b, dims), numpy_dtype(b.dtype)) for b in kernel.results]
+
+
+def shape_of(b: Buffer, dims: dict[Var, int]) -> tuple[int, ...]:
+    """A buffer's sizes at given dims.
+
+    Raises ShapeError where one is negative or not known.
+    """
+    sizes = []
+    for axis, dim in enumerate(b.shape):
+        size = value_of(dim, dims)
+        if size is None or size < 0:
+            what = "is not known" if size is None else f"would be {size}"
+            raise ShapeError(f"the size of axis {axis} of {b.hint} {what}", code="S02", span=b.span)
+        sizes.append(size)
+    return tuple(sizes)
+
+
+def unpack(kernel: Kernel, arrays: Iterable[Array]) -> Any:
+    """Results as a caller gets them: an array or number each, a tuple of several, None for none."""
+    values = [a.item() if not a.shape and a.dtype.kind in "biuf" else a for a in arrays]
+    if not values:
+        return None
+    return values[0] if len(values) == 1 else tuple(values)

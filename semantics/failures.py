@@ -1,0 +1,52 @@
+"""The errors of a running kernel: one place that makes them, for interpreter, CPU and RTL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gemel.semantics.convert import Value
+from gemel.semantics.errors import BoundsError, CheckError, DivisionError, GemelError
+from gemel.semantics.ir import Assert, Check
+from gemel.semantics.span import Span
+
+_KINDS: dict[Check, type[GemelError]] = {
+    Check.BOUNDS: BoundsError,
+    Check.DIVISION: DivisionError,
+    Check.SHIFT: CheckError,
+    Check.ASSERT: CheckError,
+    Check.INITIALISED: BoundsError,
+    Check.STEP: CheckError,
+}
+
+_MENDS: dict[Check, str] = {
+    Check.BOUNDS: "keep the index inside the array, for example with a condition around the access",
+    Check.DIVISION: "test the divisor before dividing",
+    Check.SHIFT: "shift by an amount that is never negative",
+    Check.ASSERT: "",
+    Check.INITIALISED: "store to the element first, or make the tensor with gm.zeros",
+    Check.STEP: "give range() a step other than 0",
+}
+
+OUT_OF_RANGE = "index {0} is out of range for axis {axis} of {name}, which has size {1}"
+DIVIDED_BY_ZERO = "division by zero"
+NEGATIVE_SHIFT = "shift by a negative amount: {0}"
+ZERO_STEP = "the step of a loop is 0"
+UNSET = "element {0} of {name} is read before anything was stored to it"
+
+
+def out_of_range(name: str, axis: int) -> str:
+    """The message of a bounds check, with the index and the size left open."""
+    return OUT_OF_RANGE.replace("{axis}", str(axis)).replace("{name}", name)
+
+
+def raised(check: Check, message: str, span: Span) -> GemelError:
+    """The error of a failed check with its message complete."""
+    return _KINDS[check](message, code=check.value, span=span, mend=_MENDS[check])
+
+
+def failure(site: Assert, values: Sequence[Value]) -> GemelError:
+    """The error of a failed `Assert`, its message filled with `values`."""
+    message = site.message
+    for position, value in enumerate(values):
+        message = message.replace(f"{{{position}}}", str(value))
+    return raised(site.check, message, site.span)

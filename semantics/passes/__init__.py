@@ -1,0 +1,1 @@
+"""Rewrites: each maps a valid kernel to a valid kernel with the same meaning."""

@@ -1,0 +1,1 @@
+"""Kernels written in Gemel, to use and to read."""
