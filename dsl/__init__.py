@@ -1,1 +1,65 @@
-"""Gemel."""
+"""Gemel: one tensor kernel in Python, two twins: fast native code and synthesizable SystemVerilog."""
+
+from gemel import errors
+from gemel._version import __version__
+from gemel.functions import (
+    abs_ as abs,
+)
+from gemel.functions import (
+    argmax,
+    argmin,
+    array,
+    assume,
+    bitcast,
+    bits,
+    cast,
+    ceil,
+    concat,
+    empty,
+    ensures,
+    floor,
+    fma,
+    full,
+    maximum,
+    minimum,
+    ones,
+    prod,
+    requires,
+    saturate,
+    sqrt,
+    trunc,
+    where,
+    zeros,
+)
+from gemel.functions import (
+    max_ as max,
+)
+from gemel.functions import (
+    min_ as min,
+)
+from gemel.functions import (
+    round_ as round,
+)
+from gemel.functions import (
+    sum_ as sum,
+)
+from gemel.kernel import Kernel, kernel, parse
+from gemel.loops import dims, grid, static, unroll
+from gemel.semantics.dtypes import BF16 as bf16
+from gemel.semantics.dtypes import BOOL as bool_
+from gemel.semantics.dtypes import F16 as f16
+from gemel.semantics.dtypes import F32 as f32
+from gemel.semantics.dtypes import F64 as f64
+from gemel.semantics.dtypes import INDEX as index
+from gemel.semantics.dtypes import Fixed, Int, UFixed, UInt
+
+i8, i16, i32, i64 = Int(8), Int(16), Int(32), Int(64)
+u8, u16, u32, u64 = UInt(8), UInt(16), UInt(32), UInt(64)
+
+
+def __getattr__(name: str) -> object:
+    if name == "Design":
+        from gemel.hwsynth import Design
+
+        return Design
+    raise AttributeError(f"module 'gemel' has no attribute {name!r}")

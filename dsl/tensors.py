@@ -343,8 +343,26 @@ def nest(shape: Shape, body: Callable[[Indices], None], span: Span, hints: str =
 
 
 def settled_shape(shape: Sequence[Expr]) -> Shape:
-    """Sizes as atoms, so that they keep their values."""
-    return tuple(tracer().let(s, "size") for s in shape)
+    """Sizes that keep their values: expressions of dims alone as they are, others named."""
+    return tuple(s if of_dims(s) else tracer().let(s, "size") for s in shape)
+
+
+def of_dims(e: Expr) -> bool:
+    """Whether a size can be computed from the dims alone, before the body runs."""
+    match e:
+        case ir.Const():
+            return True
+        case ir.Ref():
+            return is_dim(e.var)
+        case ir.Apply():
+            return all(map(of_dims, e.args))
+        case ir.Load():
+            return False
+
+
+def is_dim(var: ir.Var) -> bool:
+    """Whether a variable is a `gm.dims` symbol: these alone have no place in a source."""
+    return var.span.line == 0
 
 
 def allocate(dtype: DType, shape: Sequence[Expr], hint: str, span: Span) -> Tensor:

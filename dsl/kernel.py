@@ -1,0 +1,392 @@
+"""`@gm.kernel`: the object that a decorated function becomes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from gemel import tensors
+from gemel.calls import closure_of
+from gemel.semantics import arguments, ir
+from gemel.semantics.build import index
+from gemel.semantics.errors import ArgumentError, ShapeError, TypeCheckError
+from gemel.semantics.interp import interpret
+from gemel.semantics.passes.specialize import specialize
+from gemel.semantics.span import Span
+from gemel.semantics.traverse import Copier, stored
+from gemel.signature import Signature, read_signature
+from gemel.source import source_of
+from gemel.tensors import Tensor
+from gemel.tracer import here, tracer, tracing
+from gemel.tracing import trace
+from gemel.values import Value, for_store
+
+if TYPE_CHECKING:
+    from gemel.codegen import Compiled
+    from gemel.hwsynth import Design
+
+Sizes = tuple[tuple[int, ...] | None, ...]
+
+
+class Kernel:
+    """A kernel: call it on NumPy arrays and numbers, look at its IR, interpret it, make hardware of it.
+
+    Made by `@gm.kernel` or `gm.parse`. Arrays that the kernel stores to change in place; what it returns is new.
+    """
+
+    traces = True
+
+    def __init__(
+        self,
+        name: str,
+        fn: Callable[..., Any] | None,
+        traced: Callable[[Mapping[str, Any]], ir.Kernel],
+        signature: Callable[[], Signature] | None,
+        known: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.__name__ = name
+        self.fn = fn
+        self._traced, self._signature_of = traced, signature
+        self._known = dict(known or {})
+        self._irs: dict[tuple[Any, ...], ir.Kernel] = {}
+        self._compiled: dict[tuple[Any, ...], Compiled] = {}
+        if fn is not None:
+            functools.update_wrapper(self, fn)
+
+    # ------------------------------------------------------------------------------------------------------------- IR
+
+    @functools.cached_property
+    def _signature(self) -> Signature | None:
+        return None if self._signature_of is None else self._signature_of()
+
+    @property
+    def ir(self) -> ir.Kernel:
+        """The typed IR.
+
+        Raises ArgumentError where the kernel has static parameters that `specialize` has not set.
+        """
+        return self._ir_at(self._statics({}))
+
+    def _ir_at(self, statics: Mapping[str, Any]) -> ir.Kernel:
+        key = tuple(sorted((name, _key(value)) for name, value in statics.items()))
+        if key not in self._irs:
+            self._irs[key] = self._sized(self._traced(statics))
+        return self._irs[key]
+
+    def _sized(self, k: ir.Kernel) -> ir.Kernel:
+        dims = {d.hint: self._known[d.hint] for d in k.dims if d.hint in self._known}
+        return specialize(k, dims) if dims else k
+
+    def _statics(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The static arguments: as given, as specialised, or by default."""
+        found: dict[str, Any] = {}
+        for p in self._signature.parameters if self._signature else ():
+            if not p.static:
+                continue
+            value = given.get(p.name, self._known.get(p.name, p.default))
+            if value is inspect.Parameter.empty:
+                raise ArgumentError(
+                    f"the static argument {p.name} is missing",
+                    code="A08",
+                    span=p.span,
+                    mend=f"pass {p.name}=..., or use specialize({p.name}=...)",
+                )
+            found[p.name] = value
+        return found
+
+    def specialize(self, **sizes: Any) -> Kernel:
+        """The kernel at given sizes and static arguments.
+
+        Raises ArgumentError for a name that is neither, or a size that is no int from 0.
+        """
+        names = {p.name for p in self._signature.parameters if p.static} if self._signature else set()
+        for name in sizes.keys() & names:
+            self._check_static(name, sizes[name])
+        known = {**self._known, **sizes}
+        made = Kernel(self.__name__, self.fn, self._traced, self._signature_of, known)
+        if not (names - known.keys()):
+            self._check_names(made, sizes, names)
+        return made
+
+    def _check_names(self, made: Kernel, sizes: Mapping[str, Any], statics: set[str]) -> None:
+        whole = self._traced(made._statics({}))
+        dims = {d.hint for d in whole.dims}
+        for name, value in sizes.items():
+            if name not in dims | statics:
+                known = ", ".join(sorted(dims | statics)) or "none"
+                raise ArgumentError(
+                    f"{self.__name__} has no size or static argument {name}",
+                    code="A08",
+                    span=whole.span,
+                    mend=f"it has: {known}",
+                )
+            if name in dims and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0):
+                raise ArgumentError(f"the size {name} can't be {value!r}", code="A08", span=whole.span)
+
+    def _check_static(self, name: str, value: Any) -> None:
+        for p in self._signature.parameters if self._signature else ():
+            kind = getattr(p.annotation, "kind", object)
+            if p.name == name and isinstance(kind, type) and not isinstance(value, kind):
+                raise ArgumentError(f"{name} is {kind.__name__}, not {type(value).__name__}", code="A08", span=p.span)
+
+    # ------------------------------------------------------------------------------------------------------------ runs
+
+    def _split(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+        """Static arguments by name, and the others in order."""
+        signature = self._signature
+        if signature is None:
+            return {}, list(args)
+        if not kwargs and not any(p.static for p in signature.parameters) and len(args) == len(signature.parameters):
+            return {}, list(args)
+        return self._split_named(signature, args, kwargs)
+
+    def _split_named(
+        self, signature: Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], list[Any]]:
+        names = [p.name for p in signature.parameters if not (p.static and p.name in self._known)]
+        given = dict(zip(names, args, strict=False))
+        extra = [n for n in kwargs if n not in names or n in given]
+        if len(args) > len(names) or extra:
+            what = f"argument {extra[0]}" if extra else f"{len(args)} arguments"
+            raise ArgumentError(
+                f"{self.__name__} takes ({', '.join(names)}); {what} doesn't fit",
+                code="A01",
+                span=signature.result_span,
+            )
+        given.update(kwargs)
+        values = []
+        for p in signature.parameters:
+            if p.static:
+                if p.name in given:
+                    self._check_static(p.name, given[p.name])
+                continue
+            if p.name in given:
+                values.append(given[p.name])
+            elif p.default is not inspect.Parameter.empty:
+                values.append(p.default)
+            else:
+                raise ArgumentError(
+                    f"{self.__name__} takes ({', '.join(names)}); {p.name} is missing", code="A01", span=p.span
+                )
+        return {p.name: given[p.name] for p in signature.parameters if p.static and p.name in given}, values
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the kernel on this CPU; compiled at the first call for these sizes.
+
+        Raises ArgumentError, ShapeError for arguments that don't fit; BoundsError, DivisionError, CheckError where the
+        run fails.
+        """
+        if tracing() is not None:
+            return self._trace_call(args, kwargs)
+        statics, values = self._split(args, kwargs)
+        key = (*(a.shape if isinstance(a, np.ndarray) else None for a in values), *map(_key, statics.values()))
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            compiled = self._compile_for(self._ir_at(self._statics(statics)), values)
+            self._compiled[key] = compiled
+        return compiled(*values)
+
+    def _compile_for(self, k: ir.Kernel, values: Sequence[Any]) -> Compiled:
+        from gemel.codegen import compile_kernel
+
+        return compile_kernel(specialize(k, _hinted(arguments.bind(k, values).dims)))
+
+    def interpret(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the reference interpreter: slow and exact; results and errors as for a call."""
+        statics, values = self._split(args, kwargs)
+        return interpret(self._ir_at(self._statics(statics)), values)
+
+    def compile(self, **sizes: Any) -> Compiled:
+        """The native code for given sizes: `.llvm`, `.optimized`, `.asm`; callable.
+
+        Raises ShapeError where a size is missing.
+        """
+        from gemel.codegen import compile_kernel
+
+        return compile_kernel(self._static_ir(sizes))
+
+    def _static_ir(self, sizes: Mapping[str, Any]) -> ir.Kernel:
+        k = (self.specialize(**sizes) if sizes else self).ir
+        if k.dims:
+            missing = ", ".join(d.hint for d in k.dims)
+            raise ShapeError(
+                f"{self.__name__} needs its sizes: {missing}",
+                code="S04",
+                span=k.span,
+                mend=f"pass them: {', '.join(f'{d.hint}=8' for d in k.dims)}",
+            )
+        return k
+
+    def synth(self, target: str = "ecp5", clock_mhz: float = 100.0, interface: str = "memory", **sizes: Any) -> Design:
+        """Hardware for given sizes: a Design with `.verilog`, `.report`, `.cycles`, `.simulate(...)`, `.write(dir)`.
+
+        Raises SynthesisError where the kernel can't be hardware as asked.
+        """
+        from gemel.hwsynth import synthesize
+
+        return synthesize(self._static_ir(sizes), target=target, clock_mhz=clock_mhz, interface=interface)
+
+    def synth_for(self, *args: Any, target: str = "ecp5", clock_mhz: float = 100.0, **kwargs: Any) -> Design:
+        """Hardware for the sizes of example arguments."""
+        statics, values = self._split(args, kwargs)
+        k = self._ir_at(self._statics(statics))
+        from gemel.hwsynth import synthesize
+
+        sized = specialize(k, _hinted(arguments.bind(k, values).dims))
+        return synthesize(sized, target=target, clock_mhz=clock_mhz, interface="memory")
+
+    # ----------------------------------------------------------------------------------------------- calls in kernels
+
+    def _trace_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """A call in another kernel: the IR keeps it as a call."""
+        statics, values = self._split(args, kwargs)
+        callee, span = self._ir_at(self._statics(statics)), here()
+        if len(values) != len(callee.params):
+            raise ArgumentError(f"{callee.name} takes {len(callee.params)} arguments", code="A01", span=span)
+        passed = [_passed(p, v, callee, span) for p, v in zip(callee.params, values, strict=True)]
+        dims = _solved(callee, passed, span)
+        copier = Copier(vars=dict(zip(callee.dims, dims, strict=True)))
+        results = []
+        for b in callee.results:
+            shape = tensors.settled_shape([copier.expr(s) for s in b.shape])
+            results.append(ir.Buffer(b.hint, b.dtype, shape, span))
+            tracer().emit(ir.Alloc(results[-1], span))
+        tracer().emit(ir.Call(callee, dims, tuple(passed), tuple(results), span))
+        given = tuple(tensors.of_buffer(b) if b.rank else Value(ir.Load(b, (), span)) for b in results)
+        return None if not given else given[0] if len(given) == 1 else given
+
+    # --------------------------------------------------------------------------------------------------------- display
+
+    def __repr__(self) -> str:
+        if self.fn is None:
+            return f"<kernel {self.__name__}>"
+        return f"<kernel {self.__name__}{inspect.signature(self.fn)}>"
+
+    def _repr_html_(self) -> str:
+        import html
+
+        return f"<pre>{html.escape(str(self.ir))}</pre>"
+
+
+def _key(value: Any) -> Any:
+    try:
+        hash(value)
+    except TypeError:
+        return repr(value)
+    return (type(value), value)
+
+
+def _hinted(dims: Mapping[ir.Var, int]) -> dict[str, int]:
+    return {var.hint: size for var, size in dims.items()}
+
+
+def _passed(p: ir.Buffer | ir.Var, value: Any, callee: ir.Kernel, span: Span) -> ir.Expr | ir.View:
+    if isinstance(p, ir.Var):
+        if isinstance(value, Tensor):
+            raise TypeCheckError(f"{p.hint} of {callee.name} is a scalar", code="T08", span=span)
+        return tracer().let(for_store(value, p.dtype, span, f"{p.hint} of {callee.name}"), p.hint)
+    t = tensors.as_tensor(value, span)
+    if t is None or not isinstance(value, Tensor | np.ndarray):
+        raise TypeCheckError(f"{p.hint} of {callee.name} is a tensor", code="T08", span=span)
+    if t.dtype != p.dtype:
+        raise TypeCheckError(
+            f"{p.hint} of {callee.name} has element type {p.dtype}, not {t.dtype}",
+            code="A02",
+            span=span,
+            mend=f"pass gm.cast(x, {p.dtype})",
+        )
+    if t.rank != p.rank:
+        raise ShapeError(f"{p.hint} of {callee.name} has rank {p.rank}, not {t.rank}", code="S01", span=span)
+    if p in stored(callee.body):
+        tensors.writable(t, span)
+    if t.buffer is None or t.place is None:
+        t = tensors.materialise(t, p.hint, span)
+    return _view(t, span)
+
+
+def _view(t: Tensor, span: Span) -> ir.View:
+    if t.buffer is None or t.place is None:
+        raise TypeError("only views are passed")
+    variables = tuple(ir.Var("v", index(0).dtype, span) for _ in t.shape_exprs)
+    indices = t.place(tuple(ir.Ref(v, span) for v in variables))
+    return ir.View(t.buffer, variables, indices, tensors.settled_shape(t.shape_exprs), span)
+
+
+def _solved(callee: ir.Kernel, passed: Sequence[ir.Expr | ir.View], span: Span) -> tuple[ir.Expr, ...]:
+    """The callee's dims as expressions of the caller.
+
+    Raises ShapeError for a dim that no argument gives directly, or sizes that can't fit.
+    """
+    found: dict[ir.Var, ir.Expr] = {}
+    pairs = [
+        (dim, size)
+        for p, a in zip(callee.params, passed, strict=True)
+        if isinstance(p, ir.Buffer) and isinstance(a, ir.View)
+        for dim, size in zip(p.shape, a.shape, strict=True)
+    ]
+    for dim, size in pairs:
+        if isinstance(dim, ir.Ref):
+            found.setdefault(dim.var, size)
+    for var in callee.dims:
+        if var not in found:
+            raise ShapeError(
+                f"the size {var.hint} of {callee.name} can't be inferred from this call", code="S04", span=span
+            )
+    copier = Copier(vars=dict(found))
+    for dim, size in pairs:
+        tensors.require_same(copier.expr(dim), size, span)
+    return tuple(found[var] for var in callee.dims)
+
+
+@overload
+def kernel(fn: Callable[..., Any], /) -> Kernel: ...
+@overload
+def kernel(*, fp: str = "relaxed") -> Callable[[Callable[..., Any]], Kernel]: ...
+def kernel(fn: Callable[..., Any] | None = None, /, *, fp: str = "relaxed") -> Any:
+    """Makes a kernel of a function; `fp="strict"` forbids schedules to change any rounding.
+
+    The function is read and traced when the kernel is first used.
+    """
+    names = dict(sys._getframe(1).f_locals)
+    if fp not in ("relaxed", "strict"):
+        raise ArgumentError(f"fp is 'relaxed' or 'strict', not {fp!r}", code="A08")
+    if fn is None:
+        return lambda inner: _make(inner, fp == "strict", names)
+    return _make(fn, fp == "strict", names)
+
+
+def _make(fn: Callable[..., Any], strict: bool, around: dict[str, Any]) -> Kernel:
+    if not inspect.isfunction(fn):
+        raise ArgumentError(f"@gm.kernel on a {type(fn).__name__}", code="A06", mend="put it above a plain function")
+
+    @functools.cache
+    def signature() -> Signature:
+        defaults = {n: p.default for n, p in inspect.signature(fn).parameters.items()}
+        return read_signature(source_of(fn), {**fn.__globals__, **around, **closure_of(fn)}, defaults)
+
+    def traced(statics: Mapping[str, Any]) -> ir.Kernel:
+        scope = {**around, **closure_of(fn)} if fn.__closure__ else dict(around)
+        outer = {n: v for n, v in scope.items() if n not in fn.__globals__ or fn.__globals__[n] is not v}
+        return trace(fn.__name__, source_of(fn), signature(), statics, outer, fn.__globals__, strict)
+
+    return Kernel(fn.__name__, fn, traced, signature)
+
+
+def of_ir(k: ir.Kernel) -> Kernel:
+    """A kernel object around IR."""
+    return Kernel(k.name, None, lambda statics: k, None)
+
+
+def parse(text: str, filename: str = "<text>") -> Kernel:
+    """The kernel that a text form of the IR describes; nothing in the text is executed.
+
+    Raises ParseError.
+    """
+    from gemel.parser import parse as parse_ir
+
+    return of_ir(parse_ir(text, filename))

@@ -1,0 +1,126 @@
+"""A kernel's signature: annotations evaluated, parameters made."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gemel.calls import DTYPES
+from gemel.loops import Static
+from gemel.semantics import ir
+from gemel.semantics.build import index
+from gemel.semantics.dtypes import DType, TensorType
+from gemel.semantics.errors import TraceError
+from gemel.semantics.span import Span
+from gemel.semantics.storage import check_boundary
+from gemel.semantics.traverse import subexprs
+from gemel.source import Source
+from gemel.values import Value
+
+Annotation = DType | TensorType | Static
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter as declared."""
+
+    name: str
+    annotation: Annotation
+    span: Span
+    default: Any = inspect.Parameter.empty
+
+    @property
+    def static(self) -> bool:
+        """Whether tracing knows the argument."""
+        return isinstance(self.annotation, Static)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a kernel takes and gives; `result` is None where the user didn't say."""
+
+    parameters: tuple[Parameter, ...]
+    result: tuple[Annotation, ...] | None
+    result_span: Span
+
+
+def read_signature(source: Source, names: Mapping[str, Any], defaults: Mapping[str, Any]) -> Signature:
+    """The signature of a kernel from its syntax tree, with annotations evaluated in `names`.
+
+    Raises TraceError for a missing or unusable annotation.
+    """
+    node = source.node
+    if isinstance(node, ast.Lambda):
+        raise TraceError("a lambda as a kernel", code="P01", mend="write it with def")
+    if node.args.vararg or node.args.kwarg:
+        raise TraceError(
+            "a kernel with * or ** parameters", code="P07", span=source.span(node), mend="name each parameter"
+        )
+    made = []
+    for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
+        annotation = _annotation(arg.annotation, arg.arg, source, names, source.span(arg))
+        default = defaults.get(arg.arg, inspect.Parameter.empty)
+        made.append(Parameter(arg.arg, annotation, source.span(arg), default))
+    if node.returns is None or (isinstance(node.returns, ast.Constant) and node.returns.value is None):
+        return Signature(tuple(made), None, source.span(node))
+    return Signature(tuple(made), _result(node.returns, source, names), source.span(node.returns))
+
+
+def _result(node: ast.expr, source: Source, names: Mapping[str, Any]) -> tuple[Annotation, ...]:
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "tuple":
+        elements = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        return tuple(_annotation(e, "result", source, names, source.span(e)) for e in elements)
+    if isinstance(node, ast.Tuple):
+        return tuple(_annotation(e, "result", source, names, source.span(e)) for e in node.elts)
+    return (_annotation(node, "result", source, names, source.span(node)),)
+
+
+def _annotation(node: ast.expr | None, name: str, source: Source, names: Mapping[str, Any], span: Span) -> Annotation:
+    mend = "write an element type, or one with a shape: `x: f32[M, N]`, `n: i32`, `k: gm.static[int]`"
+    if node is None:
+        raise TraceError(f"{name} has no annotation", code="P07", span=span, mend=mend)
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        node = ast.parse(node.value, mode="eval").body
+    try:
+        code = compile(ast.fix_missing_locations(ast.Expression(node)), source.file, "eval")
+        found = eval(code, {"__builtins__": __builtins__}, dict(names))
+    except Exception as error:
+        raise TraceError(f"the annotation of {name}: {error}", code="P07", span=span, mend=mend) from None
+    if isinstance(found, DTYPES):
+        check_boundary(found, span)
+        return found
+    if isinstance(found, TensorType):
+        if not isinstance(found.element, DTYPES):
+            raise TraceError(f"the element type of {name} is {found.element!r}", code="P07", span=span, mend=mend)
+        check_boundary(found.element, span)
+        return found
+    if isinstance(found, Static):
+        return found
+    raise TraceError(f"the annotation of {name} is {found!r}", code="P07", span=span, mend=mend)
+
+
+def shape_of(annotation: TensorType, span: Span) -> tuple[ir.Expr, ...]:
+    """The sizes of an annotation as expressions.
+
+    Raises TraceError for a size that is no int, dim or sum of such.
+    """
+    sizes = []
+    for size in annotation.shape:
+        if isinstance(size, Value):
+            sizes.append(size.expr)
+        elif isinstance(size, int) and not isinstance(size, bool) and size >= 0:
+            sizes.append(index(size, span))
+        else:
+            raise TraceError(
+                f"{size!r} as a size", code="P07", span=span, mend="use an int from 0, or a name from gm.dims"
+            )
+    return tuple(sizes)
+
+
+def dims_of(shapes: list[tuple[ir.Expr, ...]]) -> tuple[ir.Var, ...]:
+    """The dims that shapes mention, in the order of their first use."""
+    found = {e.var: None for shape in shapes for size in shape for e in subexprs(size) if isinstance(e, ir.Ref)}
+    return tuple(found)
