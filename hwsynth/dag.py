@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from gemel.hwsynth.netlist import Instance, Memory, Module, Register
-from gemel.semantics.dtypes import IntType, as_int
+from gemel.hwsynth.netlist import Instance, Memory, Module, NetType, Register
+from gemel.semantics.dtypes import BoolType, DType, IntType, as_int
 from gemel.semantics.ir import Apply, Expr, Ref, Var
 
 
@@ -99,9 +99,21 @@ def instance_tree(top: Module, path: tuple[str, ...] = ()) -> Iterator[tuple[tup
         yield from instance_tree(instance.module, (*path, instance.name))
 
 
-def shape(e: Expr) -> IntType:
-    """Width and signedness of a net or expression; bool is one unsigned bit."""
-    found = as_int(e.dtype)
-    if found is None:
+def net_type(e: Expr | Var) -> NetType:
+    """The type of a net or expression of a valid netlist."""
+    if not isinstance(e.dtype, BoolType | IntType):
         raise TypeError(f"no netlist type: {e.dtype}")
+    return e.dtype
+
+
+def whole(dtype: DType) -> IntType:
+    """The integer type with a net type's patterns: bool is one unsigned bit."""
+    found = as_int(dtype)
+    if found is None:
+        raise TypeError(f"no netlist type: {dtype}")
     return found
+
+
+def shape(e: Expr | Var) -> IntType:
+    """Width and signedness of a net or expression; bool is one unsigned bit."""
+    return whole(e.dtype)

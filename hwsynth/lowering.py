@@ -1,0 +1,232 @@
+"""The state and the pieces that lowering a netlist module needs; `lower` has the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from gemel.hwsynth.dag import args_of, net_type, postorder, roots_of, shape, uses, whole
+from gemel.hwsynth.netlist import Instance, Memory, Module, NetType, Output, ReadPort, Register, Wire, WritePort
+from gemel.semantics import build, ops
+from gemel.semantics.dtypes import BOOL, BoolType, IntType
+from gemel.semantics.ir import Apply, Const, Expr, Ref, Var
+from gemel.semantics.ops import Op
+from gemel.semantics.typerules import join
+
+LEAVES = 8
+"""The most leaves that an unnamed expression may have."""
+
+
+def uint(width: int) -> IntType:
+    """The unsigned type of a width."""
+    return IntType(width, False)
+
+
+def const(value: int, dtype: NetType, like: Expr) -> Const:
+    """A literal at the place of another expression."""
+    return Const(bool(value) if isinstance(dtype, BoolType) else value, dtype, like.span)
+
+
+def _apply(op: Op, *args: Expr, dtype: NetType) -> Expr:
+    return build.apply(op, *args, span=args[0].span, dtype=dtype)
+
+
+def _is_atom(e: Expr) -> bool:
+    """Whether repeating the expression costs the reader nothing: a net, a literal, or a slice or cast of one."""
+    return isinstance(e, Const | Ref) or (
+        isinstance(e, Apply) and e.op in (ops.BITS, ops.CAST) and isinstance(e.args[0], Const | Ref)
+    )
+
+
+def _is_select(e: Expr) -> bool:
+    return isinstance(e, Apply) and e.op is ops.SELECT
+
+
+@dataclass
+class Lowering:
+    """The state of one module's lowering; `owner` is the hint of the net whose expression is being lowered."""
+
+    source: Module
+    rules: Mapping[Op, Callable[..., Expr]]
+    owner: str = ""
+    wires: list[Wire] = field(default_factory=list)
+    table: dict[Expr, Expr] = field(default_factory=dict)
+    leaves: dict[Expr, int] = field(default_factory=dict)
+    named: dict[Expr, Expr] = field(default_factory=dict)
+    count: dict[Expr, int] = field(default_factory=dict)
+
+    def module(self) -> Module:
+        """The lowered module."""
+        m = self.source
+        self.count = dict(uses(roots_of(m)))
+        for w in m.wires:
+            self.wires.append(Wire(w.var, self.root(w.value, w.var.hint)))
+        return replace(
+            m,
+            registers=tuple(map(self.register, m.registers)),
+            memories=tuple(map(self.memory, m.memories)),
+            instances=tuple(map(self.instance, m.instances)),
+            outputs=tuple(Output(o.name, self.root(o.value, o.name)) for o in m.outputs),
+            wires=tuple(self.wires),
+        )
+
+    def register(self, r: Register) -> Register:
+        enable = None if r.enable is None else self.root(r.enable, f"{r.var.hint}_en")
+        return replace(r, next=self.root(r.next, f"{r.var.hint}_next"), enable=enable)
+
+    def memory(self, m: Memory) -> Memory:
+        return replace(
+            m, reads=tuple(self.read(m, p) for p in m.reads), writes=tuple(self.write(m, p) for p in m.writes)
+        )
+
+    def read(self, m: Memory, p: ReadPort) -> ReadPort:
+        enable = None if p.enable is None else self.root(p.enable, f"{p.data.hint}_en")
+        addr, _ = self.address(m, self.root(p.addr, f"{p.data.hint}_addr"))
+        return replace(p, addr=addr, enable=enable)
+
+    def write(self, m: Memory, p: WritePort) -> WritePort:
+        addr, inside = self.address(m, self.root(p.addr, f"{m.hint}_waddr"))
+        enable = self.root(p.enable, f"{m.hint}_we")
+        return WritePort(addr, self.root(p.data, f"{m.hint}_wdata"), build.both(enable, inside, p.enable.span))
+
+    def address(self, m: Memory, addr: Expr) -> tuple[Expr, Expr]:
+        """The address with as many bits as the depth asks for, and whether it is below the depth if that is lost."""
+        target = uint(max(1, (m.depth - 1).bit_length()))
+        t = shape(addr)
+        if t.hi <= target.hi and not t.signed:
+            inside: Expr = const(1, BOOL, addr)
+        else:
+            addr = self.name(addr, f"{m.hint}_addr")
+            inside = self.below(addr, m.depth)
+        narrow = self.slice(addr, target.width - 1, 0) if t.width > target.width else self.to(addr, target)
+        return (narrow if m.depth > 1 else const(0, target, addr)), inside
+
+    def below(self, x: Expr, limit: int) -> Expr:
+        """0 <= x < limit."""
+        t = shape(x)
+        top: Expr = const(1, BOOL, x)
+        if limit <= t.hi:
+            top = _apply(ops.LT, x, const(limit, t, x), dtype=BOOL)
+        return build.both(self.not_negative(x), top, x.span)
+
+    def not_negative(self, x: Expr) -> Expr:
+        """x >= 0."""
+        t = shape(x)
+        return _apply(ops.GE, x, const(0, t, x), dtype=BOOL) if t.signed else const(1, BOOL, x)
+
+    def instance(self, i: Instance) -> Instance:
+        inputs = {port: self.root(e, f"{i.name}_{port}") for port, e in i.inputs.items()}
+        return replace(i, inputs=inputs)
+
+    # ------------------------------------------------------------------------------------------------ bookkeeping
+
+    def root(self, e: Expr, owner: str) -> Expr:
+        """A whole expression, lowered."""
+        self.owner = owner
+        for node in postorder((e,)):
+            if node not in self.table:
+                self.table[node] = self.finish(node, self.node(node))
+        return self.table[e]
+
+    def node(self, e: Expr) -> Expr:
+        if not isinstance(e, Apply):
+            return e
+        return self.rules[e.op](self, e.op, net_type(e), *(self.table[a] for a in e.args))
+
+    def finish(self, old: Expr, new: Expr) -> Expr:
+        """Names what is shared, and what has grown long."""
+        if self.count.get(old, 0) > 1 and not _is_atom(new):
+            return self.name(new)
+        return new
+
+    def size(self, e: Expr) -> int:
+        """How long the expression is to read: its leaves, an atom counted as one, and its unary operators."""
+        if e not in self.leaves:
+            simple = _is_atom(e) or not isinstance(e, Apply)
+            self.leaves[e] = 1 if simple else sum(map(self.size, args_of(e))) + (len(args_of(e)) == 1)
+        return self.leaves[e]
+
+    def name(self, e: Expr, hint: str = "") -> Expr:
+        """A net or literal with the value of `e`; the same one each time."""
+        if isinstance(e, Const | Ref):
+            return e
+        if e not in self.named:
+            var = Var(hint or f"{self.owner}_t", e.dtype, e.span)
+            self.wires.append(Wire(var, e))
+            self.named[e] = Ref(var, e.span)
+        return self.named[e]
+
+    def make(self, op: Op, *args: Expr, dtype: NetType) -> Expr:
+        """An op on lowered operands; long ones among them get names first (a chain of choices may be long)."""
+        if all(isinstance(a, Const) for a in args):
+            return _apply(op, *args, dtype=dtype)
+        counted = args[:2] if op is ops.SELECT and _is_select(args[2]) else args
+        if sum(map(self.size, counted)) > LEAVES:
+            longest = max(map(self.size, counted))
+            args = tuple(self.name(a) if a in counted and self.size(a) >= min(longest, 4) else a for a in args)
+        return _apply(op, *args, dtype=dtype)
+
+    # ----------------------------------------------------------------------------------------------------- pieces
+
+    def to(self, e: Expr, dtype: NetType) -> Expr:
+        """`e` converted as by cast: wrapped or extended; to bool by comparison with zero."""
+        if e.dtype == dtype:
+            return e
+        if isinstance(dtype, BoolType) and shape(e).width > 1:
+            return _apply(ops.NE, e, const(0, shape(e), e), dtype=BOOL)
+        if isinstance(dtype, BoolType):
+            return self.reread(e, dtype)
+        return self.slice(e, dtype.width - 1, 0, dtype) if dtype.width < shape(e).width else self.widen(e, dtype)
+
+    def widen(self, e: Expr, dtype: IntType) -> Expr:
+        if isinstance(e, Apply) and e.op is ops.CAST and shape(e.args[0]).width < shape(e).width:
+            inner = shape(e.args[0])
+            if inner.signed == shape(e).signed or not inner.signed:
+                e = e.args[0]
+        return _apply(ops.CAST, e, dtype=dtype)
+
+    def slice(self, e: Expr, hi: int, lo: int, dtype: IntType | None = None) -> Expr:
+        """Bits hi..lo of the pattern of `e`, read as `dtype` (unsigned by default) of that width."""
+        unsigned = uint(hi - lo + 1)
+        dtype = dtype or unsigned
+        if isinstance(e, Const):
+            pattern = ops.BITS.meaning(unsigned, (e.dtype,) * 3, (e.value, hi, lo))
+            return self.reread(const(int(pattern), unsigned, e), dtype)
+        if lo == 0 and hi == shape(e).width - 1:
+            return self.reread(e, dtype)
+        if isinstance(e, Ref):
+            bounds = (const(hi, uint(max(1, hi.bit_length())), e), const(lo, uint(max(1, lo.bit_length())), e))
+            return self.reread(_apply(ops.BITS, e, *bounds, dtype=unsigned), dtype)
+        if lo:
+            e = self.make(ops.SHR, e, const(lo, uint(lo.bit_length()), e), dtype=shape(e))
+        return _apply(ops.CAST, e, dtype=dtype)
+
+    def reread(self, e: Expr, dtype: NetType) -> Expr:
+        """The pattern of `e` read as another type of the same width."""
+        return e if e.dtype == dtype else _apply(ops.CAST, e, dtype=dtype)
+
+    def compare(self, op: Op, a: Expr, b: Expr) -> Expr:
+        """A comparison at the narrowest type that holds both; a literal takes the other side's type if it can."""
+        common = _literal_type(a, b) or _literal_type(b, a) or _common(a, b)
+        return self.make(op, self.to(a, common), self.to(b, common), dtype=BOOL)
+
+    def negative(self, e: Expr) -> Expr:
+        """e < 0."""
+        t = shape(e)
+        return self.compare(ops.LT, e, const(0, t, e)) if t.signed else const(0, BOOL, e)
+
+    def select(self, cond: Expr, a: Expr, b: Expr, dtype: NetType) -> Expr:
+        if isinstance(cond, Const):
+            return self.to(a if cond.value else b, dtype)
+        return self.make(ops.SELECT, cond, self.to(a, dtype), self.to(b, dtype), dtype=dtype)
+
+
+def _common(a: Expr, b: Expr) -> NetType:
+    """The narrowest type that holds both."""
+    return net_type(a) if a.dtype == b.dtype else whole(join(shape(a), shape(b)))
+
+
+def _literal_type(literal: Expr, other: Expr) -> IntType | None:
+    t = shape(other)
+    fits = isinstance(literal, Const) and not isinstance(other, Const) and t.lo <= literal.value <= t.hi
+    return t if fits and other.dtype != BOOL else None
