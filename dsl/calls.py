@@ -16,7 +16,7 @@ from gemel.scope import Frame
 from gemel.semantics.dtypes import BoolType, FixedType, FloatType, IndexType, IntType
 from gemel.semantics.errors import GemelError, TraceError
 from gemel.semantics.span import Span
-from gemel.source import Source, source_of
+from gemel.source import source_of
 from gemel.tracer import Retrace, tracer
 from gemel.values import Traced
 
@@ -102,7 +102,9 @@ def _hashable(fn: Any) -> bool:
 
 def _staged(fn: types.FunctionType) -> bool:
     module = (fn.__module__ or "").split(".")[0]
-    return module not in ("numpy", "functools", "operator", "itertools", "math") and not fn.__code__.co_flags & 0x2A0
+    own = module == "gemel" and not (fn.__module__ or "").startswith(("gemel.examples", "gemel.stdlib"))
+    library = module in ("numpy", "functools", "operator", "itertools", "math")
+    return not own and not library and not fn.__code__.co_flags & _GENERATOR
 
 
 def _guarded(fn: Any, args: list[Any], kwargs: dict[str, Any], span: Span) -> Any:
@@ -299,6 +301,6 @@ REPLACED: dict[Any, Any] = {
 }
 """Python's functions that mean something on a kernel's values."""
 
-OWN_MODULES = ("gemel.functions", "gemel.loops")
+_GENERATOR = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
-__all__ = ["MAX_DEPTH", "REPLACED", "Source", "Staged", "bind_call", "call", "closure_of"]
+OWN_MODULES = ("gemel.functions", "gemel.loops")

@@ -48,7 +48,7 @@ def settle(x: Any, hint: str, span: Span) -> Any:
     """A value that escapes from its expression, made independent of later stores."""
     t = tracer()
     if isinstance(x, Value):
-        e = t.let(x.expr, hint)
+        e = x.expr if tensors.of_dims(x.expr) else t.let(x.expr, hint)
         return x if e is x.expr else Value(e)
     if isinstance(x, Tensor) and x.buffer is None and x.sources:
         t.settled += 1

@@ -41,7 +41,7 @@ def empty(shape: Any, dtype: DType) -> Any:
     sizes = shape if isinstance(shape, tuple | list) else (shape,)
     if not _traced(*sizes):
         return np.zeros(sizes, numpy_dtype(_element_type(dtype)))
-    return tensors.allocate(_element_type(dtype), [as_index(s, here()) for s in sizes], "tensor", here())
+    return tensors.allocate(_element_type(dtype), [as_index(s, here()) for s in sizes], tracer().hint, here())
 
 
 def full(shape: Any, value: Any, dtype: DType) -> Any:

@@ -1,7 +1,8 @@
 """Evaluation of Python statements while tracing.
 
-A block ends in one of three states: LIVE (it runs on), DEAD (each path has jumped), MAYBE (some path has jumped, by a flag). After a
-branch of which one side is DEAD the rest of the block stands in the other side; after MAYBE it stands under a test of the flags.
+A block ends in one of three states: LIVE (it runs on), DEAD (each path has jumped), MAYBE (some path has jumped, by a
+flag). After a branch of which one side is DEAD the rest of the block stands in the other side; after MAYBE it stands
+under a test of the flags.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from gemel.branches import merge_branches
 from gemel.calls import DTYPES, Staged
 from gemel.expressions import binary, evaluate, evaluate_key, settle, subscript, unpack
 from gemel.returns import finish_returns, record_return
-from gemel.scope import Cell, Flag, Frame, Returns, Unset, jumps, new_flag
+from gemel.scope import Cell, Flag, Frame, Returns, jumps, new_flag
 from gemel.semantics import build, ir, ops
 from gemel.semantics.dtypes import TensorType
 from gemel.semantics.errors import TraceError, TypeCheckError
@@ -26,7 +27,7 @@ from gemel.semantics.span import Span
 from gemel.source import FunctionNode, Source
 from gemel.tensors import Tensor
 from gemel.tracer import tracer
-from gemel.values import OPERATORS, Traced, Value, as_expr, for_store, is_static, truth
+from gemel.values import OPERATORS, Traced, Value, as_expr, for_store, truth
 
 
 class State(enum.Enum):
@@ -240,7 +241,10 @@ def _joined(a: State, b: State) -> State:
 
 def _assign(s: ast.Assign, frame: Frame) -> None:
     hint = s.targets[0].id if isinstance(s.targets[0], ast.Name) else "t"
+    t = tracer()
+    before, t.hint = t.hint, hint if isinstance(s.value, ast.Call) else "tensor"
     value = evaluate(s.value, frame)
+    t.hint = before
     if any(not isinstance(t, ast.Name) for t in s.targets):
         for target in s.targets:
             assign(target, value, frame, s)
@@ -456,5 +460,3 @@ _SIMPLE: dict[type[ast.stmt], Callable[[Any, Frame], None]] = {
     ast.FunctionDef: _function,
     ast.Pass: _pass,
 }
-
-__all__ = ["State", "Unset", "guarded", "is_static", "negated", "none_set", "pending", "run_block", "run_function"]

@@ -37,6 +37,7 @@ class Tracer:
     decisions: frozenset[object]
     blocks: list[list[ir.Stmt]] = field(default_factory=lambda: [[]])
     span: Span = BUILTIN
+    hint: str = "tensor"
     statements: int = 0
     steps: int = 0
     settled: int = 0

@@ -1,0 +1,204 @@
+"""Run-time guards: an `Assert` for whatever could go wrong and isn't proved not to.
+
+Covered are indices of loads and stores, divisors, shift amounts and loop steps. What an operand of `and`, `or` or a choice needs
+is asserted under the condition on which it is evaluated. Afterwards back ends may load and divide without a care: the
+place isn't reached, or the result isn't used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from gemel.semantics import build, failures, ops
+from gemel.semantics.ir import (
+    Apply,
+    Assert,
+    Buffer,
+    Check,
+    Const,
+    Expr,
+    For,
+    If,
+    Kernel,
+    Let,
+    Load,
+    Reduce,
+    Ref,
+    Stmt,
+    Store,
+    Var,
+    While,
+)
+from gemel.semantics.ranges import Ranges
+from gemel.semantics.span import Span
+from gemel.semantics.traverse import Body, map_own_exprs, subexprs
+
+_DIVIDES = (ops.FLOORDIV, ops.MOD)
+_SHIFTS = (ops.SHL, ops.SHR)
+
+
+def guard(kernel: Kernel) -> Kernel:
+    """The kernel with asserts before what may fail; proved places get none."""
+    return replace(kernel, body=_Guard(Ranges(kernel)).body(kernel.body))
+
+
+@dataclass
+class _Guard:
+    ranges: Ranges
+    out: list[Stmt] = field(default_factory=list)
+
+    def body(self, body: Body) -> Body:
+        outer, self.out = self.out, []
+        for s in body:
+            self._stmt(s)
+        made, self.out = tuple(self.out), outer
+        return made
+
+    def _emit(self, s: Stmt) -> None:
+        self.out.append(s)
+        self.ranges.pass_by(s)
+
+    def _stmt(self, s: Stmt) -> None:
+        match s:
+            case For():
+                self._for(s)
+            case While():
+                self._while(s)
+            case If():
+                self._if(s)
+            case Store() | Reduce():
+                indices = tuple(map(self._checked, s.indices))
+                value = self._checked(s.value)
+                self._emit(replace(s, indices=self._in_range(s.buffer, indices, (), s.span), value=value))
+            case _:
+                self._emit(map_own_exprs(s, self._checked))
+
+    def _for(self, s: For) -> None:
+        lo, hi, step = (self._checked(e) for e in (s.lo, s.hi, s.step))
+        low, high = self.ranges.of(step)
+        if low <= 0 <= high:
+            step = self._named(step, "step")
+            self._assert(Check.STEP, build.apply(ops.NE, step, build.index(0), span=step.span), (), (), s.span, "")
+        loop = replace(s, lo=lo, hi=hi, step=step)
+        if s.until is not None:
+            self._conditions(s.until)
+        with self.ranges.inside(loop):
+            body = self.body(s.body)
+            tail = self.body(()) if s.until is None else self._tail(s.until)
+        self.out.append(replace(loop, body=(*body, *tail)))
+        self.ranges.pass_by(loop)
+
+    def _while(self, s: While) -> None:
+        self._conditions(s.cond)
+        with self.ranges.inside(s):
+            body = self.body(s.body)
+            tail = self._tail(s.cond)
+        self.out.append(replace(s, body=(*body, *tail)))
+        self.ranges.pass_by(s)
+
+    def _tail(self, cond: Expr) -> Body:
+        """What the next evaluation of a loop's condition needs, asserted at the end of the body."""
+        outer, self.out = self.out, []
+        self._conditions(cond)
+        made, self.out = tuple(self.out), outer
+        return made
+
+    def _conditions(self, cond: Expr) -> None:
+        self._check(cond, (build.boolean(True),))
+
+    def _if(self, s: If) -> None:
+        cond = self._checked(s.cond)
+        with self.ranges.assuming(cond, True):
+            then = self.body(s.then)
+        with self.ranges.assuming(cond, False):
+            orelse = self.body(s.orelse)
+        self.out.append(replace(s, cond=cond, then=then, orelse=orelse))
+        self.ranges.pass_by(s)
+
+    # ------------------------------------------------------------------------------------------------- expressions
+
+    def _checked(self, e: Expr) -> Expr:
+        return self._check(e, ())
+
+    def _check(self, e: Expr, path: tuple[Expr, ...]) -> Expr:
+        """The expression with what it needs asserted; `path` holds the conditions on which it is evaluated."""
+        match e:
+            case Const() | Ref():
+                return e
+            case Load():
+                indices = tuple(self._check(i, path) for i in e.indices)
+                return replace(e, indices=self._in_range(e.buffer, indices, path, e.span))
+            case Apply() if e.op.lazy:
+                return self._check_lazy(e, path)
+            case Apply():
+                args = tuple(self._check(a, path) for a in e.args)
+                return replace(e, args=self._operands(e, args, path))
+
+    def _check_lazy(self, e: Apply, path: tuple[Expr, ...]) -> Expr:
+        first = self._check(e.args[0], path)
+        if e.op is ops.SELECT:
+            with self.ranges.assuming(first, True):
+                then = self._check(e.args[1], (*path, first))
+            with self.ranges.assuming(first, False):
+                orelse = self._check(e.args[2], (*path, build.negate(first)))
+            return replace(e, args=(first, then, orelse))
+        wanted = e.op is ops.LAND
+        with self.ranges.assuming(first, wanted):
+            second = self._check(e.args[1], (*path, first if wanted else build.negate(first)))
+        return replace(e, args=(first, second))
+
+    def _operands(self, e: Apply, args: tuple[Expr, ...], path: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        if e.op in _DIVIDES:
+            low, high = self.ranges.of(args[1])
+            if low <= 0 <= high:
+                args = (args[0], self._stable(args[1], "divisor", path))
+                cond = build.apply(ops.NE, args[1], build.literal(0, e.span, args[1].dtype), span=e.span)
+                self._assert(Check.DIVISION, cond, (), path, e.span, failures.DIVIDED_BY_ZERO)
+        elif e.op in _SHIFTS and self.ranges.of(args[1])[0] < 0:
+            args = (args[0], self._stable(args[1], "amount", path))
+            cond = build.apply(ops.GE, args[1], build.literal(0, e.span, args[1].dtype), span=e.span)
+            self._assert(Check.SHIFT, cond, (args[1],), path, e.span, failures.NEGATIVE_SHIFT)
+        return args
+
+    def _in_range(self, b: Buffer, indices: tuple[Expr, ...], path: tuple[Expr, ...], span: Span) -> tuple[Expr, ...]:
+        made = []
+        for axis, (i, size) in enumerate(zip(indices, b.shape, strict=True)):
+            low, high = self.ranges.of(i)
+            room = build.apply(ops.SUB, size, i, span=span)
+            above = low >= 0
+            below = high < self.ranges.of(size)[0] or self.ranges.of(room)[0] >= 1
+            if not (above and below):
+                i = self._stable(i, "at", path)
+                conds = ([] if above else [build.apply(ops.GE, i, build.index(0), span=span)]) + (
+                    [] if below else [build.apply(ops.LT, i, size, span=span)]
+                )
+                cond = conds[0] if len(conds) == 1 else build.apply(ops.AND, *conds, span=span)
+                self._assert(Check.BOUNDS, cond, (i, size), path, span, failures.out_of_range(b.hint, axis))
+            made.append(i)
+        return tuple(made)
+
+    def _stable(self, e: Expr, hint: str, path: tuple[Expr, ...]) -> Expr:
+        """The expression by name where it is evaluated unconditionally and holds a load."""
+        return e if path else self._named(e, hint)
+
+    def _named(self, e: Expr, hint: str) -> Expr:
+        if not any(isinstance(x, Load) for x in subexprs(e)):
+            return e
+        var = Var(hint, e.dtype, e.span)
+        self._emit(Let(var, e, e.span))
+        return Ref(var, e.span)
+
+    def _assert(
+        self,
+        check: Check,
+        cond: Expr,
+        values: tuple[Expr, ...],
+        path: tuple[Expr, ...],
+        span: Span,
+        message: str,
+    ) -> None:
+        for p in reversed(path):
+            if not (isinstance(p, Const) and p.value):
+                cond = build.apply(ops.LOR, build.negate(p, span), cond, span=span)
+        text = message or failures.ZERO_STEP
+        self._emit(Assert(check, cond, text, values, span))

@@ -1,0 +1,36 @@
+"""Calls become copies of what they call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gemel.semantics.ir import Buffer, Call, Kernel, Stmt, Var, View
+from gemel.semantics.traverse import Body, Copier, map_body
+
+
+def inline(kernel: Kernel) -> Kernel:
+    """The kernel without calls; what a callee requires and ensures is asserted around its body."""
+    done: dict[Kernel, Body] = {}
+    return replace(kernel, body=_inlined(kernel.body, done))
+
+
+def _inlined(body: Body, done: dict[Kernel, Body]) -> Body:
+    def expand(s: Stmt) -> Stmt | Body:
+        return _expand(s, done) if isinstance(s, Call) else s
+
+    return map_body(body, stmt=expand)
+
+
+def _expand(s: Call, done: dict[Kernel, Body]) -> Body:
+    callee = s.kernel
+    if callee not in done:
+        done[callee] = _inlined((*callee.requires, *callee.body, *callee.ensures), done)
+    copier = Copier()
+    copier.vars.update(zip(callee.dims, s.dims, strict=True))
+    copier.buffers.update(zip(callee.results, s.results, strict=True))
+    for param, arg in zip(callee.params, s.args, strict=True):
+        if isinstance(param, Buffer) and isinstance(arg, View):
+            copier.views[param] = arg
+        elif isinstance(param, Var) and not isinstance(arg, View):
+            copier.vars[param] = arg
+    return copier.body(done[callee])
