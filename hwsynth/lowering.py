@@ -17,6 +17,10 @@ LEAVES = 8
 """The most leaves that an unnamed expression may have."""
 
 
+_MODULAR = (ops.CAST, ops.ADD, ops.SUB, ops.MUL, ops.NEG, ops.AND, ops.OR, ops.XOR, ops.INVERT, ops.SHL)
+"""Ops whose low result bits depend only on as many low bits of the (first) operands."""
+
+
 def uint(width: int) -> IntType:
     """The unsigned type of a width."""
     return IntType(width, False)
@@ -197,9 +201,18 @@ class Lowering:
         if isinstance(e, Ref):
             bounds = (const(hi, uint(max(1, hi.bit_length())), e), const(lo, uint(max(1, lo.bit_length())), e))
             return self.reread(_apply(ops.BITS, e, *bounds, dtype=unsigned), dtype)
+        if lo == 0 and isinstance(e, Apply) and e.op in _MODULAR:
+            return self.narrow(e, dtype)
         if lo:
             e = self.make(ops.SHR, e, const(lo, uint(lo.bit_length()), e), dtype=shape(e))
         return _apply(ops.CAST, e, dtype=dtype)
+
+    def narrow(self, e: Apply, dtype: IntType) -> Expr:
+        """The low bits of a result, computed with just these."""
+        if e.op is ops.CAST:
+            return self.to(e.args[0], dtype)
+        kept = 1 if e.op is ops.SHL else len(e.args)
+        return self.make(e.op, *(self.to(a, dtype) for a in e.args[:kept]), *e.args[kept:], dtype=dtype)
 
     def reread(self, e: Expr, dtype: NetType) -> Expr:
         """The pattern of `e` read as another type of the same width."""

@@ -155,7 +155,7 @@ def _expr_faults(e: Expr) -> Iterator[Fault]:
 def _apply_fault(e: Apply) -> str:
     if e.op not in NETLIST_OPS:
         return "not an op of netlists"
-    if len(e.args) != e.op.arity and e.op is not ops.CONCAT:
+    if len(e.args) != e.op.arity:
         return f"{e.op.arity} operands wanted"
     if not all(isinstance(t, BoolType | IntType) for t in (e.dtype, *(a.dtype for a in e.args))):
         return "only bools and integers are allowed"
@@ -185,7 +185,7 @@ def _bits(e: Apply) -> str:
     x, hi, lo = e.args
     if not (isinstance(hi, Const) and isinstance(lo, Const) and 0 <= lo.value <= hi.value < shape(x).width):
         return "the bounds are literals with width > hi >= lo >= 0"
-    return ""
+    return "" if width_of(e.dtype) <= hi.value - lo.value + 1 else "the result is wider than the slice"
 
 
 def _concat(e: Apply) -> str:

@@ -64,11 +64,11 @@ def type_text(dtype: NetType) -> str:
 
 
 def literal(value: int, dtype: NetType) -> str:
-    """`8'd200`, `-9'sd5`, `1'b1`; in hexadecimal beyond 32 bits and for the least value, which has no positive twin."""
+    """`8'd200`, `-9'sd5`, `1'b1`; in hexadecimal from 2**32 and for the least value, which has no positive twin."""
     if isinstance(dtype, BoolType):
         return f"1'b{int(value)}"
     sign, width = "s" if dtype.signed else "", dtype.width
-    if width > 32 or (dtype.signed and value == dtype.lo):
+    if abs(value) >> 32 or (dtype.signed and value == dtype.lo):
         return f"{width}'{sign}h{to_bits(value, dtype):x}"
     return f"{'-' if value < 0 else ''}{width}'{sign}d{abs(value)}"
 
@@ -145,8 +145,16 @@ class _Expressions:
         if e.op is ops.BITS:
             return self.slice(e)
         if e.op is ops.CONCAT:
-            return "{" + ", ".join(map(self.text, e.args)) + "}"
+            return "{" + ", ".join(self.parts_of(e)) + "}"
         return self.cast(e)
+
+    def parts_of(self, e: Expr) -> Iterator[str]:
+        """The parts of nested concatenations."""
+        if isinstance(e, Apply) and e.op is ops.CONCAT:
+            for a in e.args:
+                yield from self.parts_of(a)
+        else:
+            yield self.text(e)
 
     def infix(self, e: Apply) -> str:
         a, b = e.args

@@ -1,0 +1,200 @@
+"""The native simulator: a netlist compiled by LLVM and run cycle by cycle; hundreds of Mcycle/s where it is small."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.hwsynth.flatten import Flat, Path, flatten
+from gemel.hwsynth.names import Names
+from gemel.hwsynth.netcheck import check
+from gemel.hwsynth.netlist import Memory, Module, NetType
+from gemel.hwsynth.simcode import RESET, Simulator, Slot, cells, words
+from gemel.semantics.convert import from_bits, to_bits
+from gemel.semantics.dtypes import IntType, width_of
+from gemel.semantics.ir import Var
+from gemel.semantics.storage import numpy_dtype
+
+Words = NDArray[Any]
+Recorder = Callable[[Words], None]
+
+CHUNK_SECONDS = 0.05
+"""How long native code runs before Python can look for Ctrl-C."""
+
+TRACE_BYTES = 1 << 22
+"""The size of the buffer that a traced run fills before it is handed on."""
+
+
+class Compiled:
+    """Native code for one flat netlist; simulations of it share it."""
+
+    def __init__(self, top: Module, stop: str | None = None, trace: bool = False) -> None:
+        check(top)
+        self.flat: Flat = flatten(top)
+        self.stop = stop
+        writer = Simulator(self.flat.module, stop, trace)
+        self.state, self.trace = writer.state, writer.trace
+        self.llvm = writer.text()
+        self._engine = _compile(self.llvm)
+        memories = (ctypes.c_void_p,) * len(self.flat.module.memories)
+        arguments = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, *memories)
+        self.run = ctypes.CFUNCTYPE(ctypes.c_int64, *arguments)(self._engine.get_function_address("run"))
+
+
+def _compile(text: str) -> llvm.ExecutionEngine:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    module = llvm.parse_assembly(text)
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2
+    )
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
+    builder.getModulePassManager().run(module, builder)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    return engine
+
+
+class NativeSim:
+    """One running circuit. After construction it is powered up and not yet reset.
+
+    `memories` has, by dotted instance path and hint, each memory's words as a NumPy array that can be read and written
+    between runs; words of more than 64 bits are rows of u64, least significant first. `record` is handed the rows of a
+    traced simulation as they come, each a row of bytes as `compiled.trace` says.
+    """
+
+    def __init__(self, compiled: Compiled, record: Recorder | None = None) -> None:
+        self.compiled, self.record = compiled, record
+        m = compiled.flat.module
+        self._state = np.zeros(compiled.state.size, np.uint8)
+        row = compiled.trace.size if compiled.trace else 0
+        self._rows = np.zeros((max(2, TRACE_BYTES // row) if row else 1, row), np.uint8)
+        self._inputs = {i.var.hint: i.var for i in m.inputs}
+        self._storage = [_power_up(memory) for memory in m.memories]
+        self.memories: Mapping[str, Words] = {
+            name: array[: memory.depth]
+            for name, memory, array in zip(memory_names(compiled.flat), m.memories, self._storage, strict=True)
+        }
+        self.cycles = 0
+
+    # --------------------------------------------------------------------------------------------------------- values
+
+    def __setitem__(self, name: str, value: int) -> None:
+        """Sets an input, or `rst`; it keeps the value until set again. Raises KeyError for an unknown one."""
+        self._write(self._slot(name if name == RESET else self._inputs[name]), int(value))
+
+    def __getitem__(self, name: str) -> int:
+        """An output, for the present state and inputs; raises KeyError for an unknown one."""
+        slot = self._slot(name)
+        self._call(0)
+        return self._read(slot)
+
+    def registers(self) -> Iterator[tuple[str, int]]:
+        """Registers and the data of read ports, by dotted instance path and hint, with their values."""
+        for v in cells(self.compiled.flat.module):
+            yield ".".join((*self.compiled.flat.scope[v], v.hint)), self._read(self._slot(v))
+
+    def scramble(self, seed: int) -> None:
+        """Puts arbitrary values where power-up leaves them unspecified: all registers, memories without `init`."""
+        random = np.random.default_rng(seed)
+        for v in cells(self.compiled.flat.module):
+            self._write(self._slot(v), int.from_bytes(random.bytes(self._slot(v).size), "little"))
+        for memory, array in zip(self.compiled.flat.module.memories, self._storage, strict=True):
+            if memory.init is None:
+                array[...] = _arbitrary(random, memory, len(array))
+
+    def _slot(self, key: Var | str) -> Slot:
+        return self.compiled.state.slots[key]
+
+    def _read(self, slot: Slot) -> int:
+        signed = isinstance(slot.dtype, IntType) and slot.dtype.signed
+        return int.from_bytes(self._state[slot.offset : slot.offset + slot.size].tobytes(), "little", signed=signed)
+
+    def _write(self, slot: Slot, value: int) -> None:
+        data = to_bits(value, slot.dtype).to_bytes(slot.size, "little")
+        self._state[slot.offset : slot.offset + slot.size] = np.frombuffer(data, np.uint8)
+
+    # ------------------------------------------------------------------------------------------------------------ run
+
+    def run(self, max_cycles: int) -> int:
+        """Runs until `max_cycles` edges have passed, or one after which the stop output is high; gives their number.
+
+        Ctrl-C ends it between two edges, in a state from which it can go on.
+        """
+        done, chunk = 0, 1024
+        while done < max_cycles:
+            wanted = min(chunk, max_cycles - done, len(self._rows) - 1 if self.compiled.trace else chunk)
+            start = time.perf_counter()
+            passed = self._edges(wanted)
+            done += passed
+            if passed < wanted or (self.compiled.stop is not None and self[self.compiled.stop]):
+                break
+            if time.perf_counter() - start < CHUNK_SECONDS / 4:
+                chunk *= 4
+        return done
+
+    def reset(self, cycles: int = 1) -> None:
+        """Passes edges with `rst` high, whatever the stop output says."""
+        self[RESET] = 1
+        for _ in range(cycles):
+            self._edges(1)
+        self[RESET] = 0
+
+    def _edges(self, wanted: int) -> int:
+        passed = self._call(wanted)
+        self.cycles += passed
+        if self.record is not None:
+            self.record(self._rows[:passed])
+        return passed
+
+    def _call(self, cycles: int) -> int:
+        """Runs the native code; afterwards the outputs are up to date."""
+        pointers = [array.ctypes.data for array in self._storage]
+        return int(self.compiled.run(self._state.ctypes.data, self._rows.ctypes.data, cycles, *pointers))
+
+    def last_row(self) -> Words:
+        """The row of the present state and inputs, of a traced simulation."""
+        self._call(0)
+        return self._rows[:1]
+
+
+def memory_names(flat: Flat) -> list[str]:
+    """Dotted instance path and hint of each memory; a number is added where a name is taken."""
+    scopes: dict[Path, Names] = {}
+    memories = flat.module.memories
+    names = [scopes.setdefault(flat.scope[m], Names()).fresh(m.hint) for m in memories]
+    return [".".join((*flat.scope[m], name)) for m, name in zip(memories, names, strict=True)]
+
+
+def word_dtype(dtype: NetType) -> np.dtype[Any]:
+    """The NumPy type of a memory's words, or of the limbs of words of more than 64 bits."""
+    return np.dtype(np.uint64) if width_of(dtype) > 64 else numpy_dtype(dtype)
+
+
+def word_array(values: Sequence[int], dtype: NetType, depth: int) -> Words:
+    """`depth` words that start with `values`, as the simulators hold them; the others are 0."""
+    limbs = -(-width_of(dtype) // 64)
+    array = np.zeros((depth, limbs) if limbs > 1 else depth, word_dtype(dtype))
+    if len(values):
+        array[: len(values)] = values if limbs == 1 else [_limbs(to_bits(v, dtype), limbs) for v in values]
+    return array
+
+
+def _limbs(bits: int, count: int) -> list[int]:
+    return [bits >> (64 * i) & ((1 << 64) - 1) for i in range(count)]
+
+
+def _power_up(m: Memory) -> Words:
+    return word_array(m.init or (), m.dtype, words(m))
+
+
+def _arbitrary(random: np.random.Generator, m: Memory, depth: int) -> Words:
+    size = -(-width_of(m.dtype) // 8)
+    values = [from_bits(int.from_bytes(random.bytes(size), "little"), m.dtype) for _ in range(depth)]
+    return word_array([int(v) for v in values], m.dtype, depth)
