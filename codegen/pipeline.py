@@ -1,0 +1,20 @@
+"""The passes that bring a kernel with known sizes to what the CPU back end takes, each with the reason for its place."""
+
+from __future__ import annotations
+
+from gemel.semantics.passes.guard import guard
+from gemel.semantics.passes.inline import inline
+from gemel.semantics.passes.interchange import interchange
+from gemel.semantics.passes.lower_fixed import lower_fixed
+from gemel.semantics.passes.promote import promote
+from gemel.semantics.passes.simplify import simplify
+from gemel.semantics.pipeline import Pass
+
+CPU: tuple[Pass, ...] = (
+    inline,  # first: sizes and views of the caller reach the callee's accesses
+    guard,  # while types are the user's: messages show the user's values
+    lower_fixed,  # fixed point becomes integers
+    simplify,  # folds what sizes made constant, so that nests are perfect
+    interchange,  # unit stride innermost; needs to see whole nests, so before scalars leave memory
+    promote,  # last: LLVM wants values, not variables
+)
