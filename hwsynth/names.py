@@ -25,8 +25,17 @@ trior trireg type typedef union unique unique0 unsigned until until_with untyped
 wait wait_order wand weak weak0 weak1 while wildcard wire with within wor xnor xor
 """
 
-KEYWORDS = frozenset(_WORDS.split())
-"""The reserved words of IEEE 1800-2017."""
+_CPP_WORDS = """
+alignas alignof and_eq asm atomic_cancel atomic_commit atomic_noexcept auto bitand bitor bool catch char char16_t
+char32_t char8_t compl concept consteval constexpr constinit const_cast co_await co_return co_yield decltype delete
+double dynamic_cast explicit false float friend goto inline int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t
+uint64_t long mutable namespace noexcept not_eq nullptr operator or_eq private public reinterpret_cast reflexpr
+requires short sizeof static_assert static_cast switch synchronized template thread_local throw true try typeid
+typename using volatile wchar_t xor_eq override NULL abort abs main errno
+"""
+
+KEYWORDS = frozenset((*_WORDS.split(), *_CPP_WORDS.split()))
+"""The reserved words of IEEE 1800-2017, and those of C++, which Verilator complains about."""
 
 
 def legal(hint: str) -> str:

@@ -95,6 +95,14 @@ class NativeSim:
         self._call(0)
         return self._read(slot)
 
+    def load(self, memory: str, words: Words) -> None:
+        """Sets all words of a memory."""
+        self.memories[memory][...] = words
+
+    def dump(self, memory: str) -> Words:
+        """A copy of all words of a memory."""
+        return self.memories[memory].copy()
+
     def registers(self) -> Iterator[tuple[str, int]]:
         """Registers and the data of read ports, by dotted instance path and hint, with their values."""
         for v in cells(self.compiled.flat.module):

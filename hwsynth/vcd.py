@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from gemel.hwsynth.flatten import Flat
 from gemel.hwsynth.names import Names
+from gemel.hwsynth.nativesim import Compiled
 from gemel.hwsynth.netcheck import RESERVED
 from gemel.hwsynth.simcode import RESET, Layout, Slot
 from gemel.semantics.dtypes import width_of
@@ -51,8 +52,11 @@ class VcdFile:
     Raises ToolError X02 where the file can't be written.
     """
 
-    def __init__(self, path: str | os.PathLike[str], flat: Flat, row: Layout, period_ps: int = 10_000) -> None:
-        self.path, self.row_size = Path(path), row.size
+    def __init__(self, path: str | os.PathLike[str], compiled: Compiled, period_ps: int = 10_000) -> None:
+        row, flat = compiled.trace, compiled.flat
+        if row is None:
+            raise TypeError("a simulator that was compiled without a trace")
+        self.path = Path(path)
         self.scale = f"{max(1, period_ps // PERIOD)} ps"
         self.top = flat.module.name
         self.signals = list(_signals(flat, row))

@@ -1,0 +1,42 @@
+"""The native simulator as an engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from gemel.hwsynth.engines.run import Run, drive
+from gemel.hwsynth.nativesim import Compiled, NativeSim, Words
+from gemel.hwsynth.system import DONE, System
+from gemel.hwsynth.vcd import VcdFile
+
+
+class NativeModel:
+    """A compiled system; the variant that traces is compiled when waves are first asked for."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self._fast = Compiled(system.module, DONE)
+        self._traced: Compiled | None = None
+
+    def run(
+        self,
+        memories: Mapping[str, Words],
+        scalars: Mapping[str, int],
+        max_cycles: int,
+        vcd: str | os.PathLike[str] | None = None,
+    ) -> Run:
+        """As `Model.run`."""
+        if vcd is None:
+            return drive(NativeSim(self._fast), self.system, memories, scalars, max_cycles)
+        self._traced = self._traced or Compiled(self.system.module, DONE, trace=True)
+        with VcdFile(vcd, self._traced) as file:
+            sim = NativeSim(self._traced, file.rows)
+            result = drive(sim, self.system, memories, scalars, max_cycles)
+            file.rows(sim.last_row())
+        return result
+
+
+def build(system: System) -> NativeModel:
+    """The model of a system; raises SynthesisError for an invalid netlist."""
+    return NativeModel(system)
