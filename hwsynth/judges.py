@@ -138,6 +138,14 @@ def check_yosys(sv: str, top: str) -> tuple[str, ...]:
     return _warnings(log)
 
 
+def through_yosys(sv: str, top: str, passes: str = "prep -flatten -top {top}") -> str:
+    """Verilog that yosys writes after `passes`: how it has understood the text. Raises ToolError as `check_yosys`."""
+    with tools.scratch() as folder:
+        done, _ = _yosys(sv, top, f"{passes}\nwrite_verilog -noattr {folder / 'out.v'}\n", TIMEOUT)
+        del done
+        return (folder / "out.v").read_text()
+
+
 def synth_yosys(sv: str, top: str, family: str = "generic", timeout: float = TIMEOUT) -> Synthesis:
     """Synthesises module `top` for a family of `FAMILIES`, in a fresh process as yosys keeps state between runs.
 

@@ -82,7 +82,8 @@ class WritePort:
 class Memory:
     """`depth` words of type `dtype`. A read beyond the depth gives an unspecified word, a write there is ignored.
 
-    `init` has the words at power-up, as Python values of `dtype` (a ROM has no `writes`).
+    `init` has the words at power-up, as Python values of `dtype` (a ROM has no `writes`). `observed` says that
+    something outside of the circuit looks at the words, so that the memory matters even if no port reads it.
     """
 
     hint: str
@@ -92,6 +93,7 @@ class Memory:
     reads: tuple[ReadPort, ...]
     writes: tuple[WritePort, ...]
     span: Span
+    observed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from gemel.hwsynth.dag import nets_in, register_exprs
+from gemel.hwsynth.dag import memory_exprs, nets_in, register_exprs
 from gemel.hwsynth.netlist import Module
 from gemel.semantics.ir import Expr, Var
 
@@ -18,18 +18,16 @@ def prune(m: Module) -> Module:
         m,
         wires=tuple(w for w in m.wires if w.var in live),
         registers=tuple(r for r in m.registers if r.var in live),
-        memories=tuple(x for x in memories if x.reads),
+        memories=tuple(x for x in memories if x.reads or x.observed),
     )
 
 
 def _live_nets(m: Module) -> set[Var]:
     reads: dict[Var, Iterable[Expr]] = {w.var: (w.value,) for w in m.wires}
     reads |= {r.var: register_exprs(r) for r in m.registers}
-    for memory in m.memories:
-        writes = [e for p in memory.writes for e in (p.addr, p.data, p.enable)]
-        for p in memory.reads:
-            reads[p.data] = [p.addr, *writes] if p.enable is None else [p.addr, p.enable, *writes]
-    todo = nets_in([o.value for o in m.outputs] + [e for i in m.instances for e in i.inputs.values()])
+    reads |= {p.data: memory_exprs(memory) for memory in m.memories for p in memory.reads}
+    observed = [e for memory in m.memories if memory.observed for e in memory_exprs(memory)]
+    todo = nets_in([o.value for o in m.outputs] + [e for i in m.instances for e in i.inputs.values()] + observed)
     live: set[Var] = set()
     while todo:
         v = todo.pop()

@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gemel.codegen.emitter import Emitter, llvm_type
-from gemel.codegen.llvmops import Arg, constant, emit, integer_type, resize
+from gemel.codegen.llvmint import Arg
+from gemel.codegen.llvmops import as_index, constant, emit, from_memory, memory_type, to_memory
 from gemel.hwsynth.dag import driven_nets, postorder
 from gemel.hwsynth.netcheck import ordered_wires
 from gemel.hwsynth.netlist import Memory, Module, Register, WritePort
 from gemel.semantics import ops
-from gemel.semantics.dtypes import BOOL, DType, IntType, int_holding, storage_bits
+from gemel.semantics.dtypes import BOOL, DType, int_holding, storage_bits
 from gemel.semantics.ir import Apply, Const, Expr, Ref, Var
 from gemel.semantics.ops import Op
 
@@ -115,15 +116,15 @@ class Simulator:
         """A value from its storage."""
         bits = storage_bits(dtype)
         place = self.out.value(f"getelementptr i8, ptr {base}, i64 {offset}")
-        raw = self.out.value(f"load i{bits}, ptr {place}, align {min(bits // 8, 8)}")
-        return resize(self.out, raw, IntType(bits, False), integer_type(dtype).width)
+        raw = self.out.value(f"load {memory_type(dtype)}, ptr {place}, align {min(bits // 8, 8)}")
+        return from_memory(self.out, raw, dtype)
 
     def store(self, base: str, offset: str | int, value: str, dtype: DType) -> None:
         """A value to its storage, extended by its sign."""
         bits = storage_bits(dtype)
         place = self.out.value(f"getelementptr i8, ptr {base}, i64 {offset}")
-        wide = resize(self.out, value, integer_type(dtype), bits)
-        self.out.do(f"store i{bits} {wide}, ptr {place}, align {min(bits // 8, 8)}")
+        raw = to_memory(self.out, value, dtype)
+        self.out.do(f"store {memory_type(dtype)} {raw}, ptr {place}, align {min(bits // 8, 8)}")
 
     def value(self, e: Expr) -> str:
         """An expression's value at the current place; each node is computed once."""
@@ -209,7 +210,7 @@ class Simulator:
 
     def place(self, m: Memory, addr: Expr) -> str:
         """Where in the memory's bytes a word lies; the address is masked, so it is always inside."""
-        wide = resize(self.out, self.value(addr), integer_type(addr.dtype), 64)
+        wide = as_index(self.out, self.typed(addr))
         masked = self.out.value(f"and i64 {wide}, {words(m) - 1}")
         return self.out.value(f"mul i64 {masked}, {storage_bits(m.dtype) // 8}")
 

@@ -111,7 +111,7 @@ class _Expressions:
     def operand(self, e: Expr, most: int = ATOM) -> str:
         """The text, in parentheses where it holds less tightly than `most`."""
         text, level = self.parts(e)
-        return text if level <= most else f"({text})"
+        return text if level <= most or text[0] in "!~" else f"({text})"
 
     def parts(self, e: Expr) -> tuple[str, int]:
         match e:
@@ -224,11 +224,11 @@ class _Printer:
         self.e = _Expressions(self.nets)
 
     def _outputs_as_nets(self) -> dict[Var, str]:
-        """Nets that are an output by themselves: the output's name is theirs."""
+        """Nets that are an output by themselves, as they have its name."""
         owned: dict[Var, str] = {}
         inputs = {i.var for i in self.m.inputs}
         for o in self.m.outputs:
-            if isinstance(o.value, Ref) and o.value.var not in inputs:
+            if isinstance(o.value, Ref) and o.value.var not in inputs and legal(o.value.var.hint) == legal(o.name):
                 owned.setdefault(o.value.var, o.name)
         return owned
 

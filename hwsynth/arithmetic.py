@@ -1,0 +1,191 @@
+"""Multiplication and division in operators that hardware has: narrow multipliers, additions, choices.
+
+Division by a constant is a multiplication by its scaled reciprocal (Granlund and Montgomery); other divisions are restoring, a bit at
+a time. Both floor, and give 0 for a divisor of 0, as the op table says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gemel.semantics import ops
+from gemel.semantics.dtypes import BOOL, DType, IntType, as_int
+from gemel.semantics.span import Span
+
+if TYPE_CHECKING:
+    from gemel.hwsynth.dfg import Graph, Node
+
+Special = Callable[["Graph", "tuple[Node, ...]", DType, Span], "Node | None"]
+
+
+def _int(n: Node) -> IntType:
+    whole = as_int(n.dtype)
+    if whole is None:
+        raise TypeError(f"no integer: {n.dtype}")
+    return whole
+
+
+def _is_const(n: Node) -> bool:
+    return n.kind.name == "CONST"
+
+
+def multiply(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Node | None:
+    """A product too wide for one multiplier, in parts; None where one is enough."""
+    a, b = args
+    for constant, other in ((a, b), (b, a)):
+        if _is_const(constant):
+            return _by_constant(g, other, constant.value, dtype, span)
+    wide, other = (a, b) if _int(a).width >= _int(b).width else (b, a)
+    limit = g.multiplier if _int(wide).signed else g.multiplier - 1
+    if _int(wide).width <= limit:
+        return None
+    cut = g.multiplier - 1
+    width = as_int(dtype).width  # type: ignore[union-attr]
+    low = g.cast(wide, IntType(cut, False), span)
+    low_part = _product(g, low, other, width, span)
+    if cut >= width:
+        return g.cast(low_part, dtype, span)
+    high = g.apply(ops.SHR, (wide, g.const(cut, None, span)), None, span)
+    high_part = _product(g, high, other, width - cut, span)
+    shifted = g.apply(ops.SHL, (high_part, g.const(cut, None, span)), None, span)
+    return g.apply(ops.ADD, (shifted, low_part), dtype, span)
+
+
+def _product(g: Graph, a: Node, b: Node, width: int, span: Span) -> Node:
+    """a * b, of which only the low `width` bits matter."""
+    a, b = (g.cast(n, IntType(width, _int(n).signed), span) if _int(n).width > width else n for n in (a, b))
+    full = _int(a).width + _int(b).width
+    signed = _int(a).signed or _int(b).signed
+    return g.apply(ops.MUL, (a, b), IntType(min(full, width), signed), span)
+
+
+def _by_constant(g: Graph, x: Node, value: int, dtype: DType, span: Span) -> Node | None:
+    if value == 0:
+        return g.const(0, dtype, span)
+    if value == 1:
+        return g.cast(x, dtype, span)
+    if value > 0 and value & (value - 1) == 0:
+        return g.cast(g.apply(ops.SHL, (x, g.const(value.bit_length() - 1, None, span)), None, span), dtype, span)
+    if value > 0 and value.bit_count() == 2:
+        low = (value & -value).bit_length() - 1
+        high = value.bit_length() - 1
+        parts = tuple(g.apply(ops.SHL, (x, g.const(n, None, span)), None, span) for n in (high, low))
+        return g.apply(ops.ADD, parts, dtype, span)
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------------ division
+
+
+def floordiv(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Node | None:
+    """The floored quotient."""
+    return g.cast(_divmod(g, args, span)[0], dtype, span)
+
+
+def mod(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Node | None:
+    """The remainder with the divisor's sign."""
+    return g.cast(_divmod(g, args, span)[1], dtype, span)
+
+
+def _divmod(g: Graph, args: tuple[Node, ...], span: Span) -> tuple[Node, Node]:
+    a, b = args
+    key = ("divmod", a, b)
+    if key not in g.known:
+        pair = _by_known(g, a, b.value, span) if _is_const(b) else _restoring(g, a, b, span)
+        g.known[key] = pair  # type: ignore[assignment]
+    return g.known[key]  # type: ignore[return-value]
+
+
+def _by_known(g: Graph, a: Node, c: int, span: Span) -> tuple[Node, Node]:
+    if c == 0:
+        zero = g.const(0, None, span)
+        return zero, zero
+    if c < 0:
+        quotient, rest = _by_known(g, g.apply(ops.NEG, (a,), None, span), -c, span)
+        return quotient, g.apply(ops.NEG, (rest,), None, span)
+    if c & (c - 1) == 0:
+        shift = c.bit_length() - 1
+        quotient = g.apply(ops.SHR, (a, g.const(shift, None, span)), None, span) if shift else a
+        rest = g.apply(ops.AND, (a, g.const(c - 1, None, span)), None, span)
+        return quotient, rest
+    own = _int(a)
+    sign = g.apply(ops.LT, (a, g.const(0, None, span)), BOOL, span) if own.signed else None
+    size = a if sign is None else g.apply(ops.SELECT, (sign, g.apply(ops.INVERT, (a,), None, span), a), None, span)
+    width = own.width - own.signed
+    size = g.cast(size, IntType(max(width, 1), False), span)
+    scale = width + (c - 1).bit_length()
+    factor = g.const(-(-(1 << scale) // c), None, span)
+    product = g.apply(ops.MUL, (size, factor), None, span)
+    quotient = g.apply(ops.SHR, (product, g.const(scale, None, span)), None, span)
+    if sign is not None:
+        quotient = g.apply(ops.SELECT, (sign, g.apply(ops.INVERT, (quotient,), None, span), quotient), None, span)
+    back = g.apply(ops.MUL, (quotient, g.const(c, None, span)), None, span)
+    rest = g.apply(ops.SUB, (a, back), None, span)
+    return quotient, g.cast(rest, IntType((c - 1).bit_length(), False), span)
+
+
+def _restoring(g: Graph, a: Node, b: Node, span: Span) -> tuple[Node, Node]:
+    zero = g.const(0, None, span)
+    minus_a, size_a = _sign_and_size(g, a, span)
+    minus_b, size_b = _sign_and_size(g, b, span)
+    quotient, rest = _unsigned(g, size_a, size_b, span)
+    if minus_a is not None or minus_b is not None:
+        quotient, rest = _floored(g, (minus_a, minus_b), quotient, rest, size_b, span)
+    by_zero = g.apply(ops.EQ, (b, zero), BOOL, span)
+    return (
+        g.apply(ops.SELECT, (by_zero, zero, quotient), None, span),
+        g.apply(ops.SELECT, (by_zero, zero, rest), None, span),
+    )
+
+
+def _sign_and_size(g: Graph, n: Node, span: Span) -> tuple[Node | None, Node]:
+    own = _int(n)
+    if not own.signed:
+        return None, g.cast(n, own, span)
+    sign = g.apply(ops.LT, (n, g.const(0, None, span)), BOOL, span)
+    return sign, g.apply(ops.ABS, (n,), None, span)
+
+
+def _unsigned(g: Graph, a: Node, b: Node, span: Span) -> tuple[Node, Node]:
+    """Quotient and remainder of unsigned values, the highest bit first."""
+    width, bits = _int(a).width, _int(b).width
+    rest = g.const(0, IntType(bits, False), span)
+    quotient: Node | None = None
+    for n in reversed(range(width)):
+        index = g.const(n, None, span)
+        bit = g.apply(ops.BITS, (a, index, index), None, span)
+        grown = g.apply(ops.CONCAT, (rest, bit), None, span)
+        fits = g.apply(ops.GE, (grown, b), BOOL, span)
+        less = g.apply(ops.SUB, (grown, b), IntType(bits, False), span)
+        kept = g.cast(grown, IntType(bits, False), span)
+        rest = g.apply(ops.SELECT, (fits, less, kept), None, span)
+        one = g.cast(fits, IntType(1, False), span)
+        quotient = one if quotient is None else g.apply(ops.CONCAT, (quotient, one), None, span)
+    if quotient is None:
+        raise TypeError("an integer has a bit")
+    return quotient, rest
+
+
+def _floored(
+    g: Graph, signs: tuple[Node | None, Node | None], quotient: Node, rest: Node, size_b: Node, span: Span
+) -> tuple[Node, Node]:
+    """From the quotient and remainder of sizes to those of the signed values, floored."""
+    no = g.const(0, BOOL, span)
+    minus_a, minus_b = (no if s is None else s for s in signs)
+    differ = g.apply(ops.XOR, (minus_a, minus_b), BOOL, span)
+    exact = g.apply(ops.EQ, (rest, g.const(0, None, span)), BOOL, span)
+    negated = g.apply(ops.NEG, (quotient,), None, span)
+    below = g.apply(ops.SUB, (negated, g.const(1, None, span)), None, span)
+    crossed = g.apply(ops.SELECT, (exact, negated, below), None, span)
+    complement = g.apply(ops.SUB, (size_b, rest), None, span)
+    size = g.apply(ops.SELECT, (exact, g.const(0, None, span), complement), None, span)
+    magnitude = g.apply(ops.SELECT, (differ, size, rest), None, span)
+    signed = g.apply(ops.NEG, (magnitude,), None, span)
+    return (
+        g.apply(ops.SELECT, (differ, crossed, quotient), None, span),
+        g.apply(ops.SELECT, (minus_b, signed, magnitude), None, span),
+    )
+
+
+SPECIAL: dict[ops.Op, Special] = {ops.MUL: multiply, ops.FLOORDIV: floordiv, ops.MOD: mod}

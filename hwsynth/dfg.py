@@ -1,0 +1,275 @@
+"""The dataflow graph of a straight-line region: operators, memory accesses, checks, and values that come in and go on.
+
+Built from promoted statements with branches turned into choices and predicates. Equal operators are one node. Wide
+multiplications and divisions are spelled out in operators that a target has (`arithmetic`).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from gemel.hwsynth import arithmetic
+from gemel.semantics import build, ops
+from gemel.semantics.dtypes import BOOL, BoolType, DType, FloatType, IndexType, IntType, int_holding, width_of
+from gemel.semantics.errors import SynthesisError
+from gemel.semantics.ir import (
+    Alloc,
+    Apply,
+    Assert,
+    Assume,
+    Buffer,
+    Call,
+    Const,
+    Expr,
+    For,
+    If,
+    Let,
+    Load,
+    Reduce,
+    Ref,
+    Stmt,
+    Store,
+    Var,
+    While,
+)
+from gemel.semantics.span import Span
+from gemel.semantics.traverse import Body
+
+
+class Kind(enum.Enum):
+    """What a node is."""
+
+    CONST = "constant"
+    INPUT = "input"  # a register that doesn't change while the region runs
+    COUNTER = "counter"  # a loop variable
+    PHI = "carried value"
+    OP = "operator"
+    LOAD = "load"
+    STORE = "store"
+    CHECK = "check"
+    WRITE = "carried value's update"
+
+
+@dataclass(eq=False)
+class Node:
+    """A node; `cycle` and `at` (ns into the cycle at which its value is there) are set by the scheduler."""
+
+    kind: Kind
+    dtype: DType
+    args: tuple[Node, ...]
+    span: Span
+    op: ops.Op | None = None
+    value: int = 0
+    var: Var | None = None
+    buffer: Buffer | None = None
+    pred: Node | None = None
+    site: int = 0
+    port: int = 0
+    hint: str = ""
+    cycle: int = 0
+    at: float = 0.0
+
+    @property
+    def ready(self) -> int:
+        """The first cycle in which the value can be used."""
+        return self.cycle + 1 if self.kind is Kind.LOAD else self.cycle
+
+    def reads(self) -> tuple[Node, ...]:
+        """All nodes that this one needs."""
+        return self.args if self.pred is None or self.kind is Kind.LOAD else (*self.args, self.pred)
+
+
+def net_dtype(dtype: DType, span: Span) -> BoolType | IntType:
+    """The type of a net.
+
+    Raises SynthesisError for floats.
+    """
+    if isinstance(dtype, IndexType):
+        return IntType(64, True)
+    if isinstance(dtype, BoolType | IntType):
+        return dtype
+    raise SynthesisError(
+        f"{dtype} in hardware",
+        code="H01",
+        span=span,
+        mend="use integers or fixed point; floats in hardware come with a later version",
+    )
+
+
+@dataclass
+class Graph:
+    """A region's nodes, operands before users, and its accesses to each memory in program order."""
+
+    multiplier: int
+    nodes: list[Node] = field(default_factory=list)
+    known: dict[object, Node] = field(default_factory=dict)
+    env: dict[Var, Node] = field(default_factory=dict)
+    accesses: dict[Buffer, list[Node]] = field(default_factory=dict)
+    outer: Callable[[Var], Var] = lambda v: v
+    sites: list[Assert] = field(default_factory=list)
+    depth_of: Mapping[Buffer, int] = field(default_factory=dict)
+
+    # ------------------------------------------------------------------------------------------------------- making
+
+    def _add(self, key: object, node: Node) -> Node:
+        if key is not None and key in self.known:
+            return self.known[key]
+        self.nodes.append(node)
+        if key is not None:
+            self.known[key] = node
+        return node
+
+    def const(self, value: int, dtype: DType | None, span: Span) -> Node:
+        """A literal; without a type of the narrowest that holds it."""
+        own = int_holding(min(value, 0), max(value, 0)) if dtype is None else dtype
+        return self._add((Kind.CONST, value, own), Node(Kind.CONST, own, (), span, value=value))
+
+    def apply(self, op: ops.Op, args: tuple[Node, ...], dtype: DType | None, span: Span) -> Node:
+        """An operator, folded where its operands are literals; without `dtype` of the type that the op's rule gives."""
+        exprs = tuple(_stand_in(a) for a in args)
+        result = build.apply(op, *exprs, span=span, dtype=dtype)
+        if isinstance(result, Const):
+            return self.const(int(result.value), result.dtype, span)
+        special = arithmetic.SPECIAL.get(op)
+        if special is not None:
+            made = special(self, args, result.dtype, span)
+            if made is not None:
+                return made
+        if op is ops.CAST and args[0].dtype == result.dtype:
+            return args[0]
+        key = (op, args, result.dtype)
+        return self._add(key, Node(Kind.OP, result.dtype, args, span, op=op))
+
+    def cast(self, node: Node, dtype: DType, span: Span) -> Node:
+        """A conversion."""
+        return node if node.dtype == dtype else self.apply(ops.CAST, (node,), dtype, span)
+
+    def input(self, var: Var, span: Span) -> Node:
+        """A value from outside of the region."""
+        net = self.outer(var)
+        return self._add((Kind.INPUT, net), Node(Kind.INPUT, net.dtype, (), span, var=net))
+
+    # -------------------------------------------------------------------------------------------------- expressions
+
+    def expr(self, e: Expr, pred: Node | None) -> Node:
+        """The node of an expression."""
+        match e:
+            case Const():
+                if isinstance(e.dtype, FloatType):
+                    net_dtype(e.dtype, e.span)
+                if isinstance(e.dtype, BoolType):
+                    return self.const(int(e.value), BOOL, e.span)
+                return self.const(int(e.value), None if isinstance(e.dtype, IndexType) else e.dtype, e.span)
+            case Ref():
+                return self.env[e.var] if e.var in self.env else self.input(e.var, e.span)
+            case Load():
+                return self.load(e, pred)
+            case Apply():
+                args = tuple(self.expr(a, pred) for a in e.args)
+                if e.op is ops.CAST and isinstance(e.dtype, IndexType) and width_of(args[0].dtype) <= 64:
+                    if isinstance(args[0].dtype, BoolType):
+                        return self.cast(args[0], IntType(1, False), e.span)
+                    return args[0]
+                return self.apply(e.op, args, net_dtype(e.dtype, e.span), e.span)
+
+    def address(self, b: Buffer, indices: tuple[Expr, ...], pred: Node | None) -> Node:
+        """The row-major address of an element, as wide as the memory needs."""
+        width = max(1, (self.depth_of[b] - 1).bit_length())
+        total: Node | None = None
+        for axis, i in enumerate(indices):
+            index = self.expr(i, pred)
+            if total is None:
+                total = index
+                continue
+            size = int(b.shape[axis].value)  # type: ignore[union-attr]
+            scaled = self.apply(ops.MUL, (total, self.const(size, None, i.span)), None, i.span)
+            total = self.apply(ops.ADD, (scaled, index), None, i.span)
+        if total is None:
+            return self.const(0, IntType(1, False), b.span)
+        return self.cast(total, IntType(width, False), total.span)
+
+    def load(self, e: Load, pred: Node | None) -> Node:
+        """A memory read."""
+        addr = self.address(e.buffer, e.indices, pred)
+        writes = sum(1 for n in self.accesses.get(e.buffer, []) if n.kind is Kind.STORE)
+        key = (Kind.LOAD, e.buffer, addr, pred, writes)
+        fresh = key not in self.known
+        node = self._add(
+            key,
+            Node(Kind.LOAD, net_dtype(e.dtype, e.span), (addr,), e.span, buffer=e.buffer, pred=pred),
+        )
+        if fresh:
+            self.accesses.setdefault(e.buffer, []).append(node)
+        return node
+
+    # --------------------------------------------------------------------------------------------------- statements
+
+    def body(self, body: Body, pred: Node | None) -> None:
+        """Adds statements, executed where `pred` holds."""
+        for s in body:
+            self.stmt(s, pred)
+
+    def stmt(self, s: Stmt, pred: Node | None) -> None:
+        """Adds a statement."""
+        match s:
+            case Let():
+                node = self.expr(s.value, pred)
+                node.hint = node.hint or s.var.hint
+                self.env[s.var] = node
+            case Store():
+                self._store(s.buffer, s.indices, self.expr(s.value, pred), pred, s.span)
+            case Reduce():
+                old = self.load(Load(s.buffer, s.indices, s.span), pred)
+                new = self.apply(s.op, (old, self.expr(s.value, pred)), None, s.span)
+                self._store(s.buffer, s.indices, new, pred, s.span)
+            case If():
+                self._if(s, pred)
+            case Assert():
+                cond = self.expr(s.cond, pred)
+                self.sites.append(s)
+                check = Node(Kind.CHECK, BOOL, (cond,), s.span, pred=pred, site=len(self.sites))
+                self.nodes.append(check)
+            case Alloc() | Assume():
+                pass
+            case For() | While() | Call():
+                raise TypeError(f"{type(s).__name__} in a straight-line region")
+
+    def _store(self, b: Buffer, indices: tuple[Expr, ...], value: Node, pred: Node | None, span: Span) -> None:
+        addr = self.address(b, indices, pred)
+        data = self.cast(value, net_dtype(b.dtype, span), span)
+        node = Node(Kind.STORE, BOOL, (addr, data), span, buffer=b, pred=pred)
+        self.nodes.append(node)
+        self.accesses.setdefault(b, []).append(node)
+
+    def both(self, a: Node | None, b: Node, span: Span) -> Node:
+        """The conjunction of a predicate and a condition."""
+        return b if a is None else self.apply(ops.LAND, (a, b), BOOL, span)
+
+    def _if(self, s: If, pred: Node | None) -> None:
+        cond = self.expr(s.cond, pred)
+        if cond.kind is Kind.CONST:
+            self._known_if(s, bool(cond.value), pred)
+            return
+        self.body(s.then, self.both(pred, cond, s.span))
+        if s.orelse:
+            self.body(s.orelse, self.both(pred, self.apply(ops.LNOT, (cond,), BOOL, s.span), s.span))
+        for m in s.merges:
+            dtype = net_dtype(m.var.dtype, s.span)
+            a, b = (self.cast(self.expr(e, pred), dtype, s.span) for e in (m.then, m.orelse))
+            self.env[m.var] = a if a is b else self.apply(ops.SELECT, (cond, a, b), dtype, s.span)
+
+    def _known_if(self, s: If, cond: bool, pred: Node | None) -> None:
+        self.body(s.then if cond else s.orelse, pred)
+        for m in s.merges:
+            self.env[m.var] = self.cast(
+                self.expr(m.then if cond else m.orelse, pred), net_dtype(m.var.dtype, s.span), s.span
+            )
+
+
+def _stand_in(n: Node) -> Expr:
+    """An expression with a node's type, and its value where it is a literal: what type rules look at."""
+    if n.kind is Kind.CONST:
+        return Const(bool(n.value) if isinstance(n.dtype, BoolType) else n.value, n.dtype, n.span)
+    return Ref(Var("n", n.dtype, n.span), n.span)

@@ -1,0 +1,90 @@
+"""Small netlist expressions, with literals folded away."""
+
+from __future__ import annotations
+
+from gemel.semantics import build, ops
+from gemel.semantics.dtypes import BOOL, BoolType, IndexType, IntType, int_holding
+from gemel.semantics.ir import Const, Expr
+from gemel.semantics.ops import Op
+from gemel.semantics.span import BUILTIN
+
+NetType = BoolType | IntType
+TRUE: Expr = build.boolean(True)
+FALSE: Expr = build.boolean(False)
+
+
+def net_type(e: Expr) -> NetType:
+    """The type of a netlist expression."""
+    if isinstance(e.dtype, BoolType | IntType):
+        return e.dtype
+    raise TypeError(f"{e.dtype} in a netlist")
+
+
+def constant(e: Const) -> Const:
+    """A literal of the narrowest type where it has the type index."""
+    if isinstance(e.dtype, IndexType):
+        return number(int(e.value))
+    return e
+
+
+def number(value: int, dtype: IntType | BoolType | None = None) -> Const:
+    """A literal."""
+    return Const(value, int_holding(min(value, 0), max(value, 0)) if dtype is None else dtype, BUILTIN)
+
+
+def _is(e: Expr, value: bool) -> bool:
+    return isinstance(e, Const) and bool(e.value) == value
+
+
+def both(a: Expr, b: Expr) -> Expr:
+    """a and b."""
+    if _is(a, True) or _is(b, False):
+        return b
+    if _is(b, True) or _is(a, False):
+        return a
+    return build.apply(ops.LAND, a, b, span=a.span)
+
+
+def either(a: Expr, b: Expr) -> Expr:
+    """a or b."""
+    if _is(a, False) or _is(b, True):
+        return b
+    if _is(b, False) or _is(a, True):
+        return a
+    return build.apply(ops.LOR, a, b, span=a.span)
+
+
+def neg(a: Expr) -> Expr:
+    """not a."""
+    return build.apply(ops.LNOT, a, span=a.span)
+
+
+def select(cond: Expr, a: Expr, b: Expr) -> Expr:
+    """a if cond else b, both of one type."""
+    if isinstance(cond, Const):
+        return a if cond.value else b
+    if isinstance(a, Const) and isinstance(b, Const) and a.value == b.value:
+        return a
+    return a if a is b else build.apply(ops.SELECT, cond, a, b, span=cond.span)
+
+
+def cast(e: Expr, dtype: NetType) -> Expr:
+    """The value at another type."""
+    return build.convert(e, dtype)
+
+
+def equal(a: Expr, value: int) -> Expr:
+    """a == value."""
+    own = net_type(a)
+    fits = not isinstance(own, IntType) or own.lo <= value <= own.hi
+    return build.apply(ops.EQ, a, number(value, own), span=a.span) if fits else FALSE
+
+
+def add(a: Expr, value: int, dtype: NetType) -> Expr:
+    """a + value, wrapped to a type."""
+    return build.apply(ops.ADD, a, number(value), span=a.span, dtype=dtype)
+
+
+def compare(op: Op, a: Expr, b: Expr) -> Expr:
+    """A comparison."""
+    return build.apply(op, a, b, span=a.span, dtype=BOOL)

@@ -1,0 +1,29 @@
+"""The passes that bring a kernel with known sizes to what synthesis takes, each with the reason for its place."""
+
+from __future__ import annotations
+
+from gemel.semantics.passes.guard import guard
+from gemel.semantics.passes.inline import inline
+from gemel.semantics.passes.lower_fixed import lower_fixed
+from gemel.semantics.passes.narrow import narrow
+from gemel.semantics.passes.perfect import perfect
+from gemel.semantics.passes.promote import promote
+from gemel.semantics.passes.scalarize import scalarize
+from gemel.semantics.passes.simplify import simplify
+from gemel.semantics.pipeline import Pass
+
+SCHEDULE: tuple[Pass, ...] = (
+    inline,  # first: sizes and views of the caller reach the callee's accesses
+    guard,  # while types are the user's: messages show the user's values
+    lower_fixed,  # fixed point becomes integers
+    simplify,  # folds what sizes made constant, so that nests show
+    scalarize,  # accumulators leave memory: no recurrence through a memory port
+    perfect,  # after scalarize, whose loads and stores around loops move inwards here
+)
+"""Gives `Design.kernel`: what the hardware computes, in the order in which it does."""
+
+HARDWARE: tuple[Pass, ...] = (
+    narrow,  # widths from ranges, while loops still show their bounds
+    simplify,  # what narrowing made trivial
+    promote,  # last: synthesis wants values, not variables
+)

@@ -1,0 +1,133 @@
+"""Memories and their ports: who reads and writes what when, and the multiplexers that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gemel.hwsynth import logic as lg
+from gemel.hwsynth.dfg import net_dtype
+from gemel.hwsynth.netlist import Input, Memory, Output, ReadPort, WritePort
+from gemel.semantics.errors import SynthesisError
+from gemel.semantics.ir import Buffer, Const, Expr, Var
+
+Use = tuple[Expr, Expr]
+
+
+@dataclass
+class Ports:
+    """The memories of a kernel. `external` ones are outside of its module."""
+
+    external: Sequence[Buffer]
+    internal: Sequence[Buffer]
+    depths: Mapping[Buffer, int]
+    reads: dict[tuple[Buffer, int], list[Use]] = field(default_factory=dict)
+    writes: dict[tuple[Buffer, int], list[tuple[Expr, Expr, Expr]]] = field(default_factory=dict)
+    nets: dict[tuple[Buffer, int], Var] = field(default_factory=dict)
+    names: dict[Buffer, str] = field(default_factory=dict)
+
+    @property
+    def limits(self) -> dict[Buffer, tuple[int, int]]:
+        """Read and write ports of each memory: one each, and two reads of a constant table."""
+        return {b: (2 if b.data is not None else 1, 1) for b in (*self.external, *self.internal)}
+
+    def data(self, b: Buffer, port: int) -> Var:
+        """The net that a read port's word comes out on."""
+        if (b, port) not in self.nets:
+            self.nets[b, port] = Var(f"{self.names[b]}_rdata{_suffix(port)}", net_dtype(b.dtype, b.span), b.span)
+        return self.nets[b, port]
+
+    def read(self, b: Buffer, port: int, active: Expr, addr: Expr) -> None:
+        """Notes a read."""
+        self.data(b, port)
+        self.reads.setdefault((b, port), []).append((active, addr))
+
+    def write(self, b: Buffer, port: int, active: Expr, addr: Expr, data: Expr) -> None:
+        """Notes a write."""
+        self.writes.setdefault((b, port), []).append((active, addr, data))
+
+    def memories(self) -> list[Memory]:
+        """The memories inside of the module."""
+        made = []
+        for b in self.internal:
+            reads = tuple(
+                ReadPort(_chosen(uses, 1), _any(u[0] for u in uses), self.nets[key])
+                for key, uses in self.reads.items()
+                if key[0] is b
+            )
+            writes = tuple(
+                WritePort(_chosen(uses, 1), _chosen(uses, 2), _any(u[0] for u in uses))
+                for key, uses in self.writes.items()
+                if key[0] is b
+            )
+            if reads:
+                dtype = net_dtype(b.dtype, b.span)
+                made.append(Memory(self.names[b], dtype, self.depths[b], _init(b), reads, writes, b.span))
+        return made
+
+    def inputs(self) -> list[Input]:
+        """The words that come from outside."""
+        return [Input(net) for (b, _), net in self.nets.items() if b in self.external]
+
+    def outputs(self) -> list[Output]:
+        """Addresses, enables and data that go outside."""
+        made = []
+        for (b, port), uses in self.reads.items():
+            if b in self.external:
+                name, end = self.names[b], _suffix(port)
+                made += [
+                    Output(f"{name}_raddr{end}", _chosen(uses, 1)),
+                    Output(f"{name}_ren{end}", _any(u[0] for u in uses)),
+                ]
+        for (b, port), writes in self.writes.items():
+            if b in self.external:
+                name, end = self.names[b], _suffix(port)
+                made += [
+                    Output(f"{name}_waddr{end}", _chosen(writes, 1)),
+                    Output(f"{name}_wdata{end}", _chosen(writes, 2)),
+                    Output(f"{name}_wen{end}", _any(u[0] for u in writes)),
+                ]
+        return made
+
+    def used(self) -> list[Buffer]:
+        """The external memories that have ports."""
+        return [b for b in self.external if any(key[0] is b for key in (*self.reads, *self.writes))]
+
+
+def _suffix(port: int) -> str:
+    return f"_p{port}" if port else ""
+
+
+def _any(conditions: Iterable[Expr]) -> Expr:
+    result: Expr = lg.FALSE
+    for c in conditions:
+        result = lg.either(result, c)
+    return result
+
+
+def _chosen(uses: Sequence[tuple[Expr, ...]], field_: int) -> Expr:
+    """The value of whichever use is active; at most one is."""
+    result = uses[-1][field_]
+    for use in reversed(uses[:-1]):
+        result = lg.select(use[0], use[field_], result)
+    return result
+
+
+def _init(b: Buffer) -> tuple[int, ...] | None:
+    return None if b.data is None else tuple(int(v) for v in b.data.reshape(-1).tolist())
+
+
+def depth(b: Buffer) -> int:
+    """The words of a buffer.
+
+    Raises SynthesisError where a size isn't known.
+    """
+    words = 1
+    for size in b.shape:
+        if not isinstance(size, Const):
+            raise SynthesisError(
+                f"the size of {b.hint} isn't known", code="H02", span=b.span, mend="give the sizes: synth(N=8, ...)"
+            )
+        words *= int(size.value)
+    return words
+

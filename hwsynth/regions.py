@@ -1,0 +1,311 @@
+"""The control structure of a promoted kernel: straight-line blocks, pipelined loops, loops and branches around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from gemel.semantics import build, ops
+from gemel.semantics.ir import Carry, Const, Expr, For, If, Let, Merge, Ref, Stmt, Var, While
+from gemel.semantics.span import Span
+from gemel.semantics.traverse import Body, exprs_of, statements, subexprs
+
+
+@dataclass(eq=False)
+class Block:
+    """Statements without loops; they run once, in as many cycles as they need."""
+
+    body: list[Stmt]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A value that a pipelined nest carries: its names inside at each level, and after the nest."""
+
+    inside: tuple[Var, ...]
+    init: Expr
+    next: Expr
+    results: tuple[Var, ...]
+
+
+@dataclass(eq=False)
+class Pipe:
+    """A perfect nest run as one pipelined loop; a single loop may have bounds that aren't constant."""
+
+    loops: tuple[For, ...]
+    body: Body
+    carried: tuple[Carried, ...]
+    span: Span
+
+
+@dataclass(eq=False)
+class Repeat:
+    """A `while` whose body has no loop: condition and body are one block, repeated."""
+
+    cond: Expr
+    body: Body
+    carry: tuple[Carry, ...]
+    span: Span
+
+
+@dataclass(eq=False)
+class Loop:
+    """A loop around regions: counted (`counter`) or by a condition, which the regions `test` compute."""
+
+    counter: For | None
+    test: list[Region]
+    cond: Expr | None
+    body: list[Region]
+    carry: tuple[Carry, ...]
+    span: Span
+
+
+@dataclass(eq=False)
+class Branch:
+    """A branch around regions."""
+
+    cond: Expr
+    then: list[Region]
+    orelse: list[Region]
+    merges: tuple[Merge, ...]
+    span: Span
+
+
+Region = Block | Pipe | Repeat | Loop | Branch
+
+
+@dataclass
+class _Builder:
+    out: list[Region] = field(default_factory=list)
+    open: list[Stmt] = field(default_factory=list)
+
+    def close(self) -> None:
+        if self.open:
+            self.out.append(Block(self.open, self.open[0].span))
+            self.open = []
+
+    def atom(self, e: Expr, hint: str) -> Expr:
+        """The expression as a literal or a name; a name for it is made in the open block."""
+        if build.is_atom(e):
+            return e
+        var = Var(hint, e.dtype, e.span)
+        self.open.append(Let(var, e, e.span))
+        return Ref(var, e.span)
+
+    def add(self, s: Stmt) -> None:
+        if not _has_loop(s):
+            self.open.append(s)
+            return
+        match s:
+            case For():
+                self._for(s)
+            case While():
+                self._while(s)
+            case If():
+                self._if(s)
+            case _:
+                raise TypeError(f"a loop in {type(s).__name__}")
+
+    def _carry(self, carry: tuple[Carry, ...]) -> tuple[Carry, ...]:
+        return tuple(Carry(c.var, self.atom(c.init, c.var.hint), c.next, c.result) for c in carry)
+
+    def _for(self, s: For) -> None:
+        if s.until is not None:
+            self._while(_as_while(s))
+            return
+        lo, hi, step = (self.atom(e, h) for e, h in ((s.lo, "lo"), (s.hi, "hi"), (s.step, "step")))
+        s = For(s.var, lo, hi, step, s.kind, s.body, s.span, None, self._carry(s.carry))
+        self.close()
+        nest = pipelined_nest(s)
+        if nest is not None:
+            self.out.append(nest)
+            return
+        body, nexts = _inside(s.body, s.carry)
+        self.out.append(Loop(s, [], None, body, nexts, s.span))
+
+    def _while(self, s: While) -> None:
+        carry = self._carry(s.carry)
+        self.close()
+        if not any(map(_has_loop, s.body)):
+            self.out.append(Repeat(s.cond, s.body, carry, s.span))
+            return
+        test = _Builder()
+        cond = test.atom(s.cond, "go")
+        test.close()
+        body, nexts = _inside(s.body, carry)
+        self.out.append(Loop(None, test.out, cond, body, nexts, s.span))
+
+    def _if(self, s: If) -> None:
+        cond = self.atom(s.cond, "cond")
+        self.close()
+        sides = []
+        merges = []
+        for block, pick in ((s.then, "then"), (s.orelse, "orelse")):
+            inner = _Builder()
+            for x in block:
+                inner.add(x)
+            values = [inner.atom(getattr(m, pick), m.var.hint) for m in s.merges]
+            inner.close()
+            sides.append(inner.out)
+            merges.append(values)
+        merged = tuple(Merge(m.var, a, b) for m, a, b in zip(s.merges, *merges, strict=True))
+        self.out.append(Branch(cond, sides[0], sides[1], merged, s.span))
+
+
+def _has_loop(s: Stmt) -> bool:
+    return any(isinstance(x, For | While) for x in statements((s,)))
+
+
+def _inside(body: Body, carry: tuple[Carry, ...]) -> tuple[list[Region], tuple[Carry, ...]]:
+    inner = _Builder()
+    for s in body:
+        inner.add(s)
+    nexts = tuple(Carry(c.var, c.init, inner.atom(c.next, c.var.hint), c.result) for c in carry)
+    inner.close()
+    return inner.out, nexts
+
+
+def _as_while(s: For) -> While:
+    """A counted loop that may end early, with its counter as a carried value."""
+    at = Ref(s.var, s.span)
+    zero = build.index(0, s.span)
+    up = build.apply(ops.LT, at, s.hi, span=s.span)
+    if isinstance(s.step, Const):
+        more = up if int(s.step.value) > 0 else build.apply(ops.GT, at, s.hi, span=s.span)
+    else:
+        rising = build.apply(ops.GT, s.step, zero, span=s.span)
+        more = build.apply(ops.SELECT, rising, up, build.apply(ops.GT, at, s.hi, span=s.span), span=s.span)
+    done = s.until if s.until is not None else build.boolean(False, s.span)
+    cond = build.apply(ops.LAND, more, build.negate(done, s.span), span=s.span)
+    following = build.apply(ops.ADD, at, s.step, span=s.span)
+    counter = Carry(s.var, s.lo, following, Var(s.var.hint, s.var.dtype, s.span))
+    return While(cond, s.body, s.span, (counter, *s.carry))
+
+
+def constant_bounds(s: For) -> range | None:
+    """The values of a loop variable, where they are constant."""
+    if not (isinstance(s.lo, Const) and isinstance(s.hi, Const) and isinstance(s.step, Const)) or not s.step.value:
+        return None
+    return range(int(s.lo.value), int(s.hi.value), int(s.step.value))
+
+
+def pipelined_nest(s: For) -> Pipe | None:
+    """The perfect nest that `s` begins as one pipelined loop; None where it isn't one."""
+    loops = [s]
+    carried = [Carried((c.var,), c.init, c.next, (c.result,)) for c in s.carry]
+    while len(loops[-1].body) == 1 and isinstance(loops[-1].body[0], For):
+        inner = loops[-1].body[0]
+        chained = _chain(carried, inner)
+        constant = all(constant_bounds(x) for x in (loops[-1], inner))
+        if chained is None or not constant or inner.until is not None:
+            break
+        loops.append(inner)
+        carried = chained
+    body = loops[-1].body
+    if any(map(_has_loop, body)) or not _fine(loops):
+        return None
+    return Pipe(tuple(loops), body, tuple(carried), s.span)
+
+
+def _fine(loops: list[For]) -> bool:
+    return (len(loops) == 1 and isinstance(loops[0].step, Const)) or all(constant_bounds(x) for x in loops)
+
+
+def _chain(carried: list[Carried], inner: For) -> list[Carried] | None:
+    """The carried values of a nest one level deeper, if the inner loop carries just what the outer one hands it."""
+    taken: set[int] = set()
+    chained = []
+    for c in carried:
+        match_ = next((n for n, x in enumerate(inner.carry) if _is(x.init, c.inside[-1])), None)
+        if match_ is None:
+            if not _is(c.next, c.inside[-1]):
+                return None
+            chained.append(c)
+            continue
+        x = inner.carry[match_]
+        if not _is(c.next, x.result):
+            return None
+        taken.add(match_)
+        chained.append(Carried((*c.inside, x.var), c.init, x.next, (*c.results, x.result)))
+    return chained if len(taken) == len(inner.carry) else None
+
+
+def _is(e: Expr, var: Var) -> bool:
+    return isinstance(e, Ref) and e.var is var
+
+
+def regions(body: Body) -> list[Region]:
+    """The regions of a promoted body, in order."""
+    builder = _Builder()
+    for s in body:
+        builder.add(s)
+    builder.close()
+    return builder.out
+
+
+def control_uses(region: Region) -> Iterator[Expr]:
+    """The expressions (all atoms) that a region's control itself reads, at its start or end."""
+    match region:
+        case Block():
+            pass
+        case Pipe():
+            for s in region.loops:
+                yield from (s.lo, s.hi)
+            yield from (c.init for c in region.carried)
+        case Repeat():
+            yield from (c.init for c in region.carry)
+        case Loop():
+            if region.counter is not None:
+                yield from (region.counter.lo, region.counter.hi, region.counter.step)
+            if region.cond is not None:
+                yield region.cond
+            for c in region.carry:
+                yield from (c.init, c.next)
+        case Branch():
+            yield region.cond
+            for m in region.merges:
+                yield from (m.then, m.orelse)
+
+
+def data_uses(region: Region) -> Iterator[Expr]:
+    """The expressions of a region's own statements."""
+    match region:
+        case Block():
+            for s in statements(region.body):
+                yield from exprs_of(s)
+        case Pipe():
+            for s in statements(region.body):
+                yield from exprs_of(s)
+            yield from (c.next for c in region.carried)
+        case Repeat():
+            yield region.cond
+            for s in statements(region.body):
+                yield from exprs_of(s)
+            yield from (c.next for c in region.carry)
+        case Loop() | Branch():
+            pass
+
+
+def children(region: Region) -> tuple[list[Region], ...]:
+    """The regions inside a region."""
+    match region:
+        case Loop():
+            return (region.test, region.body)
+        case Branch():
+            return (region.then, region.orelse)
+        case _:
+            return ()
+
+
+def all_regions(top: list[Region]) -> Iterator[Region]:
+    """All regions, outer ones first."""
+    for r in top:
+        yield r
+        for inner in children(r):
+            yield from all_regions(inner)
+
+
+def variables(exprs: Iterator[Expr]) -> set[Var]:
+    """The variables that expressions mention."""
+    return {x.var for e in exprs for x in subexprs(e) if isinstance(x, Ref)}

@@ -1,0 +1,262 @@
+"""From a kernel with known sizes to its hardware module."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from gemel.hwsynth import logic as lg
+from gemel.hwsynth.dag import postorder, roots_of
+from gemel.hwsynth.dfg import net_dtype
+from gemel.hwsynth.generate import Generator
+from gemel.hwsynth.names import KEYWORDS
+from gemel.hwsynth.netcheck import check
+from gemel.hwsynth.netlist import Input, Module, Output, Register
+from gemel.hwsynth.pipeline import HARDWARE, SCHEDULE
+from gemel.hwsynth.ports import Ports, depth
+from gemel.hwsynth.regions import regions
+from gemel.hwsynth.report import MemoryReport, Report
+from gemel.hwsynth.schedule import Clock
+from gemel.hwsynth.system import External, System, system
+from gemel.hwsynth.targets import target as target_named
+from gemel.semantics import ops
+from gemel.semantics.dtypes import BOOL, FloatType, IntType, width_of
+from gemel.semantics.errors import SynthesisError
+from gemel.semantics.ir import Alloc, Apply, Assert, Buffer, Const, Expr, Kernel, Ref, Store, Var
+from gemel.semantics.pipeline import run
+from gemel.semantics.span import BUILTIN
+from gemel.semantics.traverse import all_exprs, map_body, statements
+
+MAX_DEPTH = 1 << 26
+RESERVED = ("clk", "rst", "start", "done", "busy", "error", "error_code")
+
+
+@dataclass(frozen=True)
+class Synthesized:
+    """The result of synthesis: the scheduled kernel, the module, its simulation system, and what is known of it."""
+
+    kernel: Kernel
+    module: Module
+    system: System
+    report: Report
+    sites: tuple[Assert, ...]
+    cycles: int | None
+
+
+def synthesize_kernel(kernel: Kernel, target: str, clock_mhz: float) -> Synthesized:
+    """The hardware of a kernel.
+
+    Raises SynthesisError where the kernel can't be hardware as asked.
+    """
+    _check(kernel, clock_mhz)
+    scheduled = run(kernel, SCHEDULE, "schedule")
+    lowered = run(scheduled, HARDWARE, "hardware")
+    return _Maker(scheduled, lowered, Clock(1000.0 / clock_mhz, target_named(target)), clock_mhz).make()
+
+
+def _check(kernel: Kernel, clock_mhz: float) -> None:
+    if kernel.dims:
+        missing = ", ".join(d.hint for d in kernel.dims)
+        raise SynthesisError(
+            f"the sizes {missing} of {kernel.name} aren't known", code="H02", span=kernel.span, mend="give them to synth()"
+        )
+    if not clock_mhz > 0:
+        raise SynthesisError(f"a clock of {clock_mhz} MHz", code="H06", mend="give the frequency in MHz, above 0")
+    for p in (*kernel.params, *kernel.results):
+        _refuse_float(p.dtype, p)
+    for s in statements(kernel.body):
+        if isinstance(s, Alloc):
+            _refuse_float(s.buffer.dtype, s.buffer)
+    for e in all_exprs(kernel.body):
+        if isinstance(e.dtype, FloatType):
+            _refuse_float(e.dtype, e)
+
+
+def _refuse_float(dtype: object, what: Buffer | Var | Expr) -> None:
+    if isinstance(dtype, FloatType):
+        raise SynthesisError(
+            f"{dtype} in hardware",
+            code="H01",
+            span=what.span,
+            mend="use integers or gm.Fixed; floats in hardware come with a later version",
+        )
+
+
+class _Maker:
+    def __init__(self, scheduled: Kernel, kernel: Kernel, clock: Clock, clock_mhz: float) -> None:
+        self.scheduled, self.kernel, self.clock, self.clock_mhz = scheduled, kernel, clock, clock_mhz
+        self.scalars = [p for p in kernel.params if isinstance(p, Var)]
+        self.results = [b for b in kernel.results if not b.rank]
+        self.external = [p for p in (*kernel.params, *kernel.results) if isinstance(p, Buffer) and p not in self.results]
+        internal = [s.buffer for s in statements(kernel.body) if isinstance(s, Alloc)]
+        self.depths = {b: depth(b) for b in (*self.external, *internal)}
+        self._too_large()
+        self.ports = Ports(self.external, internal, self.depths)
+        self._name_memories()
+        self.registers: dict[Buffer, Var] = {}
+
+    def _too_large(self) -> None:
+        for b, words in self.depths.items():
+            if words > MAX_DEPTH:
+                raise SynthesisError(
+                    f"{b.hint} has {words:,} elements; a memory has at most {MAX_DEPTH:,}", code="H04", span=b.span
+                )
+
+    def _name_memories(self) -> None:
+        taken = set(RESERVED) | {p.hint for p in self.scalars} | set(KEYWORDS)
+        for b in (*self.external, *self.ports.internal):
+            name, n = b.hint, 1
+            while name in taken or f"{name}_raddr" in taken:
+                n += 1
+                name = f"{b.hint}{n}"
+            taken.add(name)
+            self.ports.names[b] = name
+
+    def make(self) -> Synthesized:
+        body = self._without_scalar_results()
+        gen = Generator(self.clock, self.ports, regions(body))
+        kill = gen.net("kill", BOOL, BUILTIN)
+        gen.kill = kill
+        start, begin, inputs = self._entry(gen)
+        done, cycles = gen.sequence(gen.top, begin)
+        outputs = self._exit(gen, kill, start, done)
+        module = self._module(gen, inputs, outputs)
+        check(module)
+        total = None if cycles is None or gen.fails else cycles + 1 + bool(self.scalars)
+        if gen.fails and cycles is not None:
+            total = cycles + 1 + bool(self.scalars)
+        return Synthesized(
+            self.scheduled,
+            module,
+            system(module, [External(self.ports.names[b], net_dtype(b.dtype, b.span), max(self.depths[b], 1), b.span)
+                            for b in self.ports.used()]),
+            self._report(gen, module, total),
+            tuple(gen.sites),
+            total,
+        )  # fmt: skip
+
+    def _without_scalar_results(self) -> tuple:  # type: ignore[type-arg]
+        """Results of rank 0 are registers: their stores become names that the last block defines."""
+        self.finals: list[tuple[Buffer, Expr]] = []
+        names = {b: Var(b.hint, b.dtype, b.span) for b in self.results}
+
+        def stmt(s: object) -> object:
+            if isinstance(s, Store) and s.buffer in names:
+                from gemel.semantics.ir import Let
+
+                self.registers[s.buffer] = names[s.buffer]
+                return Let(names[s.buffer], s.value, s.span)
+            return s
+
+        return map_body(self.kernel.body, stmt=stmt)  # type: ignore[arg-type]
+
+    def _entry(self, gen: Generator) -> tuple[Expr, Expr, list[Input]]:
+        """The accepted start pulse, the pulse that begins the work, and the inputs."""
+        span = self.kernel.span
+        start_in = Var("start", BOOL, span)
+        self.busy = gen.net("busy", BOOL, span)
+        start = lg.both(Ref(start_in, span), lg.neg(Ref(self.busy, span)))
+        inputs = [Input(start_in)]
+        for p in self.scalars:
+            port = Var(p.hint, net_dtype(p.dtype, p.span), p.span)
+            inputs.append(Input(port))
+            held = gen.register(f"{p.hint}_held", Ref(port, p.span), p.span, start)
+            gen.define(p, held)
+        for v in self.registers.values():
+            gen.used.setdefault(v, set()).update((-1, -2))
+            gen.early.add(v)
+        begin = gen.bit("begin", start, span) if self.scalars else start
+        return start, begin, inputs
+
+    def _exit(self, gen: Generator, kill: Var, start: Expr, done: Expr) -> list[Output]:
+        span = self.kernel.span
+        busy: Expr = Ref(self.busy, span)
+        error, code = gen.net("error_flag", BOOL, span), IntType(max(1, len(gen.sites).bit_length()), False)
+        number = gen.net("error_number", code, span)
+        failed: Expr = lg.FALSE
+        which: Expr = lg.number(0, code)
+        for bad, site in reversed(gen.fails):
+            failed, which = lg.either(bad, failed), lg.select(bad, lg.number(site, code), which)
+        flag: Expr = Ref(error, span)
+        from gemel.hwsynth.netlist import Wire
+
+        gen.wires.append(Wire(kill, lg.both(flag, busy)))
+        fresh = lg.both(failed, lg.neg(flag))
+        gen.registers.append(Register(error, lg.both(lg.neg(start), lg.either(flag, failed)), None, 0))
+        gen.registers.append(Register(number, which, fresh, None))
+        ends = lg.both(busy, lg.either(done, flag))
+        gen.registers.append(Register(self.busy, lg.either(start, lg.both(busy, lg.neg(ends))), None, 0))
+        finished = gen.net("done_flag", BOOL, span)
+        gen.registers.append(Register(finished, ends, None, 0))
+        outputs = [Output("done", Ref(finished, span)), Output("busy", busy), Output("error", flag)]
+        outputs.append(Output("error_code", Ref(number, span)))
+        for b, v in self.registers.items():
+            outputs.append(Output(self._result_name(b), Ref(gen.nets[v], b.span)))
+        return outputs
+
+    def _result_name(self, b: Buffer) -> str:
+        taken = set(RESERVED) | {p.hint for p in self.scalars} | set(self.ports.names.values()) | set(KEYWORDS)
+        name = b.hint if len(self.results) == 1 else f"{b.hint}{self.results.index(b)}"
+        while name in taken:
+            name += "_out"
+        return name
+
+    def result_names(self) -> dict[Buffer, str]:
+        """The output port of each result of rank 0."""
+        return {b: self._result_name(b) for b in self.results}
+
+    def _module(self, gen: Generator, inputs: list[Input], outputs: list[Output]) -> Module:
+        comments = (
+            f"{self.kernel.name}: made by Gemel for {self.clock.target.name} at {self.clock_mhz:g} MHz",
+            "start is taken when busy is low; done is high for one cycle, results are then valid",
+        )
+        return Module(
+            self.kernel.name,
+            (*inputs, *self.ports.inputs()),
+            (*outputs, *self.ports.outputs()),
+            tuple(gen.wires),
+            tuple(gen.registers),
+            tuple(self.ports.memories()),
+            (),
+            self.kernel.span,
+            comments,
+        )
+
+    def _report(self, gen: Generator, module: Module, cycles: int | None) -> Report:
+        memories = tuple(
+            MemoryReport(
+                self.ports.names[b],
+                self.depths[b],
+                width_of(b.dtype),
+                sum(1 for key in self.ports.reads if key[0] is b),
+                sum(1 for key in self.ports.writes if key[0] is b),
+                b in self.external,
+            )
+            for b in (*self.external, *self.ports.internal)
+            if b.rank or b in self.external
+        )
+        bits = sum(width_of(r.var.dtype) for r in module.registers)
+        return Report(
+            self.kernel.name,
+            self.clock.target.name,
+            self.clock_mhz,
+            cycles,
+            tuple(gen.loops),
+            memories,
+            _operators(module),
+            bits,
+        )
+
+
+_COUNTED = {
+    ops.MUL: "multiplier", ops.ADD: "adder", ops.SUB: "adder", ops.LT: "comparator", ops.LE: "comparator",
+    ops.GT: "comparator", ops.GE: "comparator", ops.EQ: "equality", ops.NE: "equality", ops.SELECT: "multiplexer",
+}  # fmt: skip
+
+
+def _operators(module: Module) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for e in postorder(roots_of(module)):
+        if isinstance(e, Apply) and e.op in _COUNTED and not all(isinstance(a, Const) for a in e.args):
+            found[_COUNTED[e.op]] += 1
+    return dict(found)
