@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +21,7 @@ from gemel.semantics.convert import from_bits, to_bits
 from gemel.semantics.errors import SynthesisError
 from gemel.semantics.failures import raised
 from gemel.semantics.interp import interpret
-from gemel.semantics.ir import Buffer, Kernel
+from gemel.semantics.ir import Buffer, Kernel, Var
 from gemel.semantics.storage import Array
 
 DEFAULT_MAX_CYCLES = 1_000_000_000
@@ -88,39 +87,43 @@ class Design:
 
     def _run(self, args: Any, engine: str, max_cycles: int, vcd: str | os.PathLike[str] | None) -> Simulation:
         bound = bind(self.source, args)
-        results = new_results(self.source, bound.dims)
-        names = self.memory_names()
-        memories = self._memories(bound)
-        scalars = {p.hint: to_bits(bound.scalars[p], p.dtype) for p in bound.scalars}
-        values = {n: from_bits(bits, self._made.system.scalars[n]) for n, bits in scalars.items()}
-        run = self.model(engine).run(memories, values, max_cycles, vcd)  # type: ignore[arg-type]
+        memories, scalars = self.inputs(bound)
+        run = self.model(engine).run(memories, scalars, max_cycles, vcd)
         if run.error is not None:
             raise self._failure(args, run)
         for p, array in bound.arrays.items():
-            if array.flags.writeable and names.get(p) in run.memories:
-                array.reshape(-1)[...] = _shaped(run.memories[names[p]], array)
-        return Simulation(unpack(self.source, [self._result(b, r, run) for b, r in self._pairs(results)]), run.cycles)
+            name = self.places[p]
+            if array.flags.writeable and array.size and name is not None:
+                array.reshape(-1)[...] = run.memories[name][: array.size]
+        results = [self._result(b, r, run) for b, r in zip(self.source.results, self._new(bound), strict=True)]
+        return Simulation(unpack(self.source, results), run.cycles)
 
-    def memory_names(self) -> dict[Buffer, str]:
-        """The memory of each tensor parameter and result that has one."""
-        lowered = [p for p in (*self.source.params, *self.source.results) if isinstance(p, Buffer)]
-        return {b: b.hint for b in lowered if b.hint in self._made.system.memories}
+    def inputs(self, bound: Bound) -> tuple[dict[str, Array], dict[str, int]]:
+        """A call's arrays by memory and scalars by port."""
+        places = self.places
+        arrays = {places[b]: a.reshape(-1) for b, a in bound.arrays.items() if places[b] is not None and a.size}
+        scalars = {
+            p.hint: int(from_bits(to_bits(v, p.dtype), self._made.system.scalars[p.hint]))
+            for p, v in bound.scalars.items()
+        }
+        return {name: a for name, a in arrays.items() if name is not None}, scalars
 
-    def _memories(self, bound: Bound) -> Mapping[str, Array]:
-        names = self.memory_names()
-        given = {names[b]: np.ascontiguousarray(a).reshape(-1) for b, a in bound.arrays.items() if b in names}
-        return {n: a for n, a in given.items() if a.size}
+    def _new(self, bound: Bound) -> list[Array]:
+        return new_results(self.source, bound.dims)
 
-    def _pairs(self, results: list[Array]) -> list[tuple[Buffer, Array]]:
-        return list(zip(self.source.results, results, strict=True))
+    @cached_property
+    def places(self) -> dict[Buffer | Var, str | None]:
+        """The memory of each tensor, None where it is never accessed; the output port of a result of rank 0."""
+        return dict(zip((*self.source.params, *self.source.results), self._made.places, strict=True))
 
     def _result(self, b: Buffer, out: Array, run: Run) -> Array:
+        name = self.places[b]
         if not b.rank:
-            name = b.hint if b.hint in run.outputs else next(n for n in run.outputs if n.startswith(b.hint))
-            out[...] = run.outputs[name]
-            return out
-        name = self.memory_names().get(b, "")
-        out.reshape(-1)[...] = _shaped(run.memories[name], out) if name in run.memories else 0
+            out[...] = run.outputs[name or ""]
+        elif name is None:
+            out[...] = 0
+        else:
+            out.reshape(-1)[...] = run.memories[name][: out.size]
         return out
 
     def _failure(self, args: Any, run: Run) -> Exception:
@@ -137,13 +140,7 @@ class Design:
         return self.report._repr_html_()
 
 
-def _shaped(words: Array, like: Array) -> Array:
-    return words[: like.size].astype(like.dtype, copy=False) if words.dtype != like.dtype else words[: like.size]
-
-
-def synthesize(
-    kernel: Kernel, *, target: str = "ecp5", clock_mhz: float = 100.0, interface: str = "memory"
-) -> Design:
+def synthesize(kernel: Kernel, *, target: str = "ecp5", clock_mhz: float = 100.0, interface: str = "memory") -> Design:
     """Hardware of a source-level kernel with known sizes.
 
     Raises SynthesisError where the kernel can't be hardware as asked.

@@ -33,7 +33,7 @@ from gemel.hwsynth.schedule import NOT_PIPELINED, Clock, Edge, Schedule, modulo_
 from gemel.hwsynth.stages import Stages
 from gemel.semantics import build, intervals, ops
 from gemel.semantics.dtypes import BOOL, IntType, int_holding
-from gemel.semantics.ir import Assert, Carry, Const, Expr, For, Ref, Var
+from gemel.semantics.ir import Apply, Assert, Carry, Const, Expr, For, Ref, Var
 from gemel.semantics.span import Span
 
 
@@ -69,13 +69,19 @@ class Generator:
         """A new net."""
         return Var(hint, dtype, span)
 
-    def register(
-        self, hint: str, nxt: Expr, span: Span, enable: Expr | None = None, reset: int | None = None
-    ) -> Expr:
+    def register(self, hint: str, nxt: Expr, span: Span, enable: Expr | None = None, reset: int | None = None) -> Expr:
         """A new register."""
         var = self.net(hint, lg.net_type(nxt), span)
         self.registers.append(Register(var, nxt, enable, reset))
         return Ref(var, span)
+
+    def named(self, hint: str, value: Expr, span: Span) -> Expr:
+        """An expression by a name that the netlist shows; literals and nets as they are."""
+        if not isinstance(value, Apply):
+            return value
+        net = self.net(hint, lg.net_type(value), span)
+        self.wires.append(Wire(net, value))
+        return Ref(net, span)
 
     def bit(self, hint: str, nxt: Expr, span: Span) -> Expr:
         """A new control bit: reset to 0, cleared by `kill`."""
@@ -104,9 +110,7 @@ class Generator:
 
     def graph(self) -> Graph:
         """An empty dataflow graph."""
-        return Graph(
-            self.clock.target.multiplier, outer=self.outer, sites=self.sites, depth_of=self.ports.depths
-        )
+        return Graph(self.clock.target.multiplier, outer=self.outer, sites=self.sites, depth_of=self.ports.depths)
 
     # ------------------------------------------------------------------------------------------------------ regions
 
@@ -120,6 +124,7 @@ class Generator:
 
     def region(self, r: Region, start: Expr) -> tuple[Expr, int | None]:
         """A region's done pulse and its cycles."""
+        start = self.named("start_" + _kind(r), start, r.span)
         match r:
             case Block():
                 return self._block(r, start)
@@ -288,7 +293,9 @@ class Generator:
         now: Expr = Ref(phase, span)
         turn = lg.equal(now, ii - 1)
         nxt = lg.select(turn, lg.number(0, dtype), lg.add(now, 1, dtype))
-        self.registers.append(Register(phase, lg.select(start, lg.number(0, dtype), nxt), lg.either(start, going), None))
+        self.registers.append(
+            Register(phase, lg.select(start, lg.number(0, dtype), nxt), lg.either(start, going), None)
+        )
         return lg.both(going, lg.equal(now, 0)), lg.both(going, turn)
 
     def _enters(self, s: For) -> Expr:
@@ -312,6 +319,7 @@ class Generator:
             following = build.apply(ops.ADD, now, lg.number(c.step), span=s.span)
             at_end = lg.compare(ops.GE if c.step > 0 else ops.LE, following, self.atom(s.hi))
             first = lg.cast(self.atom(s.lo), dtype)
+        at_end = self.named(f"last_{s.var.hint}", at_end, s.span)
         stepped = lg.add(now, c.step, dtype)
         wrapped = lg.select(at_end, first, stepped)
         nxt = lg.select(start, first, wrapped)
@@ -328,9 +336,7 @@ class Generator:
             self.nets[c.var] = self.nets[c.result] = net
         cond = g.cast(g.expr(r.cond, None), BOOL, r.span)
         g.body(r.body, cond)
-        nexts = [
-            g.cast(g.expr(c.next, None), net.dtype, net.span) for c, net in zip(r.carry, nets, strict=True)
-        ]
+        nexts = [g.cast(g.expr(c.next, None), net.dtype, net.span) for c, net in zip(r.carry, nets, strict=True)]
         self._schedule(g, [], False)
         depth = max([1 + n.ready for n in g.nodes if n.kind is not Kind.CONST], default=1)
         again = self.net("again", BOOL, r.span)
@@ -453,6 +459,19 @@ class Generator:
         return self.bit("joined", done, r.span) if any(m.var in self.early for m in r.merges) else done
 
 
+def _kind(r: Region) -> str:
+    match r:
+        case Block():
+            return "block"
+        case Pipe():
+            return "_".join(s.var.hint for s in r.loops)
+        case Repeat():
+            return "while"
+        case Loop():
+            return r.counter.var.hint if r.counter else "while"
+        case Branch():
+            return "if"
+
+
 def _is_computed(n: Node) -> bool:
     return n.kind not in (Kind.CONST, Kind.INPUT)
-

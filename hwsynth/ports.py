@@ -130,4 +130,3 @@ def depth(b: Buffer) -> int:
             )
         words *= int(size.value)
     return words
-

@@ -52,7 +52,10 @@ class Report:
         time = f" ({self.cycles / self.clock_mhz:,.2f} us)" if self.cycles is not None else ""
         lines = [f"{self.kernel} for {self.target} at {self.clock_mhz:g} MHz", f"cycles: {known}{time}", ""]
         lines += _table(["loop", "line", "trips", "II", "depth", "II bounded by"], [_loop_row(r) for r in self.loops])
-        lines += ["", *_table(["memory", "words", "bits", "reads", "writes", "where"], [_memory_row(m) for m in self.memories])]
+        lines += [
+            "",
+            *_table(["memory", "words", "bits", "reads", "writes", "where"], [_memory_row(m) for m in self.memories]),
+        ]
         lines += ["", "operators: " + ", ".join(f"{n} {name}" for name, n in sorted(self.operators.items()))]
         lines.append(f"registers: {self.register_bits} bits")
         return "\n".join(lines)

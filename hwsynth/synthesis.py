@@ -11,7 +11,7 @@ from gemel.hwsynth.dfg import net_dtype
 from gemel.hwsynth.generate import Generator
 from gemel.hwsynth.names import KEYWORDS
 from gemel.hwsynth.netcheck import check
-from gemel.hwsynth.netlist import Input, Module, Output, Register
+from gemel.hwsynth.netlist import Input, Module, Output, Register, Wire
 from gemel.hwsynth.pipeline import HARDWARE, SCHEDULE
 from gemel.hwsynth.ports import Ports, depth
 from gemel.hwsynth.regions import regions
@@ -22,10 +22,10 @@ from gemel.hwsynth.targets import target as target_named
 from gemel.semantics import ops
 from gemel.semantics.dtypes import BOOL, FloatType, IntType, width_of
 from gemel.semantics.errors import SynthesisError
-from gemel.semantics.ir import Alloc, Apply, Assert, Buffer, Const, Expr, Kernel, Ref, Store, Var
+from gemel.semantics.ir import Alloc, Apply, Assert, Buffer, Const, Expr, Kernel, Let, Ref, Stmt, Store, Var
 from gemel.semantics.pipeline import run
 from gemel.semantics.span import BUILTIN
-from gemel.semantics.traverse import all_exprs, map_body, statements
+from gemel.semantics.traverse import Body, all_exprs, map_body, statements
 
 MAX_DEPTH = 1 << 26
 RESERVED = ("clk", "rst", "start", "done", "busy", "error", "error_code")
@@ -41,6 +41,8 @@ class Synthesized:
     report: Report
     sites: tuple[Assert, ...]
     cycles: int | None
+    places: tuple[str | None, ...]
+    """For each parameter and result of the kernel its memory, or for a result of rank 0 its output port."""
 
 
 def synthesize_kernel(kernel: Kernel, target: str, clock_mhz: float) -> Synthesized:
@@ -58,7 +60,10 @@ def _check(kernel: Kernel, clock_mhz: float) -> None:
     if kernel.dims:
         missing = ", ".join(d.hint for d in kernel.dims)
         raise SynthesisError(
-            f"the sizes {missing} of {kernel.name} aren't known", code="H02", span=kernel.span, mend="give them to synth()"
+            f"the sizes {missing} of {kernel.name} aren't known",
+            code="H02",
+            span=kernel.span,
+            mend="give them to synth()",
         )
     if not clock_mhz > 0:
         raise SynthesisError(f"a clock of {clock_mhz} MHz", code="H06", mend="give the frequency in MHz, above 0")
@@ -87,7 +92,9 @@ class _Maker:
         self.scheduled, self.kernel, self.clock, self.clock_mhz = scheduled, kernel, clock, clock_mhz
         self.scalars = [p for p in kernel.params if isinstance(p, Var)]
         self.results = [b for b in kernel.results if not b.rank]
-        self.external = [p for p in (*kernel.params, *kernel.results) if isinstance(p, Buffer) and p not in self.results]
+        self.external = [
+            p for p in (*kernel.params, *kernel.results) if isinstance(p, Buffer) and p not in self.results
+        ]
         internal = [s.buffer for s in statements(kernel.body) if isinstance(s, Alloc)]
         self.depths = {b: depth(b) for b in (*self.external, *internal)}
         self._too_large()
@@ -115,40 +122,42 @@ class _Maker:
     def make(self) -> Synthesized:
         body = self._without_scalar_results()
         gen = Generator(self.clock, self.ports, regions(body))
-        kill = gen.net("kill", BOOL, BUILTIN)
-        gen.kill = kill
+        if any(isinstance(s, Assert) for s in statements(body)):
+            gen.kill = gen.net("kill", BOOL, BUILTIN)
         start, begin, inputs = self._entry(gen)
         done, cycles = gen.sequence(gen.top, begin)
-        outputs = self._exit(gen, kill, start, done)
+        outputs = self._exit(gen, start, done)
         module = self._module(gen, inputs, outputs)
         check(module)
-        total = None if cycles is None or gen.fails else cycles + 1 + bool(self.scalars)
-        if gen.fails and cycles is not None:
-            total = cycles + 1 + bool(self.scalars)
-        return Synthesized(
-            self.scheduled,
-            module,
-            system(module, [External(self.ports.names[b], net_dtype(b.dtype, b.span), max(self.depths[b], 1), b.span)
-                            for b in self.ports.used()]),
-            self._report(gen, module, total),
-            tuple(gen.sites),
-            total,
-        )  # fmt: skip
+        total = None if cycles is None else cycles + 1 + bool(self.scalars)
+        report = self._report(gen, module, total)
+        whole = system(module, list(map(self._memory, self.ports.used())))
+        return Synthesized(self.scheduled, module, whole, report, tuple(gen.sites), total, self._places())
 
-    def _without_scalar_results(self) -> tuple:  # type: ignore[type-arg]
+    def _memory(self, b: Buffer) -> External:
+        return External(self.ports.names[b], net_dtype(b.dtype, b.span), max(self.depths[b], 1), b.span)
+
+    def _places(self) -> tuple[str | None, ...]:
+        used = set(self.ports.used())
+        places: list[str | None] = []
+        for p in (*self.kernel.params, *self.kernel.results):
+            if isinstance(p, Buffer) and p in self.results:
+                places.append(self._result_name(p))
+            else:
+                places.append(self.ports.names[p] if isinstance(p, Buffer) and p in used else None)
+        return tuple(places)
+
+    def _without_scalar_results(self) -> Body:
         """Results of rank 0 are registers: their stores become names that the last block defines."""
-        self.finals: list[tuple[Buffer, Expr]] = []
         names = {b: Var(b.hint, b.dtype, b.span) for b in self.results}
 
-        def stmt(s: object) -> object:
+        def stmt(s: Stmt) -> Stmt:
             if isinstance(s, Store) and s.buffer in names:
-                from gemel.semantics.ir import Let
-
                 self.registers[s.buffer] = names[s.buffer]
                 return Let(names[s.buffer], s.value, s.span)
             return s
 
-        return map_body(self.kernel.body, stmt=stmt)  # type: ignore[arg-type]
+        return map_body(self.kernel.body, stmt=stmt)
 
     def _entry(self, gen: Generator) -> tuple[Expr, Expr, list[Input]]:
         """The accepted start pulse, the pulse that begins the work, and the inputs."""
@@ -168,31 +177,36 @@ class _Maker:
         begin = gen.bit("begin", start, span) if self.scalars else start
         return start, begin, inputs
 
-    def _exit(self, gen: Generator, kill: Var, start: Expr, done: Expr) -> list[Output]:
+    def _exit(self, gen: Generator, start: Expr, done: Expr) -> list[Output]:
+        """The registers behind done, busy and error, and the outputs."""
         span = self.kernel.span
         busy: Expr = Ref(self.busy, span)
-        error, code = gen.net("error_flag", BOOL, span), IntType(max(1, len(gen.sites).bit_length()), False)
-        number = gen.net("error_number", code, span)
+        flag, number = self._errors(gen, start) if gen.kill is not None else (lg.FALSE, lg.number(0))
+        ends = lg.both(busy, lg.either(done, flag))
+        gen.registers.append(Register(self.busy, lg.either(start, lg.both(busy, lg.neg(ends))), None, 0))
+        finished = gen.net("finished", BOOL, span)
+        gen.registers.append(Register(finished, ends, None, 0))
+        outputs = [Output("done", Ref(finished, span)), Output("busy", busy), Output("error", flag)]
+        outputs.append(Output("error_code", number))
+        for b, v in self.registers.items():
+            outputs.append(Output(self._result_name(b), Ref(gen.nets[v], b.span)))
+        return outputs
+
+    def _errors(self, gen: Generator, start: Expr) -> tuple[Expr, Expr]:
+        """The error flag and the number of the check that failed first; both stay until the next start."""
+        span = self.kernel.span
+        code = IntType(max(1, len(gen.sites).bit_length()), False)
+        flag_net, number = gen.net("failed", BOOL, span), gen.net("failed_check", code, span)
+        flag: Expr = Ref(flag_net, span)
         failed: Expr = lg.FALSE
         which: Expr = lg.number(0, code)
         for bad, site in reversed(gen.fails):
             failed, which = lg.either(bad, failed), lg.select(bad, lg.number(site, code), which)
-        flag: Expr = Ref(error, span)
-        from gemel.hwsynth.netlist import Wire
-
-        gen.wires.append(Wire(kill, lg.both(flag, busy)))
-        fresh = lg.both(failed, lg.neg(flag))
-        gen.registers.append(Register(error, lg.both(lg.neg(start), lg.either(flag, failed)), None, 0))
-        gen.registers.append(Register(number, which, fresh, None))
-        ends = lg.both(busy, lg.either(done, flag))
-        gen.registers.append(Register(self.busy, lg.either(start, lg.both(busy, lg.neg(ends))), None, 0))
-        finished = gen.net("done_flag", BOOL, span)
-        gen.registers.append(Register(finished, ends, None, 0))
-        outputs = [Output("done", Ref(finished, span)), Output("busy", busy), Output("error", flag)]
-        outputs.append(Output("error_code", Ref(number, span)))
-        for b, v in self.registers.items():
-            outputs.append(Output(self._result_name(b), Ref(gen.nets[v], b.span)))
-        return outputs
+        if gen.kill is not None:
+            gen.wires.append(Wire(gen.kill, lg.both(flag, Ref(self.busy, span))))
+        gen.registers.append(Register(flag_net, lg.both(lg.neg(start), lg.either(flag, failed)), None, 0))
+        gen.registers.append(Register(number, which, lg.both(failed, lg.neg(flag)), None))
+        return flag, Ref(number, span)
 
     def _result_name(self, b: Buffer) -> str:
         taken = set(RESERVED) | {p.hint for p in self.scalars} | set(self.ports.names.values()) | set(KEYWORDS)
@@ -200,10 +214,6 @@ class _Maker:
         while name in taken:
             name += "_out"
         return name
-
-    def result_names(self) -> dict[Buffer, str]:
-        """The output port of each result of rank 0."""
-        return {b: self._result_name(b) for b in self.results}
 
     def _module(self, gen: Generator, inputs: list[Input], outputs: list[Output]) -> Module:
         comments = (
