@@ -1,12 +1,18 @@
-"""Emission of LLVM IR as text: names, blocks, declarations."""
+"""Emission of LLVM IR as text: names, instructions, blocks, declarations."""
 
 from __future__ import annotations
 
-from gemel.semantics.dtypes import F64, BoolType, DType, FixedType, FloatType
+from dataclasses import dataclass, field
+
+from gemel.semantics.dtypes import F64, BoolType, DType, FixedType, FloatType, storage_bits
 
 
 def llvm_type(dtype: DType) -> str:
-    """The LLVM type of a value; f16 and bf16 are computed in float and rounded after each op."""
+    """The LLVM type that holds a value.
+
+    Integers are held at the width that they have in memory (8, 16, 32, 64 bits or a multiple of 64), extended by their
+    sign, so that LLVM sees types that the CPU has; f16 and bf16 are held in float.
+    """
     match dtype:
         case BoolType():
             return "i1"
@@ -15,17 +21,22 @@ def llvm_type(dtype: DType) -> str:
         case FixedType():
             raise TypeError("fixed point is lowered to integers first")
         case _:
-            return f"i{dtype.width}"
+            return f"i{storage_bits(dtype)}"
 
 
+@dataclass
 class Emitter:
-    """The text of a function body, block by block."""
+    """The text of a function body, block by block.
 
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.declarations: set[str] = set()
-        self.block = "entry"
-        self._count = 0
+    `half` says that the CPU converts between half and float; without it that takes integer operations, since LLVM would
+    call a library function that the process may not have.
+    """
+
+    half: bool = True
+    lines: list[str] = field(default_factory=list)
+    declarations: set[str] = field(default_factory=set)
+    block: str = "entry"
+    _count: int = 0
 
     def name(self, hint: str = "v") -> str:
         """A new name, without its sigil."""
@@ -34,7 +45,8 @@ class Emitter:
 
     def value(self, text: str) -> str:
         """Emits an instruction that gives a value."""
-        name = f"%{self.name()}"
+        self._count += 1
+        name = f"%v{self._count}"
         self.lines.append(f"  {name} = {text}")
         return name
 
@@ -51,9 +63,9 @@ class Emitter:
         """Ends a block."""
         self.do(f"br label %{label}")
 
-    def branch(self, cond: str, yes: str, no: str) -> None:
-        """Ends a block with a choice."""
-        self.do(f"br i1 {cond}, label %{yes}, label %{no}")
+    def branch(self, cond: str, yes: str, no: str, note: str = "") -> None:
+        """Ends a block with a choice; `note` is metadata."""
+        self.do(f"br i1 {cond}, label %{yes}, label %{no}{note}")
 
     def hole(self) -> int:
         """A place for lines that are known later."""
@@ -64,8 +76,12 @@ class Emitter:
         """Puts lines into a hole."""
         self.lines[hole] = "\n".join(f"  {line}" for line in lines)
 
+    def select(self, cond: str, kind: str, yes: str, no: str) -> str:
+        """One of two values."""
+        return self.value(f"select i1 {cond}, {kind} {yes}, {kind} {no}")
+
     def call(self, result: str, function: str, *args: tuple[str, str]) -> str:
-        """Calls an LLVM intrinsic with (type, value) arguments; void results are no values."""
+        """Calls a function with (type, value) arguments, declared here; a void result is no value."""
         types = ", ".join(t for t, _ in args)
         self.declarations.add(f"declare {result} @{function}({types})")
         text = f"call {result} @{function}({', '.join(f'{t} {v}' for t, v in args)})"

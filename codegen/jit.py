@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
+import re
 import threading
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -11,53 +11,75 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
+from gemel.codegen import widediv
 from gemel.semantics.errors import CompileError
 
+LARGE = 20_000
+"""Lines of a module from which on the costly passes are left out, so that compile time stays near linear."""
+
+WIDE = re.compile(r"\bi(?:6[5-9]|[7-9]\d|\d{3,})\b")
+"""An integer type that no register holds."""
+
 _lock = threading.RLock()
-_LARGE = 20_000
-"""Lines of LLVM IR from which the costly passes are left out, so that compile time stays near linear."""
 
 
 @cache
 def _target() -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    _add_wide_division()
     return llvm.Target.from_default_triple()
 
 
-def _add_wide_division() -> None:
-    """LLVM divides integers of 65 to 128 bits by calls into the compiler's runtime library."""
-    try:
-        library = ctypes.CDLL(ctypes.util.find_library("gcc_s") or "libgcc_s.so.1")
-        for name in ("__divti3", "__modti3", "__udivti3", "__umodti3"):
-            llvm.add_symbol(name, ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
-    except (OSError, AttributeError):
-        return
+@cache
+def features() -> dict[str, bool]:
+    """What this CPU has, by LLVM's names."""
+    return dict(llvm.get_host_cpu_features())
 
 
-def machine(level: int = 3) -> Any:
-    """A target machine for this CPU."""
-    features = llvm.get_host_cpu_features().flatten()
+@cache
+def converts_half() -> bool:
+    """Whether the CPU converts between half and float: elsewhere than on x86 all 64-bit ones do."""
+    return not llvm.get_process_triple().startswith(("x86_64", "i686")) or features().get("f16c", False)
+
+
+def _machine(level: int) -> Any:
+    """A new target machine: an engine takes its own."""
     return _target().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features, opt=level, reloc="default", codemodel="jitdefault"
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=level,
+        reloc="default",
+        codemodel="jitdefault",
     )
 
 
-@dataclass
+@cache
+def _wide_division() -> Any:
+    """Defines the functions of `widediv` for all modules to come; gives what keeps them alive."""
+    code = _compile(widediv.TEXT, 2)
+    for name in widediv.NAMES:
+        llvm.add_symbol(name, code.address(name))
+    return code
+
+
+@dataclass(frozen=True)
 class Code:
-    """A module that has been compiled and loaded."""
+    """A module that has been compiled and loaded; its functions live as long as this."""
 
     llvm: str
-    engine: Any
+    level: int
     module: Any
-    target: Any
+    engine: Any
+
+    def address(self, name: str) -> int:
+        """Where a function is."""
+        return int(self.engine.get_function_address(name))
 
     def function(self, name: str, result: Any, *args: Any) -> Any:
         """A function of the module as a ctypes function, which releases the GIL while it runs."""
-        return ctypes.CFUNCTYPE(result, *args)(self.engine.get_function_address(name))
+        return ctypes.CFUNCTYPE(result, *args)(self.address(name))
 
-    @cached_property
+    @property
     def optimized(self) -> str:
         """The LLVM IR after LLVM's passes."""
         return str(self.module)
@@ -66,30 +88,44 @@ class Code:
     def asm(self) -> str:
         """The assembly for this CPU."""
         with _lock:
-            module = llvm.parse_assembly(self.optimized)
-            return str(machine().emit_assembly(module))
+            return str(_machine(self.level).emit_assembly(llvm.parse_assembly(self.optimized)))
 
 
-def compile_text(text: str, *, vectorize: bool = True) -> Code:
-    """Compiles and loads a module.
+def compile_text(text: str, level: int = 3) -> Code:
+    """Compiles and loads a module; `level` is that of LLVM's passes, less for a very large module.
 
-    Raises CompileError where LLVM doesn't take it, which is a mistake of ours.
+    Raises CompileError where LLVM doesn't take the text, which is a mistake of ours.
     """
     with _lock:
-        large = text.count("\n") > _LARGE
-        target = machine(1 if large else 3)
-        try:
-            module = llvm.parse_assembly(text)
-            module.verify()
-        except RuntimeError as error:
-            raise CompileError(f"LLVM rejects the generated code: {error}", code="C02") from None
-        module.triple = llvm.get_process_triple()
-        module.data_layout = str(target.target_data)
-        options = llvm.create_pipeline_tuning_options(speed_level=1 if large else 3)
-        options.loop_vectorization = options.slp_vectorization = vectorize and not large
-        options.loop_unrolling = not large
-        builder = llvm.create_pass_builder(target, options)
-        builder.getModulePassManager().run(module, builder)
-        engine = llvm.create_mcjit_compiler(module, target)
-        engine.finalize_object()
-        return Code(text, engine, module, target)
+        if widediv.needed(text):
+            _wide_division()
+        return _compile(text, min(level, 1) if text.count("\n") > LARGE else level)
+
+
+def _compile(text: str, level: int) -> Code:
+    machine = _machine(level)
+    try:
+        module = llvm.parse_assembly(text)
+        module.verify()
+    except RuntimeError as error:
+        raise CompileError(f"LLVM rejects the generated code: {error}", code="C02") from None
+    module.triple = llvm.get_process_triple()
+    module.data_layout = str(machine.target_data)
+    if WIDE.search(text):
+        _optimize(module, machine, level, vectorize=False)
+        if not WIDE.search(str(module)):
+            _optimize(module, machine, level)
+    else:
+        _optimize(module, machine, level)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    return Code(text, level, module, engine)
+
+
+def _optimize(module: Any, machine: Any, level: int, vectorize: bool = True) -> None:
+    """LLVM's passes. What still has wide integers is not vectorised: LLVM 22 gets <4 x i128> wrong for AVX-512."""
+    options = llvm.create_pipeline_tuning_options(speed_level=level)
+    options.loop_vectorization = options.slp_vectorization = vectorize and level > 1
+    options.loop_unrolling = level > 1
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)

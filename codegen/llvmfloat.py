@@ -1,8 +1,9 @@
 """Floats in LLVM IR: literals, rounding of the 16-bit formats, conversions that round once.
 
-A 16-bit float is held in `float`. One op on such values, computed in `float` and then rounded, is correctly rounded: 24 bits are at
-least twice 11 plus two (Figueroa, "When is double rounding innocuous?"). What starts from wider values is first rounded to odd,
-which keeps the second rounding right (Boldo and Melquiond).
+A 16-bit float is held in `float`. One operation on such values, computed in `float` and then rounded, is correctly
+rounded, since 24 bits are at least twice 11 plus two (Figueroa, "When is double rounding innocuous?"). What starts
+from wider values is first rounded to odd, which keeps the second rounding right (Boldo and Melquiond, "Emulation of a
+FMA and correctly rounded sums"). Nothing flushes subnormals and no instruction has a fast-math flag.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import struct
 
 from gemel.codegen.emitter import Emitter
+from gemel.codegen.llvmint import Arg, at, fit, held_bits, integer_type, resized
 from gemel.semantics.convert import to_bits
-from gemel.semantics.dtypes import BF16, F16, F32, F64, DType, FloatType, IntType
+from gemel.semantics.dtypes import BF16, F16, F32, F64, DType, FloatType, IntType, storage_bits
 
 
 def float_type(dtype: DType) -> FloatType:
@@ -26,41 +28,140 @@ def kind(fmt: FloatType) -> str:
     return "double" if fmt == F64 else "float"
 
 
-def suffix(dtype: DType) -> str:
+def suffix(fmt: FloatType) -> str:
     """The suffix of intrinsics."""
-    return "f64" if dtype == F64 else "f32"
+    return "f64" if fmt == F64 else "f32"
 
 
 def literal(value: float) -> str:
-    """A constant of either width: LLVM writes both by the pattern of a double."""
+    """A constant, of float or double: LLVM writes both as the pattern of a double."""
     if value != value:
         return f"0x{to_bits(value, F64):016X}"
-    bits = struct.unpack("<Q", struct.pack("<d", value))[0]
-    return f"0x{bits:016X}"
+    return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
+
+
+# ------------------------------------------------------------------------------------------------------ 16-bit formats
 
 
 def rounded(out: Emitter, value: str, fmt: FloatType) -> str:
-    """A value just computed in `float`, brought to a 16-bit format."""
-    if fmt == F16:
-        half = out.value(f"fptrunc float {value} to half")
-        return out.value(f"fpext half {half} to float")
-    return _to_bf16(out, value) if fmt == BF16 else value
+    """A value just computed in `float`, brought to the format that it is of."""
+    if fmt == BF16:
+        return _to_bf16(out, value)
+    if fmt != F16:
+        return value
+    if not out.half:
+        return _to_f16(out, value)
+    half = out.value(f"fptrunc float {value} to half")
+    return out.value(f"fpext half {half} to float")
+
+
+def _nearest_even(out: Emitter, bits: str, drop: int) -> str:
+    """A float's pattern without its last `drop` bits; a carry goes on into the exponent, as it should."""
+    shifted = out.value(f"lshr i32 {bits}, {drop}")
+    odd = out.value(f"and i32 {shifted}, 1")
+    bias = out.value(f"add i32 {odd}, {(1 << (drop - 1)) - 1}")
+    total = out.value(f"add i32 {bits}, {bias}")
+    return out.value(f"and i32 {total}, {-(1 << drop)}")
 
 
 def _to_bf16(out: Emitter, value: str) -> str:
     bits = out.value(f"bitcast float {value} to i32")
-    shifted = out.value(f"lshr i32 {bits}, 16")
-    odd = out.value(f"and i32 {shifted}, 1")
-    bias = out.value(f"add i32 {odd}, 32767")
-    sum_ = out.value(f"add i32 {bits}, {bias}")
-    cut = out.value(f"and i32 {sum_}, -65536")
-    made = out.value(f"bitcast i32 {cut} to float")
+    made = out.value(f"bitcast i32 {_nearest_even(out, bits, 16)} to float")
     nan = out.value(f"fcmp uno float {value}, {value}")
-    return out.value(f"select i1 {nan}, float {value}, float {made}")
+    return out.select(nan, "float", value, made)
+
+
+def _to_f16(out: Emitter, value: str) -> str:
+    """Nearest-even without a conversion instruction.
+
+    Below 2**-14 the format has fixed steps of 2**-24: those of a float next to 0.5.
+    """
+    size = out.call("float", "llvm.fabs.f32", ("float", value))
+    bits = out.value(f"bitcast float {size} to i32")
+    normal = out.value(f"bitcast i32 {_nearest_even(out, bits, 13)} to float")
+    beyond = out.value(f"fcmp oge float {normal}, {literal(65536.0)}")
+    finite = out.select(beyond, "float", literal(float("inf")), normal)
+    raised = out.value(f"fadd float {size}, {literal(0.5)}")
+    steps = out.value(f"fsub float {raised}, {literal(0.5)}")
+    small = out.value(f"fcmp olt float {size}, {literal(2.0**-14)}")
+    result = out.select(small, "float", steps, finite)
+    signed = out.call("float", "llvm.copysign.f32", ("float", result), ("float", value))
+    nan = out.value(f"fcmp uno float {value}, {value}")
+    return out.select(nan, "float", value, signed)
+
+
+def _f16_pattern(out: Emitter, value: str) -> str:
+    """The pattern of a float that half has: scaled down by the difference of the biases its bits are in place."""
+    scaled = out.value(f"fmul float {value}, {literal(2.0**-112)}")
+    bits = out.value(f"bitcast float {scaled} to i32")
+    size = out.value(f"and i32 {bits}, {(1 << 31) - 1}")
+    moved = out.value(f"lshr i32 {size}, 13")
+    number = out.call("i32", "llvm.umin.i32", ("i32", moved), ("i32", str(0x7C00)))  # infinity stays above
+    nan = out.value(f"fcmp uno float {value}, {value}")
+    low = out.select(nan, "i32", str(0x7E00), number)
+    high = out.value(f"lshr i32 {bits}, 16")
+    sign = out.value(f"and i32 {high}, {1 << 15}")
+    both = out.value(f"or i32 {sign}, {low}")
+    return out.value(f"trunc i32 {both} to i16")
+
+
+def _from_f16_pattern(out: Emitter, bits: str) -> str:
+    wide = out.value(f"zext i16 {bits} to i32")
+    low = out.value(f"and i32 {wide}, {0x7FFF}")
+    moved = out.value(f"shl i32 {low}, 13")
+    scaled = out.value(f"fmul float {_as_float(out, moved)}, {literal(2.0**112)}")
+    special = out.value(f"icmp uge i32 {low}, {0x7C00}")
+    full = out.value(f"or i32 {moved}, {0xFF << 23}")
+    size = out.select(special, "float", _as_float(out, full), scaled)
+    top = out.value(f"shl i32 {wide}, 16")
+    return out.call("float", "llvm.copysign.f32", ("float", size), ("float", _as_float(out, top)))
+
+
+def _as_float(out: Emitter, bits: str) -> str:
+    return out.value(f"bitcast i32 {bits} to float")
+
+
+def pattern(out: Emitter, value: str, fmt: FloatType) -> str:
+    """The bits of a float as an integer of its width."""
+    if fmt == F16 and not out.half:
+        return _f16_pattern(out, value)
+    if fmt == F16:
+        half = out.value(f"fptrunc float {value} to half")
+        return out.value(f"bitcast half {half} to i16")
+    if fmt == BF16:
+        bits = out.value(f"bitcast float {value} to i32")
+        high = out.value(f"lshr i32 {bits}, 16")
+        return out.value(f"trunc i32 {high} to i16")
+    return out.value(f"bitcast {kind(fmt)} {value} to i{fmt.width}")
+
+
+def canonical_pattern(out: Emitter, value: str, fmt: FloatType) -> str:
+    """As `pattern`, with every NaN as the quiet NaN without sign."""
+    bits = pattern(out, value, fmt)
+    nan = out.value(f"fcmp uno {kind(fmt)} {value}, {value}")
+    return out.select(nan, f"i{fmt.width}", str(to_bits(float("nan"), fmt)), bits)
+
+
+def from_pattern(out: Emitter, bits: str, fmt: FloatType) -> str:
+    """The float with given bits."""
+    if fmt == F16 and not out.half:
+        return _from_f16_pattern(out, bits)
+    if fmt == F16:
+        half = out.value(f"bitcast i16 {bits} to half")
+        return out.value(f"fpext half {half} to float")
+    if fmt == BF16:
+        wide = out.value(f"zext i16 {bits} to i32")
+        return _as_float(out, out.value(f"shl i32 {wide}, 16"))
+    return out.value(f"bitcast i{fmt.width} {bits} to {kind(fmt)}")
+
+
+# --------------------------------------------------------------------------------------------------- between formats
 
 
 def convert(out: Emitter, value: str, source: FloatType, target: FloatType) -> str:
     """Between formats, rounded once."""
+    if source == target:
+        return value
     if target == F64:
         return out.value(f"fpext float {value} to double")
     if source != F64:
@@ -75,134 +176,21 @@ def _round_to_odd(out: Emitter, value: str) -> str:
     near = out.value(f"fptrunc double {value} to float")
     back = out.value(f"fpext float {near} to double")
     inexact = out.value(f"fcmp one double {back}, {value}")
-    bits = out.value(f"bitcast float {near} to i32")
-    low = out.value(f"and i32 {bits}, 1")
-    even = out.value(f"icmp eq i32 {low}, 0")
-    move = out.value(f"and i1 {inexact}, {even}")
     size = out.call("double", "llvm.fabs.f64", ("double", back))
     wanted = out.call("double", "llvm.fabs.f64", ("double", value))
     above = out.value(f"fcmp ogt double {size}, {wanted}")
-    step = out.value(f"select i1 {above}, i32 -1, i32 1")
-    moved = out.value(f"add i32 {bits}, {step}")
-    chosen = out.value(f"select i1 {move}, i32 {moved}, i32 {bits}")
-    return out.value(f"bitcast i32 {chosen} to float")
+    bits = out.value(f"bitcast float {near} to i32")
+    return _as_float(out, _made_odd(out, "i32", bits, inexact, above))
 
 
-def from_integer(out: Emitter, value: str, source: IntType, target: FloatType) -> str:
-    """An integer of any width, rounded once."""
-    convert_op = "sitofp" if source.signed else "uitofp"
-    if source.width <= 64 and target in (F32, F64):
-        return out.value(f"{convert_op} i{source.width} {value} to {kind(target)}")
-    if source.width <= 53:
-        exact = out.value(f"{convert_op} i{source.width} {value} to double")
-        return convert(out, exact, F64, target)
-    return _from_wide(out, value, source, target)
-
-
-def _from_wide(out: Emitter, value: str, source: IntType, target: FloatType) -> str:
-    """Size and sign apart; the top bits with a sticky bit below them, scaled by a power of two."""
-    width = source.width + 1
-    t = f"i{width}"
-    x = out.value(f"{'sext' if source.signed else 'zext'} i{source.width} {value} to {t}")
-    negative = out.value(f"icmp slt {t} {x}, 0")
-    size = out.call(t, f"llvm.abs.{t}", (t, x), ("i1", "false"))
-    zeros = out.call(t, f"llvm.ctlz.{t}", (t, size), ("i1", "false"))
-    keep = 62 if target == F64 else 52
-    excess = out.value(f"sub {t} {width - keep}, {zeros}")
-    none = out.value(f"icmp slt {t} {excess}, 0")
-    shift = out.value(f"select i1 {none}, {t} 0, {t} {excess}")
-    top = out.value(f"lshr {t} {size}, {shift}")
-    back = out.value(f"shl {t} {top}, {shift}")
-    lost = out.value(f"icmp ne {t} {back}, {size}")
-    sticky = out.value(f"zext i1 {lost} to {t}")
-    full = out.value(f"or {t} {top}, {sticky}")
-    word = out.value(f"trunc {t} {full} to i64") if width > 64 else out.value(f"zext {t} {full} to i64")
-    near = out.value(f"uitofp i64 {word} to double")
-    result = near
-    amount = out.value(f"trunc {t} {shift} to i32") if width > 32 else out.value(f"zext {t} {shift} to i32")
-    for part in _scales(out, amount, width):
-        result = out.value(f"fmul double {result}, {part}")
-    minus = out.value(f"fneg double {result}")
-    signed = out.value(f"select i1 {negative}, double {minus}, double {result}")
-    return signed if target == F64 else convert(out, signed, F64, target)
-
-
-def _scales(out: Emitter, amount: str, width: int) -> list[str]:
-    """Powers of two whose product is 2**amount, each a normal double."""
-    parts = []
-    for _ in range(1 + width // 1000):
-        piece = out.call("i32", "llvm.umin.i32", ("i32", amount), ("i32", "1000"))
-        amount = out.value(f"sub i32 {amount}, {piece}")
-        biased = out.value(f"add i32 {piece}, 1023")
-        wide = out.value(f"zext i32 {biased} to i64")
-        bits = out.value(f"shl i64 {wide}, 52")
-        parts.append(out.value(f"bitcast i64 {bits} to double"))
-    return parts
-
-
-def to_integer(out: Emitter, value: str, source: FloatType, target: IntType) -> str:
-    """Truncated toward zero, saturated; NaN gives 0."""
-    sign = "s" if target.signed else "u"
-    k = kind(source)
-    if target.width <= 64:
-        name = f"llvm.fpto{sign}i.sat.i{target.width}.{suffix(source)}"
-        return out.call(f"i{target.width}", name, (k, value))
-    wide = value if k == "double" else out.value(f"fpext float {value} to double")
-    return _to_wide(out, wide, target)
-
-
-def _to_wide(out: Emitter, value: str, target: IntType) -> str:
-    width = max(target.width, 1088) + 1
-    t = f"i{width}"
-    bits = out.value(f"bitcast double {value} to i64")
-    raw = out.value(f"lshr i64 {bits}, 52")
-    exponent = out.value(f"and i64 {raw}, 2047")
-    fraction = out.value(f"and i64 {bits}, {(1 << 52) - 1}")
-    mantissa = out.value(f"or i64 {fraction}, {1 << 52}")
-    wide = out.value(f"zext i64 {mantissa} to {t}")
-    small = out.value(f"icmp ult i64 {exponent}, 1023")
-    left = out.value(f"sub i64 {exponent}, 1023")
-    by = out.value(f"select i1 {small}, i64 0, i64 {left}")
-    amount = out.value(f"zext i64 {by} to {t}")
-    scaled = out.value(f"shl {t} {wide}, {amount}")
-    whole = out.value(f"lshr {t} {scaled}, 52")
-    size = out.value(f"select i1 {small}, {t} 0, {t} {whole}")
-    minus = out.value(f"sub {t} 0, {size}")
-    negative = out.value(f"icmp slt i64 {bits}, 0")
-    signed = out.value(f"select i1 {negative}, {t} {minus}, {t} {size}")
-    for bound, predicate in ((target.lo, "slt"), (target.hi, "sgt")):
-        beyond = out.value(f"icmp {predicate} {t} {signed}, {bound}")
-        signed = out.value(f"select i1 {beyond}, {t} {bound}, {t} {signed}")
-    nan = out.value(f"fcmp uno double {value}, {value}")
-    chosen = out.value(f"select i1 {nan}, {t} 0, {t} {signed}")
-    return out.value(f"trunc {t} {chosen} to i{target.width}")
-
-
-def pattern(out: Emitter, value: str, fmt: FloatType) -> str:
-    """The bits of a float as an integer; NaN as the quiet NaN without sign."""
-    if fmt == F16:
-        half = out.value(f"fptrunc float {value} to half")
-        bits = out.value(f"bitcast half {half} to i16")
-    elif fmt == BF16:
-        all_bits = out.value(f"bitcast float {value} to i32")
-        high = out.value(f"lshr i32 {all_bits}, 16")
-        bits = out.value(f"trunc i32 {high} to i16")
-    else:
-        bits = out.value(f"bitcast {kind(fmt)} {value} to i{fmt.width}")
-    nan = out.value(f"fcmp uno {kind(fmt)} {value}, {value}")
-    return out.value(f"select i1 {nan}, i{fmt.width} {to_bits(float('nan'), fmt)}, i{fmt.width} {bits}")
-
-
-def from_pattern(out: Emitter, bits: str, fmt: FloatType) -> str:
-    """The float with given bits."""
-    if fmt == F16:
-        half = out.value(f"bitcast i16 {bits} to half")
-        return out.value(f"fpext half {half} to float")
-    if fmt == BF16:
-        wide = out.value(f"zext i16 {bits} to i32")
-        high = out.value(f"shl i32 {wide}, 16")
-        return out.value(f"bitcast i32 {high} to float")
-    return out.value(f"bitcast i{fmt.width} {bits} to {kind(fmt)}")
+def _made_odd(out: Emitter, bits_type: str, bits: str, inexact: str, above: str) -> str:
+    """The pattern of a nearest value, moved to its odd neighbour; `above`: its size is above the exact one."""
+    low = out.value(f"and {bits_type} {bits}, 1")
+    even = out.value(f"icmp eq {bits_type} {low}, 0")
+    move = out.value(f"and i1 {inexact}, {even}")
+    step = out.select(above, bits_type, "-1", "1")
+    moved = out.value(f"add {bits_type} {bits}, {step}")
+    return out.select(move, bits_type, moved, bits)
 
 
 def fma(out: Emitter, args: list[str], fmt: FloatType) -> str:
@@ -216,22 +204,114 @@ def fma(out: Emitter, args: list[str], fmt: FloatType) -> str:
 
 
 def _odd_sum(out: Emitter, a: str, b: str) -> str:
-    """a + b in double, rounded to odd (Knuth's two-sum gives the error)."""
-    s = out.value(f"fadd double {a}, {b}")
-    bb = out.value(f"fsub double {s}, {a}")
-    rest = out.value(f"fsub double {s}, {bb}")
-    da = out.value(f"fsub double {a}, {rest}")
-    db = out.value(f"fsub double {b}, {bb}")
-    error = out.value(f"fadd double {da}, {db}")
-    bits = out.value(f"bitcast double {s} to i64")
-    low = out.value(f"and i64 {bits}, 1")
-    even = out.value(f"icmp eq i64 {low}, 0")
-    inexact = out.value(f"fcmp one double {error}, 0x0000000000000000")
-    move = out.value(f"and i1 {even}, {inexact}")
-    error_bits = out.value(f"bitcast double {error} to i64")
+    """a + b in double, rounded to odd; Knuth's two-sum gives the error."""
+    total = out.value(f"fadd double {a}, {b}")
+    second = out.value(f"fsub double {total}, {a}")
+    first = out.value(f"fsub double {total}, {second}")
+    left = out.value(f"fsub double {a}, {first}")
+    right = out.value(f"fsub double {b}, {second}")
+    error = out.value(f"fadd double {left}, {right}")
+    inexact = out.value(f"fcmp one double {error}, {literal(0.0)}")
+    bits, error_bits = (out.value(f"bitcast double {x} to i64") for x in (total, error))
     differ = out.value(f"xor i64 {bits}, {error_bits}")
-    opposite = out.value(f"icmp slt i64 {differ}, 0")
-    step = out.value(f"select i1 {opposite}, i64 -1, i64 1")
-    moved = out.value(f"add i64 {bits}, {step}")
-    chosen = out.value(f"select i1 {move}, i64 {moved}, i64 {bits}")
-    return out.value(f"bitcast i64 {chosen} to double")
+    above = out.value(f"icmp slt i64 {differ}, 0")
+    odd = _made_odd(out, "i64", bits, inexact, above)
+    return out.value(f"bitcast i64 {odd} to double")
+
+
+# --------------------------------------------------------------------------------------------------- from integers
+
+
+def from_integer(out: Emitter, arg: Arg, target: FloatType) -> str:
+    """An integer of any width, rounded once."""
+    source = integer_type(arg[1])
+    bits = max(held_bits(arg[1]), 8)
+    value = at(out, arg, bits)
+    instruction = "sitofp" if source.signed else "uitofp"
+    if source.width <= 64 and (target in (F32, F64) or source.width <= 24):
+        return rounded(out, out.value(f"{instruction} i{bits} {value} to {kind(target)}"), target)
+    if source.width <= 53:
+        return convert(out, out.value(f"{instruction} i{bits} {value} to double"), F64, target)
+    return _from_wide(out, value, bits, source.signed, target)
+
+
+def _from_wide(out: Emitter, value: str, bits: int, signed: bool, target: FloatType) -> str:
+    """Size and sign apart; the top bits with a sticky bit for the lost ones, scaled by a power of two."""
+    t, size = f"i{bits}", value
+    if signed:
+        size = out.call(t, f"llvm.abs.{t}", (t, value), ("i1", "false"))
+    keep = 62 if target == F64 else 52  # what is rounded next must still be inexact where bits were lost
+    zeros = resized(out, out.call(t, f"llvm.ctlz.{t}", (t, size), ("i1", "false")), bits, 32, False)
+    excess = out.value(f"sub i32 {bits - keep}, {zeros}")
+    drop = out.call("i32", "llvm.smax.i32", ("i32", excess), ("i32", "0"))
+    shift = resized(out, drop, 32, bits, False)
+    top = out.value(f"lshr {t} {size}, {shift}")
+    back = out.value(f"shl {t} {top}, {shift}")
+    lost = out.value(f"icmp ne {t} {back}, {size}")
+    word = resized(out, top, bits, 64, False)
+    full = out.value(f"or i64 {word}, {out.value(f'zext i1 {lost} to i64')}")
+    result = out.value(f"uitofp i64 {full} to double")
+    for part in _powers(out, drop, bits):
+        result = out.value(f"fmul double {result}, {part}")
+    if signed:
+        negative = out.value(f"icmp slt {t} {value}, 0")
+        result = out.select(negative, "double", out.value(f"fneg double {result}"), result)
+    return convert(out, result, F64, target)
+
+
+def _powers(out: Emitter, exponent: str, most: int) -> list[str]:
+    """Powers of two whose product is 2**exponent, each a normal double; `exponent` is at most `most`."""
+    parts = []
+    for _ in range(1 + most // 1000):
+        piece = out.call("i32", "llvm.umin.i32", ("i32", exponent), ("i32", "1000"))
+        exponent = out.value(f"sub i32 {exponent}, {piece}")
+        biased = out.value(f"add i32 {piece}, 1023")
+        wide = out.value(f"zext i32 {biased} to i64")
+        bits = out.value(f"shl i64 {wide}, 52")
+        parts.append(out.value(f"bitcast i64 {bits} to double"))
+    return parts
+
+
+# ----------------------------------------------------------------------------------------------------- to integers
+
+
+def to_integer(out: Emitter, value: str, source: FloatType, dtype: DType) -> str:
+    """Truncated toward zero, saturated; NaN gives 0."""
+    target = integer_type(dtype)
+    bits = held_bits(dtype)
+    if bits > 64:
+        return _to_wide(out, convert(out, value, source, F64), dtype)
+    whole = IntType(bits, target.signed)
+    name = f"llvm.fpto{'s' if target.signed else 'u'}i.sat.i{bits}.{suffix(source)}"
+    result = out.call(f"i{bits}", name, (kind(source), value))
+    for which, bound, wide in (("max", target.lo, whole.lo), ("min", target.hi, whole.hi)):
+        if bound != wide:
+            intrinsic = f"llvm.{'s' if target.signed else 'u'}{which}.i{bits}"
+            result = out.call(f"i{bits}", intrinsic, (f"i{bits}", result), (f"i{bits}", str(bound)))
+    return result
+
+
+def _to_wide(out: Emitter, value: str, dtype: DType) -> str:
+    """A double as an integer of more than 64 bits: its mantissa, shifted by its exponent."""
+    target, t, bits = integer_type(dtype), f"i{storage_bits(dtype)}", storage_bits(dtype)
+    pattern_ = out.value(f"bitcast double {value} to i64")
+    biased = out.value(f"and i64 {out.value(f'lshr i64 {pattern_}, 52')}, 2047")
+    fraction = out.value(f"and i64 {pattern_}, {(1 << 52) - 1}")
+    mantissa = out.value(f"or i64 {fraction}, {1 << 52}")
+    up = out.value(f"sub i64 {biased}, {1023 + 52}")
+    down = out.value(f"sub i64 {1023 + 52}, {biased}")
+    left = out.call("i64", "llvm.smax.i64", ("i64", up), ("i64", "0"))
+    left = out.call("i64", "llvm.umin.i64", ("i64", left), ("i64", str(bits - 1)))
+    right = out.call("i64", "llvm.smax.i64", ("i64", down), ("i64", "0"))
+    right = out.call("i64", "llvm.umin.i64", ("i64", right), ("i64", "63"))
+    small = resized(out, out.value(f"lshr i64 {mantissa}, {right}"), 64, bits, False)
+    size = out.value(f"shl {t} {small}, {resized(out, left, 64, bits, False)}")
+    beyond = out.value(f"icmp uge i64 {biased}, {min(1023 + target.width - target.signed, 2047)}")
+    most = out.select(beyond, t, str(target.hi), size)
+    least = str(target.lo)
+    if target.signed:
+        least = out.select(beyond, t, least, out.value(f"sub {t} 0, {size}"))
+    negative = out.value(f"icmp slt i64 {pattern_}, 0")
+    signed = out.select(negative, t, least, most)
+    nan = out.value(f"fcmp uno double {value}, {value}")
+    return fit(out, out.select(nan, t, "0", signed), bits, (target.lo, target.hi), dtype)

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from numpy.typing import NDArray
 
+from gemel.codegen.jit import compile_text
 from gemel.hwsynth.flatten import Flat, Path, flatten
 from gemel.hwsynth.names import Names
 from gemel.hwsynth.netcheck import check
@@ -41,24 +41,10 @@ class Compiled:
         writer = Simulator(self.flat.module, stop, trace)
         self.state, self.trace = writer.state, writer.trace
         self.llvm = writer.text()
-        self._engine = _compile(self.llvm)
+        self._code = compile_text(self.llvm, level=2)
         memories = (ctypes.c_void_p,) * len(self.flat.module.memories)
         arguments = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, *memories)
-        self.run = ctypes.CFUNCTYPE(ctypes.c_int64, *arguments)(self._engine.get_function_address("run"))
-
-
-def _compile(text: str) -> llvm.ExecutionEngine:
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(text)
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2
-    )
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
-    builder.getModulePassManager().run(module, builder)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    return engine
+        self.run = self._code.function("run", ctypes.c_int64, *arguments)
 
 
 class NativeSim:

@@ -152,7 +152,7 @@ def _fma(dtype: DType, types: tuple[DType, ...], values: tuple[Value, ...]) -> V
     number = Fraction(a) * Fraction(b) + Fraction(c)
     if number == 0:
         return _zero_sum(math.copysign(1.0, a) * math.copysign(1.0, b), a == 0 or b == 0, c)
-    return math.copysign(round_fraction(abs(number), dtype), number)
+    return round_fraction(number, dtype)
 
 
 def _zero_sum(product_sign: float, product_zero: bool, c: float) -> float:

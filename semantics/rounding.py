@@ -13,6 +13,8 @@ def round_float(x: float, fmt: FloatType) -> float:
     if fmt == F64 or x == 0.0 or not math.isfinite(x):
         return x
     exponent = max(math.frexp(x)[1] - 1, 1 - fmt.bias)
+    if exponent > fmt.bias:
+        return math.copysign(math.inf, x)
     ulp = exponent - fmt.mantissa
     scaled = round(math.ldexp(x, -ulp))  # exact: a power-of-two scale, then Python's ties-to-even
     return math.copysign(_in_range(math.ldexp(float(abs(scaled)), ulp), fmt), x)
@@ -28,9 +30,9 @@ def round_fraction(x: Fraction, fmt: FloatType) -> float:
         exponent -= 1
     ulp = max(exponent, 1 - fmt.bias) - fmt.mantissa
     scaled = round(size / Fraction(2) ** ulp)
-    if scaled.bit_length() + ulp > fmt.bias + 1:
-        return math.copysign(math.inf, x)
-    return math.copysign(_in_range(math.ldexp(float(scaled), ulp), fmt), x)
+    beyond = scaled.bit_length() + ulp > fmt.bias + 1
+    nearest = math.inf if beyond else _in_range(math.ldexp(float(scaled), ulp), fmt)
+    return -nearest if x < 0 else nearest  # copysign would need x as a float, which it may be too large for
 
 
 def _in_range(size: float, fmt: FloatType) -> float:
