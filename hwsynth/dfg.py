@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gemel.hwsynth import arithmetic
-from gemel.semantics import build, ops
+from gemel.semantics import build, intervals, ops
 from gemel.semantics.dtypes import BOOL, BoolType, DType, FloatType, IndexType, IntType, int_holding, width_of
 from gemel.semantics.errors import SynthesisError
 from gemel.semantics.ir import (
@@ -132,6 +132,9 @@ class Graph:
         result = build.apply(op, *exprs, span=span, dtype=dtype)
         if isinstance(result, Const):
             return self.const(int(result.value), result.dtype, span)
+        decided = _decided(op, args)
+        if decided is not None:
+            return self.const(int(decided), BOOL, span)
         special = arithmetic.SPECIAL.get(op)
         if special is not None:
             made = special(self, args, result.dtype, span)
@@ -266,6 +269,23 @@ class Graph:
             self.env[m.var] = self.cast(
                 self.expr(m.then if cond else m.orelse, pred), net_dtype(m.var.dtype, s.span), s.span
             )
+
+
+def _decided(op: ops.Op, args: tuple[Node, ...]) -> bool | None:
+    """The result of a comparison that the operands' types alone decide."""
+    if op not in (ops.LT, ops.LE, ops.GT, ops.GE):
+        return None
+    less = op in (ops.LT, ops.GE)
+    a, b = map(_interval, args if less else args[::-1])  # a < b, or its negation
+    if a[1] < b[0]:
+        return op in (ops.LT, ops.GT)
+    return op in (ops.GE, ops.LE) if a[0] >= b[1] else None
+
+
+def _interval(n: Node) -> tuple[int, int]:
+    if n.kind is Kind.CONST:
+        return n.value, n.value
+    return intervals.of_type(n.dtype) or (0, 0)
 
 
 def _stand_in(n: Node) -> Expr:

@@ -118,10 +118,7 @@ class _Narrow:
                 return self._apply(e)
 
     def _apply(self, e: Apply) -> Expr:
-        if e.op.lazy:
-            args = self._lazy_args(e)
-        else:
-            args = tuple(map(self.expr, e.args))
+        args = self._lazy_args(e) if e.op.lazy else tuple(map(self.expr, e.args))
         if e.op in _BY_TYPE:
             args = tuple(build.convert(a, old.dtype) for a, old in zip(args, e.args, strict=True))
             return replace(e, args=args)

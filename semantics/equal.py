@@ -1,0 +1,57 @@
+"""Structural equality of kernels, up to names and spans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from gemel.semantics.convert import same_float
+from gemel.semantics.dtypes import BoolType, FixedType, FloatType, IndexType, IntType
+from gemel.semantics.ir import Buffer, Const, Kernel, Var
+from gemel.semantics.ops import Op
+
+_TYPES = (BoolType, IntType, IndexType, FixedType, FloatType)
+
+
+def same(a: Kernel, b: Kernel) -> bool:
+    """Whether two kernels are the same program."""
+    return _Same().same(a, b)
+
+
+@dataclass
+class _Same:
+    pairs: dict[Var | Buffer, Var | Buffer] = field(default_factory=dict)
+
+    def same(self, a: Any, b: Any) -> bool:
+        if isinstance(a, tuple) and isinstance(b, tuple):
+            return len(a) == len(b) and all(map(self.same, a, b))
+        if type(a) is not type(b):
+            return False
+        if isinstance(a, Var | Buffer):
+            return self._name(a, b)
+        if isinstance(a, Const):
+            return bool(a.dtype == b.dtype) and self._values(a.value, b.value)
+        if isinstance(a, (Op, *_TYPES)) or not is_dataclass(a):
+            return bool(a is b or a == b)
+        return all(self.same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a) if f.name != "span")
+
+    def _name(self, a: Var | Buffer, b: Var | Buffer) -> bool:
+        if a in self.pairs:
+            return self.pairs[a] is b
+        self.pairs[a] = b
+        if a.dtype != b.dtype:
+            return False
+        if isinstance(a, Buffer) and isinstance(b, Buffer):
+            return self.same(a.shape, b.shape) and _tables(a, b)
+        return True
+
+    def _values(self, x: Any, y: Any) -> bool:
+        return same_float(x, y) if isinstance(x, float) and isinstance(y, float) else bool(x == y)
+
+
+def _tables(a: Buffer, b: Buffer) -> bool:
+    if a.data is None or b.data is None:
+        return a.data is b.data
+    return a.data.shape == b.data.shape and bool(np.array_equal(a.data, b.data, equal_nan=a.data.dtype.kind == "f"))
