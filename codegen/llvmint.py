@@ -87,14 +87,12 @@ def fit(out: Emitter, value: str, bits: int, values: Interval, dtype: DType) -> 
     return out.value(f"ashr i{held} {up}, {held - whole.width}")
 
 
-def _flags(dtype: DType, values: Interval) -> str:
-    """What LLVM may know of an operation whose exact results are `values`."""
-    whole = integer_type(dtype)
-    if not holds(dtype, values):
-        return ""
-    if whole.signed:
-        return "nsw "
-    return "nuw nsw " if whole.width < held_bits(dtype) else "nuw "
+def _flags(bits: int, values: Interval, args: list[Arg]) -> str:
+    """Where operands and exact result are numbers of `bits` bits, LLVM may know that nothing overflows."""
+    lo = min(values[0], *(span(a)[0] for a in args))
+    hi = max(values[1], *(span(a)[1] for a in args))
+    plain = "nuw " if lo >= 0 and hi < 1 << bits else ""
+    return plain + ("nsw " if -1 << (bits - 1) <= lo and hi < 1 << (bits - 1) else "")
 
 
 # ---------------------------------------------------------------------------------------------- arithmetic, bit by bit
@@ -104,8 +102,7 @@ def arithmetic(out: Emitter, instruction: str, values: Interval, dtype: DType, a
     """add, sub or mul: the low bits of the result come from the low bits of the operands."""
     bits = held_bits(dtype)
     a, b = (at(out, x, bits) for x in args)
-    flags = _flags(dtype, values) if bits > 1 else ""
-    return fit(out, out.value(f"{instruction} {flags}i{bits} {a}, {b}"), bits, values, dtype)
+    return fit(out, out.value(f"{instruction} {_flags(bits, values, args)}i{bits} {a}, {b}"), bits, values, dtype)
 
 
 def bitwise(out: Emitter, instruction: str, values: Interval, dtype: DType, args: list[Arg]) -> str:
