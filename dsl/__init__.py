@@ -1,5 +1,7 @@
 """Gemel: one tensor kernel in Python, two twins: fast native code and synthesizable SystemVerilog."""
 
+from typing import TYPE_CHECKING
+
 from gemel import errors
 from gemel._version import __version__
 from gemel.functions import (
@@ -53,8 +55,19 @@ from gemel.semantics.dtypes import F64 as f64
 from gemel.semantics.dtypes import INDEX as index
 from gemel.semantics.dtypes import Fixed, Int, UFixed, UInt
 
+if TYPE_CHECKING:
+    from gemel.hwsynth import Design
+
 i8, i16, i32, i64 = Int(8), Int(16), Int(32), Int(64)
 u8, u16, u32, u64 = UInt(8), UInt(16), UInt(32), UInt(64)
+
+__all__ = [
+    "Design", "Fixed", "Int", "Kernel", "UFixed", "UInt", "__version__",
+    "abs", "argmax", "argmin", "array", "assume", "bf16", "bitcast", "bits", "bool_", "cast", "ceil", "concat", "dims",
+    "empty", "ensures", "errors", "f16", "f32", "f64", "floor", "fma", "full", "grid", "i8", "i16", "i32", "i64",
+    "index", "kernel", "max", "maximum", "min", "minimum", "ones", "parse", "prod", "requires", "round", "saturate",
+    "sqrt", "static", "sum", "trunc", "u8", "u16", "u32", "u64", "unroll", "where", "zeros",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

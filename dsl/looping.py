@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def run_for(s: ast.For, frame: Frame) -> State:
     return _unrolled(s, frame, iterate(items, frame.span(s.iter)))
 
 
-# ------------------------------------------------------------------------------------------------ loops that are unrolled
+# ---------------------------------------------------------------------------------------------- loops that are unrolled
 
 
 def _unrolled(s: ast.For, frame: Frame, items: Iterator[Any]) -> State:
@@ -100,7 +101,7 @@ def _iterations(s: Loop, frame: Frame, bodies: Iterator[Callable[[], State]], br
         if state is not State.LIVE and _ended(frame, broke):
             frame.loops.append(loop)
             loop.skipped.stored = False
-            result = guarded(frame, span, lambda: _after(frame, loop, lambda: _iterations(s, frame, bodies, broke)))
+            result = guarded(frame, span, partial(_after, frame, loop, partial(_iterations, s, frame, bodies, broke)))
             frame.loops.pop()
             return result if _returned(frame) else State.LIVE
     return State.MAYBE if _returned(frame) else State.LIVE
@@ -122,7 +123,7 @@ def _returned(frame: Frame) -> bool:
     return frame.returns is not None and frame.returns.flag.stored
 
 
-# --------------------------------------------------------------------------------------------------- loops of the kernel
+# ------------------------------------------------------------------------------------------------- loops of the kernel
 
 
 def _counted(s: ast.For, frame: Frame, bounds: list[tuple[Any, Any, Any]], span: Span) -> State:

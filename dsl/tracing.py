@@ -101,7 +101,7 @@ def _check_dims(dims: tuple[ir.Var, ...], used: Mapping[ir.Var, object], body: t
                 f"the size {var.hint} is used, but no parameter has it",
                 code="S04",
                 span=span,
-                mend=f"use {var.hint} in the shape of a parameter, or make it an argument: `{var.hint}: gm.static[int]`",
+                mend=f"use {var.hint} in a parameter's shape, or make it an argument: `{var.hint}: gm.static[int]`",
             )
 
 

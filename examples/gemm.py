@@ -38,7 +38,8 @@ def integers_as_hardware(size: int = 8) -> None:
     design = gemm_i8.synth(M=size, N=size, K=size, target="ecp5", clock_mhz=100)
     run = design.simulate(a, b)
     same = np.array_equal(run.outputs, gemm_i8(a, b)) and np.array_equal(run.outputs, a.astype(np.int32) @ b)
-    print(f"i8 {size}x{size}x{size} as RTL: {run.cycles} cycles (predicted {design.cycles}), equal to CPU and NumPy: {same}")
+    cycles = f"{run.cycles} cycles (predicted {design.cycles})"
+    print(f"i8 {size}x{size}x{size} as RTL: {cycles}, equal to CPU and NumPy: {same}")
 
 
 def floats_on_the_cpu(size: int = 512) -> None:

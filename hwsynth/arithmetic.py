@@ -1,7 +1,7 @@
 """Multiplication and division in operators that hardware has: narrow multipliers, additions, choices.
 
-Division by a constant is a multiplication by its scaled reciprocal (Granlund and Montgomery); other divisions are restoring, a bit at
-a time. Both floor, and give 0 for a divisor of 0, as the op table says.
+Division by a constant is a multiplication by its scaled reciprocal (Granlund and Montgomery); other divisions are
+restoring, a bit at a time. Both floor, and give 0 for a divisor of 0, as the op table says.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which memory accesses of a region must keep their order, within an iteration and between iterations.
 
-An address is a linear form of the loop counters where it can be; two accesses meet in iterations p and q when their forms agree. The
-least number of iterations between such p < q is the dependence's distance, found by a search over the counters'
-differences, bounded by the trip counts and by what the accesses' predicates say of the counters.
+An address is a linear form of the loop counters where it can be; two accesses meet in iterations p and q when their
+forms agree. The least number of iterations between such p < q is the dependence's distance, found by a search over
+the counters' differences, bounded by the trip counts and by what the accesses' predicates say of the counters.
 """
 
 from __future__ import annotations

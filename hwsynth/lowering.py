@@ -21,6 +21,10 @@ _MODULAR = (ops.CAST, ops.ADD, ops.SUB, ops.MUL, ops.NEG, ops.AND, ops.OR, ops.X
 """Ops whose low result bits depend only on as many low bits of the (first) operands."""
 
 
+def _shifts_left(e: Expr) -> bool:
+    return isinstance(e, Apply) and (e.op is ops.SHL or any(map(_shifts_left, args_of(e))))
+
+
 def uint(width: int) -> IntType:
     """The unsigned type of a width."""
     return IntType(width, False)
@@ -187,6 +191,8 @@ class Lowering:
             inner = shape(e.args[0])
             if inner.signed == shape(e).signed or not inner.signed:
                 e = e.args[0]
+        if _shifts_left(e):  # Verilator takes the width around a cast for that of a shift in it
+            e = self.name(e)
         return _apply(ops.CAST, e, dtype=dtype)
 
     def slice(self, e: Expr, hi: int, lo: int, dtype: IntType | None = None) -> Expr:

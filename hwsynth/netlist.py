@@ -1,9 +1,9 @@
 """The netlist: synchronous hardware as typed data. What is printed, simulated and proved.
 
-Combinational logic is expressions of `semantics.ir` over `Ref(net)`, where a net is a `Var` of a bool or integer type;
-there are no loads, no index, fixed or float types, and only the ops of `NETLIST_OPS`. An op means what the op table
-says at the node's `dtype`, so a netlist has no unknown values of its own; an op whose result is wider than its
-`dtype` wraps.
+Combinational logic is expressions of `semantics.ir` over `Ref(net)`, where a net is a `Var` of a bool or integer
+type; there are no loads, no index, fixed or float types, and only the ops of `NETLIST_OPS`. An op means what the op
+table says at the node's `dtype`, so a netlist has no unknown values of its own; an op whose result is wider than
+its `dtype` wraps.
 
 There is one clock. State changes at its rising edge, all at once, from the values before the edge. A module's `clk`
 and `rst` are implied: they are no nets, are printed where needed, and reach every instance. A register without

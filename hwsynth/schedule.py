@@ -1,9 +1,9 @@
 """Modulo scheduling of a dataflow graph: a cycle for each node, operators chained within the clock period.
 
-Dependences are difference constraints `to.cycle >= from.cycle + latency - distance * II`. Within an iteration nodes are placed as early
-as operands, chaining and memory ports (counted modulo II) allow; constraints between iterations raise lower bounds until
-all hold, or the II is given up for the next (iterative modulo scheduling, after Rau, without eviction). A region that isn't
-pipelined is the same with an II that never binds.
+Dependences are difference constraints `to.cycle >= from.cycle + latency - distance * II`. Within an iteration nodes
+are placed as early as operands, chaining and memory ports (counted modulo II) allow; constraints between iterations
+raise lower bounds until all hold, or the II is given up for the next (iterative modulo scheduling, after Rau,
+without eviction). A region that isn't pipelined is the same with an II that never binds.
 """
 
 from __future__ import annotations

@@ -205,7 +205,7 @@ class _Maker:
         if gen.kill is not None:
             gen.wires.append(Wire(gen.kill, lg.both(flag, Ref(self.busy, span))))
         gen.registers.append(Register(flag_net, lg.both(lg.neg(start), lg.either(flag, failed)), None, 0))
-        gen.registers.append(Register(number, which, lg.both(failed, lg.neg(flag)), None))
+        gen.registers.append(Register(number, which, lg.both(failed, lg.neg(flag)), 0))
         return flag, Ref(number, span)
 
     def _result_name(self, b: Buffer) -> str:

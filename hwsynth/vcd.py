@@ -1,7 +1,7 @@
 """Value change dump (IEEE 1364 clause 18) from the rows of a traced simulation, with the source's names.
 
-A clock period is ten time units. The values between edges k and k+1 are shown from time 10k on; the clock rises at 10k
-and falls at 10k + 5.
+A clock period is ten time units. The values between edges k and k+1 are shown from time 10k on; the clock rises at
+10k and falls at 10k + 5.
 """
 
 from __future__ import annotations

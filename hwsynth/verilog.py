@@ -1,8 +1,9 @@
 """Prints a netlist as SystemVerilog, in the subset that simulators, linters and synthesis all read alike.
 
-The text is `logic`, `assign` and `always_ff` with synchronous reset, memories as arrays that tools infer RAM and ROM
-from, and no packages, interfaces, parameters, functions or procedural locals. `lower` has brought the expressions to a
-form where SystemVerilog's width and sign rules change nothing: both sides of each operator have one type.
+The text is `logic`, `assign` and `always_ff` with synchronous reset, memories as arrays that tools infer RAM and
+ROM from, and no packages, interfaces, parameters, functions or procedural locals. `lower` has brought the
+expressions to a form where SystemVerilog's width and sign rules change nothing: both sides of each operator have
+one type.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class _Expressions:
     def operand(self, e: Expr, most: int = ATOM) -> str:
         """The text, in parentheses where it holds less tightly than `most`."""
         text, level = self.parts(e)
-        return text if level <= most or text[0] in "!~" else f"({text})"
+        return text if level <= most or (level == UNARY and text[0] in "!~") else f"({text})"
 
     def parts(self, e: Expr) -> tuple[str, int]:
         match e:

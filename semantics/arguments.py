@@ -91,7 +91,7 @@ def _check_element(param: Buffer, arg: Array) -> None:
         low, high = int(arg.min()), int(arg.max())
         if low < lo or high > hi:
             raise ArgumentError(
-                f"{param.hint} holds {low if low < lo else high}, which is out of the range of {param.dtype} ({lo} to {hi})",
+                f"{param.hint} holds {low if low < lo else high}, out of the range of {param.dtype} ({lo} to {hi})",
                 code="A05",
                 span=param.span,
                 mend=f"clip it first: np.clip({param.hint}, {lo}, {hi})",

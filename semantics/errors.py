@@ -79,6 +79,10 @@ class CheckError(GemelError, AssertionError):
     """An `assert`, `requires` or `ensures` that doesn't hold when a kernel runs."""
 
 
+class OutOfMemoryError(GemelError, MemoryError):
+    """A local array for which there is no memory, found when a kernel runs."""
+
+
 class ArgumentError(GemelError, TypeError):
     """An argument of a call that the kernel can't take."""
 
@@ -145,6 +149,7 @@ CATALOGUE: dict[str, str] = {
     "R05": "read before initialisation",
     "R06": "loop step of zero",
     "R07": "run interrupted or too long",
+    "R08": "no memory for a local array",
     "H01": "type that hardware doesn't have yet",
     "H02": "size not known",
     "H03": "clock too fast for an operator",

@@ -1,7 +1,7 @@
 """The reference interpreter: exact, on Python numbers, for every level of the IR; it defines what a kernel means.
 
-Each expression and statement becomes a Python closure once per run; closures find variables and buffers in one dictionary,
-keyed by the IR's own name objects.
+Each expression and statement becomes a Python closure once per run; closures find variables and buffers in one
+dictionary, keyed by the IR's own name objects.
 """
 
 from __future__ import annotations
@@ -389,8 +389,8 @@ def _allocate(b: Buffer, env: Env, interpreter: Interpreter) -> None:
 def interpret(kernel: Kernel, args: Sequence[object], *, fuel: int | None = None) -> Any:
     """Runs a kernel on NumPy arrays and numbers; arrays that it stores to change in place.
 
-    Gives results as `arguments.unpack` does. Raises what `arguments.bind` raises, BoundsError, DivisionError or CheckError
-    where the run fails, and CheckError R07 after `fuel` loop iterations.
+    Gives results as `arguments.unpack` does. Raises what `arguments.bind` raises, BoundsError, DivisionError or
+    CheckError where the run fails, and CheckError R07 after `fuel` loop iterations.
     """
     bound = bind(kernel, args)
     env = environment(kernel, bound)

@@ -1,7 +1,7 @@
 """Running passes in order: verified, dumped and stopped on demand.
 
-`GEMEL_DUMP=dir` writes the IR after each pass, `GEMEL_STOP_AFTER=n` stops after n passes, `GEMEL_VERIFY=each` checks validity
-after each.
+`GEMEL_DUMP=dir` writes the IR after each pass, `GEMEL_STOP_AFTER=n` stops after n passes, `GEMEL_VERIFY=each`
+checks validity after each.
 """
 
 from __future__ import annotations

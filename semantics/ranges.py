@@ -1,8 +1,9 @@
 """Which values an integer expression can have at a place in a kernel.
 
-Intervals come from types, loop bounds, table contents, stored values (one interval per local buffer, found by iteration with
-widening) and conditions on the path; affine expressions are bounded as well by putting each loop variable's own affine bounds
-in its place, innermost first, so that triangular loops are covered. A pass walks the kernel and keeps a `Ranges` informed.
+Intervals come from types, loop bounds, table contents, stored values (one interval per local buffer, found by
+iteration with widening) and conditions on the path; affine expressions are bounded as well by putting each loop
+variable's own affine bounds in its place, innermost first, so that triangular loops are covered. A pass walks the
+kernel and keeps a `Ranges` informed.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class Model(Protocol):
         max_cycles: int,
         vcd: str | os.PathLike[str] | None = None,
     ) -> Run:
-        """Powers up, loads the memories (0 where not given), resets, starts and waits for `done`.
+        """Powers up, resets, loads the memories (0 where not given), starts and waits for `done`.
 
         The scalars are on their inputs only when `start` is sampled; afterwards each has all its bits inverted.
         Raises CheckError R07 after `max_cycles` cycles without `done`, ArgumentError for names that the system doesn't
@@ -66,12 +66,12 @@ def drive(
 ) -> Run:
     """Runs a freshly powered-up simulation as `Model.run` says."""
     words, values = check_arguments(system, memories, scalars)
-    for name, array in words.items():
-        sim.load(name, array)
     for name, value in values.items():
         sim[name] = value
     sim[START] = 0
     sim.reset(RESET_CYCLES)
+    for name, array in words.items():  # after the reset: before it, registers may hold anything and write anything
+        sim.load(name, array)
     sim[START] = 1
     cycles = sim.run(min(1, max_cycles))
     sim[START] = 0

@@ -1,8 +1,8 @@
 """Run-time guards: an `Assert` for whatever could go wrong and isn't proved not to.
 
-Covered are indices of loads and stores, divisors, shift amounts and loop steps. What an operand of `and`, `or` or a choice needs
-is asserted under the condition on which it is evaluated. Afterwards back ends may load and divide without a care: the
-place isn't reached, or the result isn't used.
+Covered are indices of loads and stores, divisors, shift amounts and loop steps. What an operand of `and`, `or` or a
+choice needs is asserted under the condition on which it is evaluated. Afterwards back ends may load and divide
+without a care: the place isn't reached, or the result isn't used.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The loop with unit strides goes innermost, where that changes no element's order of accumulation.
 
-In a perfect nest around one accumulation `B[v...] op= value` with distinct loop variables as indices, an element of B is met once for
-each value of the other loops' variables, in their order. Any order of the nest that keeps those others in their relative order
-accumulates each element in the same order, so not a bit changes.
+In a perfect nest around one accumulation `B[v...] op= value` with distinct loop variables as indices, an element of
+B is met once for each value of the other loops' variables, in their order. Any order of the nest that keeps those
+others in their relative order accumulates each element in the same order, so not a bit changes.
 """
 
 from __future__ import annotations

