@@ -76,7 +76,7 @@ def holds(dtype: DType, values: Interval) -> bool:
 
 
 def fit(out: Emitter, value: str, bits: int, values: Interval, dtype: DType) -> str:
-    """A number of `bits` bits, of which `values` tells the range, as a value of `dtype`: wrapped if that can't hold it."""
+    """A number of `bits` bits, whose range is `values`, as a value of `dtype`: wrapped if that can't hold it."""
     held, whole = held_bits(dtype), integer_type(dtype)
     value = resized(out, value, bits, held, values[0] < 0)
     if whole.width == held or holds(dtype, values):
@@ -286,9 +286,7 @@ def _floored(out: Emitter, x: str, y: str, bits: int, remainder: bool) -> str:
     return out.value(f"add i{bits} {quotient}, {step}")
 
 
-def _by_unsigned(
-    out: Emitter, operands: tuple[str, str, int], remainder: bool, values: Interval, dtype: DType
-) -> str:
+def _by_unsigned(out: Emitter, operands: tuple[str, str, int], remainder: bool, values: Interval, dtype: DType) -> str:
     x, y, bits = operands
     kind = f"i{bits}"
     divisor = out.call(kind, f"llvm.umax.{kind}", (kind, y), (kind, "1"))

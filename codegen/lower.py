@@ -1,20 +1,23 @@
 """A promoted kernel with known sizes becomes the text of an LLVM module.
 
-The module has `gemel_entry(ptr args, ptr error) -> i64`: `args` has a 64-bit slot for each parameter and result (a pointer, or a
-scalar's bits), the value is 0, or the number (from 1) of the `Assert` that failed, whose values are then in `error`, or -1
-where memory ran out.
+The module has one function, `i64 @kernel(params..., results..., ptr error)`: arrays as pointers, scalars by value (a
+bool as i8). It gives 0, or the number (from 1) of the `Assert` that failed, whose values are then in `error`, or -1
+where memory for a local array ran out. Nothing of the function is shared between calls.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from math import prod
 
-from gemel.codegen import llvmfloat as fl
 from gemel.codegen import llvmops
+from gemel.codegen.covered import Coverage
 from gemel.codegen.emitter import Emitter, llvm_type
+from gemel.codegen.places import Place, Places, alignment, element_bytes, known_shape
 from gemel.semantics import ops
-from gemel.semantics.build import reads_memory
-from gemel.semantics.dtypes import BF16, F16, DType, FixedType, FloatType, storage_bits, width_of
+from gemel.semantics.arguments import value_of
+from gemel.semantics.dtypes import BoolType, DType
 from gemel.semantics.errors import CompileError
 from gemel.semantics.ir import (
     Alloc,
@@ -31,6 +34,7 @@ from gemel.semantics.ir import (
     Kernel,
     Let,
     Load,
+    LoopKind,
     Reduce,
     Ref,
     Stmt,
@@ -38,144 +42,143 @@ from gemel.semantics.ir import (
     Var,
     While,
 )
-from gemel.semantics.traverse import Body
+from gemel.semantics.traverse import Body, kernel_body, stored, subexprs
 
-STACK_LIMIT = 1 << 16
-"""Local arrays of at most this many bytes in all live on the stack."""
+AHEAD = 16
+"""How many ops the operand of a choice may have to be computed whether it is chosen or not."""
 
-ERROR_SLOTS = 8
-"""How many values of a failed `Assert` are kept."""
+OUT_OF_MEMORY = -1
+
+LOOP_HINTS = {
+    LoopKind.VECTOR: '!{!"llvm.loop.vectorize.enable", i1 true}',
+    LoopKind.UNROLL: '!{!"llvm.loop.unroll.full"}',
+}
+
+METADATA = ('!{!"branch_weights", i32 2000, i32 1}', '!{!"llvm.loop.mustprogress"}')
+
+ATTRIBUTES = 'attributes #0 = { nounwind "no-trapping-math"="true" "prefer-vector-width"="512" }'
 
 
-def memory_type(dtype: DType) -> str:
-    """The LLVM type of an element in memory."""
-    if dtype in (F16, BF16):
-        return "i16"
-    return llvm_type(dtype) if isinstance(dtype, FloatType) else f"i{storage_bits(dtype)}"
+@dataclass(frozen=True)
+class Site:
+    """An `Assert` in the code, and at which byte of the error record each of its values is."""
+
+    check: Assert
+    offsets: tuple[int, ...]
+    size: int
 
 
-def element_bytes(dtype: DType) -> int:
-    """Bytes of an element in memory."""
-    return storage_bits(dtype) // 8
+@dataclass(frozen=True)
+class Lowered:
+    """The module's text; the asserts by number; the size of the error record; which results the code fills itself."""
+
+    text: str
+    sites: tuple[Site, ...]
+    record: int
+    filled: tuple[bool, ...]
 
 
 @dataclass
 class Lowering:
-    """The state of emission: where variables and buffers are."""
+    """The state of emission."""
 
-    out: Emitter = field(default_factory=Emitter)
+    out: Emitter
+    places: Places
     values: dict[Var, str] = field(default_factory=dict)
-    pointers: dict[Buffer, str] = field(default_factory=dict)
-    sites: list[Assert] = field(default_factory=list)
-    globals: list[str] = field(default_factory=list)
-    allocas: list[str] = field(default_factory=list)
-    slots: list[str] = field(default_factory=list)
-    stack: int = 0
+    sites: list[Site] = field(default_factory=list)
+    exits: list[tuple[int, str]] = field(default_factory=list)
+    metadata: list[str] = field(default_factory=lambda: [*METADATA])
+    coverage: Coverage = field(default_factory=Coverage)
+    _done: list[dict[Expr, str]] = field(default_factory=lambda: [{}])
+    _heavy: dict[Expr, bool] = field(default_factory=dict)
 
     # -------------------------------------------------------------------------------------------------- expressions
 
+    def start(self, label: str) -> None:
+        """Begins a block in which no value of an expression is known."""
+        self.out.start(label)
+        self._done = [{}]
+
     def expr(self, e: Expr) -> str:
-        """The LLVM value of an expression."""
+        """The LLVM value of an expression; within a statement each node is computed once."""
         match e:
             case Const():
                 return llvmops.constant(e.value, e.dtype)
             case Ref():
                 return self.values[e.var]
-            case Load():
-                return self.load(e)
-            case Apply():
-                return self._lazy(e) if e.op.lazy else self._strict(e)
+            case Load() | Apply():
+                for scope in self._done:
+                    if e in scope:
+                        return scope[e]
+                value = self._load(e) if isinstance(e, Load) else self._apply(e)
+                self._done[-1][e] = value
+                return value
 
-    def _strict(self, e: Apply) -> str:
-        args = [(self.expr(a), a.dtype) for a in e.args]
-        return llvmops.emit(e.op, e.dtype, args, self.out)
+    def typed(self, e: Expr, dtype: DType) -> str:
+        """The value of an expression at a type."""
+        return llvmops.emit(ops.CAST, dtype, [(self.expr(e), e.dtype)], self.out)
 
-    def _lazy(self, e: Apply) -> str:
-        """A choice: by `select` where both sides may be evaluated, else by branches."""
-        if not any(map(_costly, e.args[1:])):
-            return self._strict(e)
-        cond = self.expr(e.args[0])
-        if e.op is ops.SELECT:
-            sides: list[Expr | str] = [e.args[1], e.args[2]]
-        elif e.op is ops.LAND:
-            sides = [e.args[1], "false"]
-        else:
-            sides = ["true", e.args[1]]
-        return self._choose(cond, sides, e.dtype)
+    def _load(self, e: Load) -> str:
+        return self.places.load(e.buffer, self._indices(e.indices))
 
-    def _choose(self, cond: str, sides: list[Expr | str], dtype: DType) -> str:
-        out = self.out
-        labels = [out.name("yes"), out.name("no"), out.name("join")]
-        out.branch(cond, labels[0], labels[1])
+    def _indices(self, indices: tuple[Expr, ...]) -> list[str]:
+        return [llvmops.as_index(self.out, (self.expr(i), i.dtype)) for i in indices]
+
+    def _apply(self, e: Apply) -> str:
+        if e.op.lazy and any(map(self._branches, e.args[1:])):
+            return self._choose(e)
+        return llvmops.emit(e.op, e.dtype, [(self.expr(a), a.dtype) for a in e.args], self.out)
+
+    def _branches(self, e: Expr) -> bool:
+        """Whether an operand is computed only when asked for: its loads may be out of range, or it takes long."""
+        if e not in self._heavy:
+            nodes = [x for x in subexprs(e) if not isinstance(x, Const | Ref)]
+            self._heavy[e] = len(nodes) > AHEAD or any(map(_asks, nodes))
+        return self._heavy[e]
+
+    def _choose(self, e: Apply) -> str:
+        """`and`, `or` or `select` by branches."""
+        out, cond = self.out, self.expr(e.args[0])
+        yes, no, join = out.name("yes"), out.name("no"), out.name("join")
+        sides: dict[ops.Op, tuple[Expr | str, Expr | str]] = {
+            ops.LAND: (e.args[1], "false"),
+            ops.LOR: ("true", e.args[1]),
+            ops.SELECT: (e.args[1], e.args[-1]),
+        }
+        out.branch(cond, yes, no)
         incoming = []
-        for label, side in zip(labels, sides, strict=False):
+        for label, side in zip((yes, no), sides[e.op], strict=True):
             out.start(label)
-            if isinstance(side, str):
-                value = side
-            else:
-                value = llvmops.emit(ops.CAST, dtype, [(self.expr(side), side.dtype)], out)
-            incoming.append(f"[ {value}, %{out.block} ]")
-            out.jump(labels[2])
-        out.start(labels[2])
-        return out.value(f"phi {llvm_type(dtype)} {', '.join(incoming)}")
-
-    def address(self, b: Buffer, indices: tuple[Expr, ...]) -> str:
-        """The address of an element."""
-        pointer = self.pointers[b]
-        if not indices:
-            return pointer
-        offset = self.expr(indices[0])
-        for axis in range(1, len(indices)):
-            scaled = self.out.value(f"mul nsw i64 {offset}, {self.expr(b.shape[axis])}")
-            offset = self.out.value(f"add nsw i64 {scaled}, {self.expr(indices[axis])}")
-        size = element_bytes(b.dtype)
-        if size > 8:
-            offset = self.out.value(f"mul nsw i64 {offset}, {size}")
-            return self.out.value(f"getelementptr inbounds i8, ptr {pointer}, i64 {offset}")
-        return self.out.value(f"getelementptr inbounds {memory_type(b.dtype)}, ptr {pointer}, i64 {offset}")
-
-    def load(self, e: Load) -> str:
-        """The value of an element."""
-        kind, align = memory_type(e.dtype), min(element_bytes(e.dtype), 8)
-        raw = self.out.value(f"load {kind}, ptr {self.address(e.buffer, e.indices)}, align {align}")
-        return self._from_memory(raw, e.dtype)
-
-    def _from_memory(self, raw: str, dtype: DType) -> str:
-        if isinstance(dtype, FloatType):
-            return fl.from_pattern(self.out, raw, dtype) if dtype in (F16, BF16) else raw
-        bits, width = storage_bits(dtype), width_of(dtype)
-        return raw if bits == width else self.out.value(f"trunc i{bits} {raw} to i{width}")
-
-    def store(self, b: Buffer, indices: tuple[Expr, ...], value: str) -> None:
-        """Sets an element."""
-        address = self.address(b, indices)
-        if b.dtype in (F16, BF16):
-            value = fl.pattern(self.out, value, fl.float_type(b.dtype))
-        elif not isinstance(b.dtype, FloatType):
-            bits, width = storage_bits(b.dtype), width_of(b.dtype)
-            if bits != width:
-                extend = "sext" if getattr(b.dtype, "signed", False) else "zext"
-                value = self.out.value(f"{extend} i{width} {value} to i{bits}")
-        align = min(element_bytes(b.dtype), 8)
-        self.out.do(f"store {memory_type(b.dtype)} {value}, ptr {address}, align {align}")
+            self._done.append({})
+            value = side if isinstance(side, str) else self.typed(side, e.dtype)
+            self._done.pop()
+            incoming.append((value, out.block))
+            out.jump(join)
+        out.start(join)
+        return out.value(_phi(e.dtype, incoming))
 
     # --------------------------------------------------------------------------------------------------- statements
 
     def body(self, body: Body) -> None:
-        """Emits statements in order."""
-        for s in body:
-            self.stmt(s)
+        """Emits statements in order; arrays of unknown size that are made among them are freed after them."""
+        slots = []
+        for n, s in enumerate(body):
+            self._done = [{}]
+            if isinstance(s, Alloc):
+                slots += self._alloc(s, body[n + 1 :])
+            else:
+                self.stmt(s)
+        self._done = [{}]
+        for slot in slots:
+            self.places.free(slot)
 
     def stmt(self, s: Stmt) -> None:
         """Emits a statement."""
         match s:
             case Let():
-                self.values[s.var] = self.expr(s.value)
-            case Alloc():
-                self._alloc(s.buffer)
+                self.values[s.var] = self.typed(s.value, s.var.dtype)
             case Store():
-                value = self.expr(s.value)
-                self.store(s.buffer, s.indices, value)
+                self.places.store(s.buffer, self._indices(s.indices), self.typed(s.value, s.buffer.dtype))
             case Reduce():
                 self._reduce(s)
             case For():
@@ -187,267 +190,261 @@ class Lowering:
             case Assert():
                 self._assert(s)
             case Assume():
-                self.out.call("void", "llvm.assume", ("i1", self.expr(s.cond)))
+                if not any(isinstance(e, Load) for e in subexprs(s.cond)):
+                    self.out.call("void", "llvm.assume", ("i1", self.expr(s.cond)))
             case Call():
                 raise CompileError("a call that was not inlined", code="C02", span=s.span)
+            case Alloc():
+                raise CompileError("a buffer outside of a block", code="C02", span=s.span)
 
     def _reduce(self, s: Reduce) -> None:
-        value = self.expr(s.value)
-        old = self.load(Load(s.buffer, s.indices, s.span))
-        dtype = s.buffer.dtype
-        self.store(s.buffer, s.indices, llvmops.emit(s.op, dtype, [(old, dtype), (value, dtype)], self.out))
+        dtype, indices = s.buffer.dtype, self._indices(s.indices)
+        value = self.typed(s.value, dtype)
+        old = self.places.load(s.buffer, indices)
+        new = llvmops.emit(s.op, dtype, [(old, dtype), (value, dtype)], self.out)
+        self.places.store(s.buffer, indices, new)
 
-    def _alloc(self, b: Buffer) -> None:
+    def _alloc(self, s: Alloc, rest: Body) -> list[str]:
+        b, shape = s.buffer, known_shape(s.buffer)
         if b.data is not None:
-            self._table(b)
-            return
-        sizes = [d.value if isinstance(d, Const) else None for d in b.shape]
-        if all(n is not None for n in sizes):
-            count = 1
-            for n in sizes:
-                count *= int(n or 0)
-            total = max(count * element_bytes(b.dtype), 1)
-            if self.stack + total <= STACK_LIMIT:
-                self._on_stack(b, total)
-                return
-            self._on_heap(b, str(total), reuse=True)
-            return
-        product = self.expr(b.shape[0])
-        for d in b.shape[1:]:
-            product = self.out.value(f"mul i64 {product}, {self.expr(d)}")
-        scaled = self.out.value(f"mul i64 {product}, {element_bytes(b.dtype)}")
-        self._on_heap(b, self.out.value(f"add i64 {scaled}, 1"), reuse=False)
+            self.places.table(b)
+            return []
+        zero = not self.coverage.covers(rest, b)
+        if shape is not None:
+            self.places.local(b, shape, zero)
+            return []
+        slot, size = self.places.local_of(b, self._indices(b.shape))
+        pointer, full, made = self.places.at[b].pointer, self.out.name("full"), self.out.name("made")
+        self.out.branch(self.out.value(f"icmp eq ptr {pointer}, null"), full, made)
+        self.start(full)
+        self._exit(OUT_OF_MEMORY)
+        self.start(made)
+        if zero:
+            self.places.clear(pointer, size)
+        return [slot]
 
-    def _on_stack(self, b: Buffer, total: int) -> None:
-        self.stack += total
-        name = f"%{self.out.name('local')}"
-        self.allocas.append(f"{name} = alloca [{total} x i8], align 64")
-        self.pointers[b] = name
+    def _exit(self, status: int) -> None:
+        self.exits.append((status, self.out.block))
+        self.out.jump("leave")
 
-    def _on_heap(self, b: Buffer, total: str, reuse: bool) -> None:
-        """Memory that is freed when the kernel ends; a buffer of fixed size in a loop keeps its memory."""
-        out = self.out
-        slot = f"%{out.name('slot')}"
-        self.allocas += [f"{slot} = alloca ptr", f"store ptr null, ptr {slot}"]
-        self.slots.append(slot)
-        self.globals += ["declare noalias ptr @malloc(i64)", "declare void @free(ptr)"]
-        old = out.value(f"load ptr, ptr {slot}")
-        make, done, fail = out.name("make"), out.name("made"), out.name("full")
-        if reuse:
-            present = out.value(f"icmp ne ptr {old}, null")
-            before = out.block
-            out.branch(present, done, make)
-        else:
-            out.do(f"call void @free(ptr {old})")
-            out.jump(make)
-        out.start(make)
-        new = out.value(f"call noalias ptr @malloc(i64 {total})")
-        out.do(f"store ptr {new}, ptr {slot}")
-        bad = out.value(f"icmp eq ptr {new}, null")
-        after = out.block
-        out.branch(bad, fail, done)
+    def _assert(self, s: Assert) -> None:
+        out, number = self.out, len(self.sites) + 1
+        fine, fail = out.name("fine"), out.name("fail")
+        out.branch(self.expr(s.cond), fine, fail, ", !prof !0")
         out.start(fail)
-        self._exit("-1")
-        out.start(done)
-        self.pointers[b] = out.value(f"phi ptr [ {old}, %{before} ], [ {new}, %{after} ]") if reuse else new
-
-    def _table(self, b: Buffer) -> None:
-        if b.data is None:
-            return
-        data = b.data.tobytes()
-        name = f"@{self.out.name('table')}"
-        text = "".join(f"\\{byte:02X}" for byte in data) or "\\00"
-        size = max(len(data), 1)
-        self.globals.append(f'{name} = private unnamed_addr constant [{size} x i8] c"{text}", align 64')
-        self.pointers[b] = name
-
-    def _enter(self, carry: tuple[Carry, ...]) -> tuple[list[str], int]:
-        names = [f"%{self.out.name(c.var.hint + '.')}" for c in carry]
-        for c, name in zip(carry, names, strict=True):
-            self.values[c.var] = name
-            self.values[c.result] = name
-        return names, self.out.hole()
-
-    def _phis(self, carry: tuple[Carry, ...], names: list[str], inits: list[str], before: str) -> list[str]:
-        lines = []
-        for c, name, init in zip(carry, names, inits, strict=True):
-            final = self.expr(c.next)
-            lines.append(f"{name} = phi {llvm_type(c.var.dtype)} [ {init}, %{before} ], [ {final}, %{self.out.block} ]")
-        return lines
-
-    def _for(self, s: For) -> None:
-        out = self.out
-        lo, hi, step = self.expr(s.lo), self.expr(s.hi), self.expr(s.step)
-        inits = [self.expr(c.init) for c in s.carry]
-        head, body, done = out.name("head"), out.name("body"), out.name("done")
-        before = out.block
-        out.jump(head)
-        out.start(head)
-        index = f"%{out.name(s.var.hint + '.')}"
-        self.values[s.var] = index
-        names, hole = self._enter(s.carry)
-        out.branch(self._more(index, hi, step), body, done)
-        out.start(body)
-        if s.until is not None:
-            go = out.name("go")
-            out.branch(self.expr(s.until), done, go)
-            out.start(go)
-        self.body(s.body)
-        phis = self._phis(s.carry, names, inits, before)
-        following = out.value(f"add {'nsw ' if step == '1' else ''}i64 {index}, {step}")
-        out.fill(hole, [f"{index} = phi i64 [ {lo}, %{before} ], [ {following}, %{out.block} ]", *phis])
-        out.jump(head)
-        out.start(done)
-
-    def _more(self, index: str, hi: str, step: str) -> str:
-        out = self.out
-        if step.lstrip("-").isdigit():
-            return out.value(f"icmp {'slt' if int(step) > 0 else 'sgt'} i64 {index}, {hi}")
-        up = out.value(f"icmp sgt i64 {step}, 0")
-        below = out.value(f"icmp slt i64 {index}, {hi}")
-        above = out.value(f"icmp sgt i64 {index}, {hi}")
-        return out.value(f"select i1 {up}, i1 {below}, i1 {above}")
-
-    def _while(self, s: While) -> None:
-        out = self.out
-        inits = [self.expr(c.init) for c in s.carry]
-        head, body, done = out.name("head"), out.name("body"), out.name("done")
-        before = out.block
-        out.jump(head)
-        out.start(head)
-        names, hole = self._enter(s.carry)
-        out.branch(self.expr(s.cond), body, done)
-        out.start(body)
-        self.body(s.body)
-        out.fill(hole, self._phis(s.carry, names, inits, before))
-        out.jump(head)
-        out.start(done)
+        offset, offsets = 0, []
+        for v in s.values:
+            raw = llvmops.to_memory(out, self.expr(v), v.dtype)
+            where = out.value(f"getelementptr inbounds i8, ptr %error, i64 {offset}")
+            out.do(f"store {llvmops.memory_type(v.dtype)} {raw}, ptr {where}, align 1")
+            offsets.append(offset)
+            offset += element_bytes(v.dtype)
+        self.sites.append(Site(s, tuple(offsets), offset))
+        self._exit(number)
+        self.start(fine)
 
     def _if(self, s: If) -> None:
         out = self.out
-        cond = self.expr(s.cond)
         yes, no, join = out.name("then"), out.name("else"), out.name("join")
-        out.branch(cond, yes, no)
+        out.branch(self.expr(s.cond), yes, no)
         ends = []
-        for label, block, side in ((yes, s.then, "then"), (no, s.orelse, "orelse")):
-            out.start(label)
+        for label, block, taken in ((yes, s.then, True), (no, s.orelse, False)):
+            self.start(label)
             self.body(block)
-            values = [self._merged(m.var.dtype, m.then if side == "then" else m.orelse) for m in s.merges]
-            ends.append((out.block, values))
+            ends.append([self.typed(m.then if taken else m.orelse, m.var.dtype) for m in s.merges])
+            ends[-1].append(out.block)
             out.jump(join)
-        out.start(join)
+        self.start(join)
         for n, m in enumerate(s.merges):
-            incoming = ", ".join(f"[ {values[n]}, %{label} ]" for label, values in ends)
-            self.values[m.var] = out.value(f"phi {llvm_type(m.var.dtype)} {incoming}")
+            self.values[m.var] = out.value(_phi(m.var.dtype, [(end[n], end[-1]) for end in ends]))
 
-    def _merged(self, dtype: DType, e: Expr) -> str:
-        return llvmops.emit(ops.CAST, dtype, [(self.expr(e), e.dtype)], self.out)
+    # -------------------------------------------------------------------------------------------------------- loops
 
-    def _assert(self, s: Assert) -> None:
+    def _enter(self, carry: tuple[Carry, ...]) -> tuple[str, list[str]]:
+        """Begins a loop's head; gives the block before and the carried values' entry values."""
+        inits = [self.typed(c.init, c.var.dtype) for c in carry]
+        head, before = self.out.name("head"), self.out.block
+        self.out.jump(head)
+        self.start(head)
+        for c in carry:
+            self.values[c.var] = self.values[c.result] = f"%{self.out.name(_plain(c.var.hint))}"
+        return before, inits
+
+    def _turn(
+        self, head: str, carry: tuple[Carry, ...], before: str, inits: list[str], kind: LoopKind | None
+    ) -> list[str]:
+        """Ends a loop's body; gives the carried values' phis."""
+        nexts = [self.typed(c.next, c.var.dtype) for c in carry]
+        self.out.do(f"br label %{head}{self._hints(kind)}")
+        rows = zip(carry, inits, nexts, strict=True)
+        return [f"{self.values[c.var]} = {_phi(c.var.dtype, [(a, before), (b, self.out.block)])}" for c, a, b in rows]
+
+    def _hints(self, kind: LoopKind | None) -> str:
+        """A counted loop ends; one that waits for a condition need not."""
+        if kind is None:
+            return ""
+        own = len(self.metadata)
+        hint = f", {LOOP_HINTS[kind]}" if kind in LOOP_HINTS else ""
+        self.metadata.append(f"distinct !{{!{own}, !1{hint}}}")
+        return f", !llvm.loop !{own}"
+
+    def _while(self, s: While) -> None:
         out = self.out
-        self.sites.append(s)
-        number = len(self.sites)
-        fine, fail = out.name("fine"), out.name("fail")
-        cond = self.expr(s.cond)
-        out.do(f"br i1 {cond}, label %{fine}, label %{fail}, !prof !0")
-        out.start(fail)
-        for n, v in enumerate(s.values[:ERROR_SLOTS]):
-            value = self._as_slot(self.expr(v), v.dtype)
-            where = out.value(f"getelementptr i64, ptr %error, i64 {n}")
-            out.do(f"store i64 {value}, ptr {where}")
-        self._exit(str(number))
-        out.start(fine)
+        before, inits = self._enter(s.carry)
+        head, hole = out.block, out.hole()
+        body, done = out.name("body"), out.name("done")
+        out.branch(self.expr(s.cond), body, done)
+        self.start(body)
+        self.body(s.body)
+        out.fill(hole, self._turn(head, s.carry, before, inits, None))
+        self.start(done)
 
-    def _as_slot(self, value: str, dtype: DType) -> str:
-        if isinstance(dtype, FloatType):
-            wide = value if llvm_type(dtype) == "double" else self.out.value(f"fpext float {value} to double")
-            return self.out.value(f"bitcast double {wide} to i64")
-        return llvmops.resize(self.out, value, llvmops.integer_type(dtype), 64)
+    def _for(self, s: For) -> None:
+        out = self.out
+        lo, hi, step = self._indices((s.lo, s.hi, s.step))
+        trips = None if _never_wraps(s) else self._trips(lo, hi, step)
+        before, inits = self._enter(s.carry)
+        head, hole = out.block, out.hole()
+        body, done = out.name("body"), out.name("done")
+        index, turn = f"%{out.name(_plain(s.var.hint))}", f"%{out.name('turn')}"
+        self.values[s.var] = index
+        if trips is None:
+            more = out.value(f"icmp {'sgt' if step.startswith('-') else 'slt'} i64 {index}, {hi}")
+        else:
+            more = out.value(f"icmp ult i64 {turn}, {trips}")
+        out.branch(more, body, done)
+        self.start(body)
+        if s.until is not None:
+            go = out.name("go")
+            out.branch(self.expr(s.until), done, go)
+            self.start(go)
+        self.body(s.body)
+        after = out.value(f"add {'nsw ' if trips is None else ''}i64 {index}, {step}")
+        counted = None if trips is None else out.value(f"add nuw i64 {turn}, 1")
+        phis = self._turn(head, s.carry, before, inits, s.kind)
+        phis.append(f"{index} = phi i64 [ {lo}, %{before} ], [ {after}, %{out.block} ]")
+        if counted is not None:
+            phis.append(f"{turn} = phi i64 [ 0, %{before} ], [ {counted}, %{out.block} ]")
+        out.fill(hole, phis)
+        self.start(done)
 
-    def _exit(self, code: str) -> None:
-        self.out.do(f"store i64 {code}, ptr %status")
-        self.out.jump("leave")
+    def _trips(self, lo: str, hi: str, step: str) -> str:
+        """How many iterations a loop has, unsigned: no bound is too near to the end of the type."""
+        out = self.out
+        up = out.value(f"icmp sgt i64 {step}, 0")
+        first, last = out.select(up, "i64", lo, hi), out.select(up, "i64", hi, lo)
+        some = out.value(f"icmp slt i64 {first}, {last}")
+        distance = out.value(f"sub i64 {last}, {first}")
+        size = out.call("i64", "llvm.abs.i64", ("i64", step), ("i1", "false"))
+        divisor = out.call("i64", "llvm.umax.i64", ("i64", size), ("i64", "1"))
+        rest = out.value(f"sub i64 {distance}, 1")
+        whole = out.value(f"udiv i64 {rest}, {divisor}")
+        return out.select(some, "i64", out.value(f"add i64 {whole}, 1"), "0")
 
 
-def _costly(e: Expr) -> bool:
-    return reads_memory(e) or _divides(e)
+def _asks(e: Expr) -> bool:
+    if isinstance(e, Load):
+        return any(not isinstance(i, Const) for i in e.indices)
+    return isinstance(e, Apply) and e.op in (ops.FLOORDIV, ops.MOD) and not isinstance(e.args[1], Const)
 
 
-def _divides(e: Expr) -> bool:
-    if not isinstance(e, Apply):
-        return False
-    return e.op in (ops.FLOORDIV, ops.MOD, ops.DIV, ops.SQRT) or any(map(_divides, e.args))
+def _never_wraps(s: For) -> bool:
+    """Whether the loop variable plus the step, tested before each iteration, is always an index."""
+    step, hi = value_of(s.step, {}), value_of(s.hi, {})
+    return step in (1, -1) or (bool(step) and hi is not None and -1 << 63 <= hi + (step or 0) < 1 << 63)
 
 
-def lower(kernel: Kernel) -> tuple[str, list[Assert]]:
-    """The LLVM module of a promoted kernel, and its `Assert`s in the order of their numbers.
+def _phi(dtype: DType, incoming: list[tuple[str, str]]) -> str:
+    return f"phi {llvm_type(dtype)} {', '.join(f'[ {value}, %{block} ]' for value, block in incoming)}"
 
-    Raises CompileError for what the back end doesn't have.
+
+def _plain(hint: str) -> str:
+    """A hint as it may stand in an LLVM name."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", f"{hint}.")
+
+
+def lower(kernel: Kernel, half: bool = True) -> Lowered:
+    """The LLVM module of a promoted kernel; `half` as for `Emitter`.
+
+    Raises CompileError for what has to be lowered before.
     """
-    for p in (*kernel.params, *kernel.results):
-        if isinstance(p.dtype, FixedType):
-            raise CompileError(f"{p.hint} is fixed point, which is to be lowered before", code="C02", span=p.span)
-    low = Lowering()
-    names = _bind_parameters(low, kernel)
-    low.out.start("work")
-    low.body((*kernel.requires, *kernel.body, *kernel.ensures))
-    low.out.do("store i64 0, ptr %status")
-    low.out.jump("leave")
-    return _module(low, names), low.sites
+    out = Emitter(half=half)
+    low = Lowering(out, Places(out))
+    params = _parameters(low, kernel)
+    body = kernel_body(kernel)
+    filled = tuple(low.coverage.covers(body, b) for b in kernel.results)
+    low.start("work")
+    low.body(body)
+    low._exit(0)
+    record = max((site.size for site in low.sites), default=0)
+    return Lowered(_module(low, params), tuple(low.sites), record, filled)
 
 
-def _bind_parameters(low: Lowering, kernel: Kernel) -> list[str]:
+def _parameters(low: Lowering, kernel: Kernel) -> list[str]:
+    changed = stored(kernel_body(kernel))
     names = []
     for p in (*kernel.params, *kernel.results):
-        name = f"%{low.out.name(p.hint + '.')}"
+        name = f"%{low.out.name(_plain(p.hint))}"
         if isinstance(p, Buffer):
-            low.pointers[p] = name
-            names.append(f"ptr noalias nocapture align {min(element_bytes(p.dtype), 8)} {name}")
+            low.places.at[p] = Place(name, None, p in kernel.results)
+            names.append(f"ptr {_pointer_facts(p, p in changed)}{name}")
+        elif isinstance(p.dtype, BoolType):
+            low.values[p] = f"{name}bool"
+            low.places.entry.append(f"{name}bool = icmp ne i8 {name}, 0")
+            names.append(f"i8 {name}")
         else:
             low.values[p] = name
             names.append(f"{llvm_type(p.dtype)} {name}")
     return names
 
 
+def _pointer_facts(b: Buffer, changed: bool) -> str:
+    """What the check of the arguments makes sure of: no array that the kernel stores to overlaps another."""
+    size = prod(known_shape(b) or (0,)) * element_bytes(b.dtype)
+    facts = ["noalias", "noundef", f"align {alignment(b.dtype)}"]
+    facts += [] if changed else ["readonly"]
+    facts += [f"dereferenceable({size})"] if size else []
+    return f"{' '.join(facts)} "
+
+
 def _module(low: Lowering, params: list[str]) -> str:
-    signature = ", ".join([*params, "ptr noalias nocapture %error"])
-    frees = [f"  %free{n} = load ptr, ptr {slot}\n  call void @free(ptr %free{n})" for n, slot in enumerate(low.slots)]
-    lines = [
-        *dict.fromkeys(low.globals),
-        f"define internal i64 @gemel_body({signature}) #0 {{",
-        "entry:",
-        "  %status = alloca i64",
-        *(f"  {a}" for a in low.allocas),
-        "  br label %work",
-        *low.out.lines,
-        "leave:",
-        *frees,
-        "  %code = load i64, ptr %status",
-        "  ret i64 %code",
-        "}",
-        *_entry(params),
-        *sorted(low.out.declarations),
-        'attributes #0 = { nounwind "prefer-vector-width"="512" "no-trapping-math"="true" }',
-        '!0 = !{!"branch_weights", i32 2000, i32 1}',
-    ]
-    return "\n".join(lines) + "\n"
+    places, begin = low.places, _begin(low)
+    statuses = ", ".join(f"[ {status}, %{block} ]" for status, block in low.exits)
+    frees = [f"  call void @free(ptr {name})" for name in places.owned]
+    for n, slot in enumerate(places.slots):
+        frees += [f"  %left{n} = load ptr, ptr {slot}", f"  call void @free(ptr %left{n})"]
+    declared = {*low.out.declarations}
+    if frees:
+        declared |= {"declare noalias ptr @malloc(i64)", "declare void @free(ptr)"}
+    return "\n".join(
+        [
+            *sorted(declared),
+            *places.globals,
+            f"define i64 @kernel({', '.join([*params, 'ptr noalias noundef %error'])}) #0 {{",
+            "entry:",
+            *(f"  {line}" for line in places.entry),
+            *begin,
+            *low.out.lines,
+            "leave:",
+            f"  %status = phi i64 {statuses}",
+            *frees,
+            "  ret i64 %status",
+            "}",
+            ATTRIBUTES,
+            *(f"!{n} = {text}" for n, text in enumerate(low.metadata)),
+            "",
+        ]
+    )
 
 
-def _entry(params: list[str]) -> list[str]:
-    lines = ["define i64 @gemel_entry(ptr %args, ptr %error) #0 {"]
-    passed = []
-    for n, p in enumerate(params):
-        kind = p.split()[0]
-        lines.append(f"  %at{n} = getelementptr i64, ptr %args, i64 {n}")
-        passed.append(f"{kind} %a{n}")
-        lines += _slot(n, kind)
-    lines.append(f"  %code = call i64 @gemel_body({', '.join([*passed, 'ptr %error'])})")
-    return [*lines, "  ret i64 %code", "}"]
-
-
-def _slot(n: int, kind: str) -> list[str]:
-    if kind == "float":  # every float scalar is passed as a double
-        return [f"  %d{n} = load double, ptr %at{n}", f"  %a{n} = fptrunc double %d{n} to float"]
-    if kind in ("ptr", "double", "i64"):
-        return [f"  %a{n} = load {kind}, ptr %at{n}"]
-    return [f"  %w{n} = load i64, ptr %at{n}", f"  %a{n} = trunc i64 %w{n} to {kind}"]
+def _begin(low: Lowering) -> list[str]:
+    """From the entry to the work, if there is memory."""
+    if not low.places.owned:
+        return ["  br label %work"]
+    low.exits.append((OUT_OF_MEMORY, "entry"))
+    tests = [f"  %null{n} = icmp eq ptr {name}, null" for n, name in enumerate(low.places.owned)]
+    some = "%null0"
+    for n in range(1, len(tests)):
+        tests.append(f"  %any{n} = or i1 {some}, %null{n}")
+        some = f"%any{n}"
+    return [*tests, f"  br i1 {some}, label %leave, label %work"]

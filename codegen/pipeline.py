@@ -1,4 +1,4 @@
-"""The passes that bring a kernel with known sizes to what the CPU back end takes, each with the reason for its place."""
+"""The passes that bring a kernel with known sizes to what the CPU back end takes, each with its reason."""
 
 from __future__ import annotations
 

@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 import ctypes
-import struct
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import numpy as np
 
-from gemel.codegen.jit import Code, compile_text
-from gemel.codegen.lower import ERROR_SLOTS, lower
+from gemel.codegen import fastcall
+from gemel.codegen.jit import Code, compile_text, converts_half
+from gemel.codegen.lower import Lowered, lower
 from gemel.codegen.pipeline import CPU
-from gemel.semantics.arguments import Bound, bind, new_results, unpack
-from gemel.semantics.convert import Value, wrap
-from gemel.semantics.dtypes import DType, FloatType, IntType
-from gemel.semantics.errors import CompileError
+from gemel.semantics.arguments import Bound, bind, shape_of, unpack
+from gemel.semantics.convert import Value, from_bits
+from gemel.semantics.dtypes import F64, BoolType, DType, FloatType, storage_bits, width_of
+from gemel.semantics.errors import CompileError, OutOfMemoryError
 from gemel.semantics.failures import failure
-from gemel.semantics.ir import Assert, Buffer, Kernel, Var
+from gemel.semantics.ir import Buffer, Kernel, Var
 from gemel.semantics.pipeline import run
+from gemel.semantics.storage import numpy_dtype
+
+WARM = 100
+"""Calls after which a native entry is made: it costs as much time as some hundred calls without it."""
+
+Function = Callable[..., Any]
 
 
 class Compiled:
-    """Native code of a kernel at given sizes. Calling it is thread-safe and releases the GIL while the code runs."""
+    """Native code of a kernel at given sizes; call it as the kernel.
 
-    def __init__(self, source: Kernel, kernel: Kernel, code: Code, sites: Sequence[Assert]) -> None:
+    `source` is that kernel, `kernel` what the passes made of it.
+
+    Calls from several threads run at the same time: the GIL is released while the code runs. A kernel that doesn't end
+    can't be interrupted.
+    """
+
+    def __init__(self, source: Kernel, kernel: Kernel, lowered: Lowered, code: Code) -> None:
         self.source, self.kernel, self.code = source, kernel, code
-        self._sites = sites
-        entry = ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p
-        self._entry = code.function("gemel_entry", *entry)
-        self._slots = ctypes.c_uint64 * max(len(source.params) + len(source.results), 1)
+        self._lowered = lowered
+        types = [_ctype(p) for p in kernel.params] + [ctypes.c_void_p] * (len(kernel.results) + 1)
+        self._native = code.function("kernel", ctypes.c_int64, *types)
+        self._makers = [
+            (np.empty if filled else np.zeros, shape_of(b, {}), numpy_dtype(b.dtype))
+            for b, filled in zip(source.results, lowered.filled, strict=True)
+        ]
+        self._calls = 0
+        self._call: Function = self._first
 
     @property
     def llvm(self) -> str:
@@ -47,51 +64,81 @@ class Compiled:
         return self.code.asm
 
     def __call__(self, *args: Any) -> Any:
-        """Runs the code; arguments, results and errors as for the kernel.
+        """Runs the code on arrays and numbers; gives what the kernel returns.
 
-        Raises MemoryError where memory for local arrays runs out.
+        Raises what `arguments.bind` raises; BoundsError, DivisionError or CheckError where the run fails;
+        OutOfMemoryError where there is no memory for a local array.
         """
+        return self._call(*args)
+
+    def entry(self, fallback: Function) -> Function:
+        """A function for calls that take well under a microsecond: it checks the arguments natively.
+
+        What it can't take as it is (other types or sizes, say), it passes on to `fallback`, whose result it returns.
+        """
+        plan = fastcall.Plan(self.source, self.kernel, self._lowered.record, self.code.address("kernel"), self._makers)
+        return fastcall.make(plan, fallback, self._fail, self) or fallback
+
+    def _first(self, *args: Any) -> Any:
+        self._calls += 1
+        if self._calls > WARM:
+            self._call = self.entry(self._checked)
+        return self._checked(*args)
+
+    def _checked(self, *args: Any) -> Any:
         bound = bind(self.source, args)
-        results = [np.zeros(r.shape, r.dtype) for r in new_results(self.source, bound.dims)]
-        slots = self._slots(*(_slot(p, bound) for p in self.source.params), *(r.ctypes.data for r in results))
-        errors = (ctypes.c_int64 * ERROR_SLOTS)()
-        status = self._entry(ctypes.addressof(slots), ctypes.addressof(errors))
+        results = [make(shape, dtype) for make, shape, dtype in self._makers]
+        record = ctypes.create_string_buffer(self._lowered.record or 1)
+        given = [_passed(p, bound) for p in self.source.params]
+        status = self._native(*given, *(r.ctypes.data for r in results), ctypes.addressof(record))
         if status:
-            raise self._failed(status, errors)
+            self._fail(status, record.raw)
         return unpack(self.source, results)
 
-    def _failed(self, status: int, errors: Any) -> Exception:
+    def _fail(self, status: int, record: bytes) -> NoReturn:
         if status < 0:
-            return MemoryError(f"{self.source.name}: no memory for a local array")
-        site = self._sites[status - 1]
-        return failure(site, [_value(errors[n], v.dtype) for n, v in enumerate(site.values[:ERROR_SLOTS])])
+            raise OutOfMemoryError(
+                f"{self.source.name}: no memory for a local array", code="R08", span=self.source.span
+            )
+        site = self._lowered.sites[status - 1]
+        places = zip(site.check.values, site.offsets, strict=True)
+        raise failure(site.check, [_value(record, offset, v.dtype) for v, offset in places])
 
     def __repr__(self) -> str:
         return f"<compiled kernel {self.source.name}>"
 
 
-def _slot(p: Buffer | Var, bound: Bound) -> int:
+def _ctype(p: Buffer | Var) -> Any:
     if isinstance(p, Buffer):
-        return int(bound.arrays[p].ctypes.data)
-    value = bound.scalars[p]
+        return ctypes.c_void_p
     if isinstance(p.dtype, FloatType):
-        return int(struct.unpack("<Q", struct.pack("<d", value))[0])
-    return int(value) & 0xFFFFFFFFFFFFFFFF
+        return ctypes.c_double if p.dtype == F64 else ctypes.c_float
+    signed = getattr(p.dtype, "signed", False)
+    return getattr(ctypes, f"c_{'' if signed else 'u'}int{storage_bits(p.dtype)}")
 
 
-def _value(raw: int, dtype: DType) -> Value:
-    if isinstance(dtype, FloatType):
-        return float(struct.unpack("<d", struct.pack("<q", raw))[0])
-    return wrap(raw, dtype) if isinstance(dtype, IntType) and dtype.width <= 64 else raw
+def _passed(p: Buffer | Var, bound: Bound) -> Value:
+    return bound.arrays[p].ctypes.data if isinstance(p, Buffer) else bound.scalars[p]
+
+
+def _value(record: bytes, offset: int, dtype: DType) -> Value:
+    bits = int.from_bytes(record[offset : offset + storage_bits(dtype) // 8], "little")
+    return bool(bits) if isinstance(dtype, BoolType) else from_bits(bits & ((1 << width_of(dtype)) - 1), dtype)
 
 
 def compile_kernel(kernel: Kernel) -> Compiled:
-    """Native code for this CPU of a source-level kernel with known sizes.
+    """Native code for this CPU of a source-level kernel with known sizes; nothing is cached here.
 
     Raises CompileError where a size is not known.
     """
     if kernel.dims:
-        raise CompileError(f"{kernel.name} has sizes that are not known", code="C02", span=kernel.span)
-    lowered = run(kernel, CPU, "cpu")
-    text, sites = lower(lowered)
-    return Compiled(kernel, lowered, compile_text(text), sites)
+        names = ", ".join(d.hint for d in kernel.dims)
+        raise CompileError(
+            f"{kernel.name} has sizes that are not known: {names}",
+            code="C02",
+            span=kernel.span,
+            mend="specialize the kernel first",
+        )
+    promoted = run(kernel, CPU, "cpu")
+    lowered = lower(promoted, converts_half())
+    return Compiled(kernel, promoted, lowered, compile_text(lowered.text))

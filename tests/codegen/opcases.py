@@ -69,7 +69,9 @@ class Case:
         return self.op.meaning(self.dtype, self.types, tuple(values))
 
 
-def make(op: Op, types: Sequence[DType], dtype: DType | None = None, literals: Sequence[Value | None] = ()) -> Case | None:
+def make(
+    op: Op, types: Sequence[DType], dtype: DType | None = None, literals: Sequence[Value | None] = ()
+) -> Case | None:
     """A case at the type that the rule gives, or at `dtype`; None where the operands don't fit the op."""
     values = tuple(literals) or (None,) * len(types)
     if dtype is None:
@@ -197,7 +199,20 @@ def cases_of(op: Op) -> list[Case]:
         found += unary_cases(op)
     else:
         found += binary_cases(op)
-    if op in (ops.ADD, ops.SUB, ops.MUL, ops.AND, ops.OR, ops.XOR, ops.MIN, ops.MAX, ops.SHL, ops.SHR, ops.NEG, ops.ABS):
+    if op in (
+        ops.ADD,
+        ops.SUB,
+        ops.MUL,
+        ops.AND,
+        ops.OR,
+        ops.XOR,
+        ops.MIN,
+        ops.MAX,
+        ops.SHL,
+        ops.SHR,
+        ops.NEG,
+        ops.ABS,
+    ):
         found += narrowed_cases(op)
     if op.arity == 2:
         found += literal_cases(op)
@@ -294,7 +309,9 @@ class Batch:
             for row, got in zip(rows, self.run(n, rows), strict=True):
                 want = case.expected(row)
                 if not agrees(got, want, case.dtype):
-                    found.append(f"{case.name} of {row}: {got[::-1].hex()}, not {want!r} ({pack(want, case.dtype)[::-1].hex()})")
+                    found.append(
+                        f"{case.name} of {row}: {got[::-1].hex()}, not {want!r} ({pack(want, case.dtype)[::-1].hex()})"
+                    )
         return found
 
 
