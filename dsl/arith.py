@@ -113,11 +113,11 @@ def install() -> None:
         setattr(Traced, f"__r{method}__", _reflected(name, True))
     for name, method in {"Eq": "eq", "NotEq": "ne", "Lt": "lt", "LtE": "le", "Gt": "gt", "GtE": "ge"}.items():
         setattr(Traced, f"__{method}__", _compared(name))
-    Traced.__neg__ = lambda self: negative(self, here())  # type: ignore[attr-defined]
-    Traced.__invert__ = lambda self: invert(self, here())  # type: ignore[attr-defined]
-    Traced.__abs__ = lambda self: apply(ops.ABS, (self,), here())  # type: ignore[attr-defined]
-    Tensor.__getitem__ = lambda self, key: tensors.subscript(self, key, here())  # type: ignore[attr-defined]
-    Tensor.__len__ = lambda self: len_of(self)  # type: ignore[attr-defined]
+    setattr(Traced, "__neg__", lambda self: negative(self, here()))  # noqa: B010  mypy knows no such method
+    setattr(Traced, "__invert__", lambda self: invert(self, here()))  # noqa: B010
+    setattr(Traced, "__abs__", lambda self: apply(ops.ABS, (self,), here()))  # noqa: B010
+    setattr(Tensor, "__getitem__", lambda self, key: tensors.subscript(self, key, here()))  # noqa: B010
+    setattr(Tensor, "__len__", len_of)  # noqa: B010
 
 
 def len_of(t: Tensor) -> int:

@@ -53,7 +53,7 @@ def load(name: str) -> gm.Kernel:
     return found
 
 
-def sizes(given: list[str] | None) -> dict[str, int]:
+def sizes(given: list[str] | None) -> dict[str, Any]:
     """NAME=VALUE arguments as a dict.
 
     Raises ArgumentError for anything else.

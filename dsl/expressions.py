@@ -88,10 +88,17 @@ def _unary(node: ast.UnaryOp, frame: Frame) -> Any:
     if isinstance(node.op, ast.Not):
         return Value(build.negate(truth(x, span), span)) if isinstance(x, Value) else not x
     if not arith.is_traced(x):
-        return {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert}[type(node.op)](x)
+        return _PLAIN_UNARY[type(node.op)](x)
     if isinstance(node.op, ast.USub):
         return arith.negative(x, span)
     return arith.invert(x, span) if isinstance(node.op, ast.Invert) else x
+
+
+_PLAIN_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Invert: operator.invert,
+}
 
 
 def _compare(node: ast.Compare, frame: Frame) -> Any:
@@ -161,11 +168,11 @@ def _lazy_bool(is_and: bool, first: ir.Expr, rest: ast.expr, frame: Frame) -> An
 
 def _ifexp(node: ast.IfExp, frame: Frame) -> Any:
     test = evaluate(node.test, frame)
-    if not isinstance(test, Traced):
-        return evaluate(node.body if test else node.orelse, frame)
     span = frame.span(node)
     if isinstance(test, Tensor):
         raise TraceError("a tensor as a condition", code="P06", span=span, mend="use gm.where(c, a, b)")
+    if not isinstance(test, Value):
+        return evaluate(node.body if test else node.orelse, frame)
     with tracer().block() as first:
         then = evaluate(node.body, frame)
     with tracer().block() as second:

@@ -12,7 +12,7 @@ from gemel import arith, tensors
 from gemel.semantics import build, ir, ops
 from gemel.semantics.convert import from_bits, from_python, to_bits
 from gemel.semantics.convert import saturate as saturate_value
-from gemel.semantics.dtypes import F64, DType, IntType, int_holding, width_of
+from gemel.semantics.dtypes import BOOL, F64, INDEX, DType, IntType, int_holding, width_of
 from gemel.semantics.errors import TraceError, TypeCheckError
 from gemel.semantics.ops import Op
 from gemel.semantics.storage import numpy_dtype
@@ -56,12 +56,12 @@ def full(shape: Any, value: Any, dtype: DType) -> Any:
 
 def zeros(shape: Any, dtype: DType) -> Any:
     """A tensor of a shape, all zero."""
-    return full(shape, False if dtype == build.BOOL else 0, dtype)
+    return full(shape, False if dtype == BOOL else 0, dtype)
 
 
 def ones(shape: Any, dtype: DType) -> Any:
     """A tensor of a shape, all one."""
-    return full(shape, True if dtype == build.BOOL else 1, dtype)
+    return full(shape, True if dtype == BOOL else 1, dtype)
 
 
 def array(values: Any, dtype: DType | None = None) -> Any:
@@ -244,7 +244,7 @@ def _arg(x: Any, better: Op, plain: Callable[..., Any]) -> Any:
         raise TraceError("argmax and argmin need a tensor of rank 1", code="T08", span=span)
     zero = build.index(0, span)
     best = tracer().scalar("best", t.dtype, span)
-    at = tracer().scalar("at", build.INDEX, span)
+    at = tracer().scalar("at", INDEX, span)
     tracer().emit(ir.Store(best, (), t.element((zero,)), span))
     tracer().emit(ir.Store(at, (), zero, span))
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from gemel import tensors
 from gemel.calls import closure_of
-from gemel.semantics import arguments, ir
+from gemel.semantics import arguments
+from gemel.semantics import ir as irs
 from gemel.semantics.build import index
 from gemel.semantics.errors import ArgumentError, ShapeError, TypeCheckError
 from gemel.semantics.interp import interpret
@@ -45,7 +46,7 @@ class Kernel:
         self,
         name: str,
         fn: Callable[..., Any] | None,
-        traced: Callable[[Mapping[str, Any]], ir.Kernel],
+        traced: Callable[[Mapping[str, Any]], irs.Kernel],
         signature: Callable[[], Signature] | None,
         known: Mapping[str, Any] | None = None,
     ) -> None:
@@ -53,7 +54,7 @@ class Kernel:
         self.fn = fn
         self._traced, self._signature_of = traced, signature
         self._known = dict(known or {})
-        self._irs: dict[tuple[Any, ...], ir.Kernel] = {}
+        self._irs: dict[tuple[Any, ...], irs.Kernel] = {}
         self._compiled: dict[tuple[Any, ...], Compiled] = {}
         if fn is not None:
             functools.update_wrapper(self, fn)
@@ -65,20 +66,20 @@ class Kernel:
         return None if self._signature_of is None else self._signature_of()
 
     @property
-    def ir(self) -> ir.Kernel:
+    def ir(self) -> irs.Kernel:
         """The typed IR.
 
         Raises ArgumentError where the kernel has static parameters that `specialize` has not set.
         """
         return self._ir_at(self._statics({}))
 
-    def _ir_at(self, statics: Mapping[str, Any]) -> ir.Kernel:
+    def _ir_at(self, statics: Mapping[str, Any]) -> irs.Kernel:
         key = tuple(sorted((name, _key(value)) for name, value in statics.items()))
         if key not in self._irs:
             self._irs[key] = self._sized(self._traced(statics))
         return self._irs[key]
 
-    def _sized(self, k: ir.Kernel) -> ir.Kernel:
+    def _sized(self, k: irs.Kernel) -> irs.Kernel:
         dims = {d.hint: self._known[d.hint] for d in k.dims if d.hint in self._known}
         return specialize(k, dims) if dims else k
 
@@ -191,7 +192,7 @@ class Kernel:
             self._compiled[key] = compiled
         return compiled(*values)
 
-    def _compile_for(self, k: ir.Kernel, values: Sequence[Any]) -> Compiled:
+    def _compile_for(self, k: irs.Kernel, values: Sequence[Any]) -> Compiled:
         from gemel.codegen import compile_kernel
 
         return compile_kernel(specialize(k, _hinted(arguments.bind(k, values).dims)))
@@ -210,7 +211,7 @@ class Kernel:
 
         return compile_kernel(self._static_ir(sizes))
 
-    def _static_ir(self, sizes: Mapping[str, Any]) -> ir.Kernel:
+    def _static_ir(self, sizes: Mapping[str, Any]) -> irs.Kernel:
         k = (self.specialize(**sizes) if sizes else self).ir
         if k.dims:
             missing = ", ".join(d.hint for d in k.dims)
@@ -254,10 +255,10 @@ class Kernel:
         results = []
         for b in callee.results:
             shape = tensors.settled_shape([copier.expr(s) for s in b.shape])
-            results.append(ir.Buffer(b.hint, b.dtype, shape, span))
-            tracer().emit(ir.Alloc(results[-1], span))
-        tracer().emit(ir.Call(callee, dims, tuple(passed), tuple(results), span))
-        given = tuple(tensors.of_buffer(b) if b.rank else Value(ir.Load(b, (), span)) for b in results)
+            results.append(irs.Buffer(b.hint, b.dtype, shape, span))
+            tracer().emit(irs.Alloc(results[-1], span))
+        tracer().emit(irs.Call(callee, dims, tuple(passed), tuple(results), span))
+        given = tuple(tensors.of_buffer(b) if b.rank else Value(irs.Load(b, (), span)) for b in results)
         return None if not given else given[0] if len(given) == 1 else given
 
     # --------------------------------------------------------------------------------------------------------- display
@@ -281,12 +282,12 @@ def _key(value: Any) -> Any:
     return (type(value), value)
 
 
-def _hinted(dims: Mapping[ir.Var, int]) -> dict[str, int]:
+def _hinted(dims: Mapping[irs.Var, int]) -> dict[str, int]:
     return {var.hint: size for var, size in dims.items()}
 
 
-def _passed(p: ir.Buffer | ir.Var, value: Any, callee: ir.Kernel, span: Span) -> ir.Expr | ir.View:
-    if isinstance(p, ir.Var):
+def _passed(p: irs.Buffer | irs.Var, value: Any, callee: irs.Kernel, span: Span) -> irs.Expr | irs.View:
+    if isinstance(p, irs.Var):
         if isinstance(value, Tensor):
             raise TypeCheckError(f"{p.hint} of {callee.name} is a scalar", code="T08", span=span)
         return tracer().let(for_store(value, p.dtype, span, f"{p.hint} of {callee.name}"), p.hint)
@@ -309,28 +310,28 @@ def _passed(p: ir.Buffer | ir.Var, value: Any, callee: ir.Kernel, span: Span) ->
     return _view(t, span)
 
 
-def _view(t: Tensor, span: Span) -> ir.View:
+def _view(t: Tensor, span: Span) -> irs.View:
     if t.buffer is None or t.place is None:
         raise TypeError("only views are passed")
-    variables = tuple(ir.Var("v", index(0).dtype, span) for _ in t.shape_exprs)
-    indices = t.place(tuple(ir.Ref(v, span) for v in variables))
-    return ir.View(t.buffer, variables, indices, tensors.settled_shape(t.shape_exprs), span)
+    variables = tuple(irs.Var("v", index(0).dtype, span) for _ in t.shape_exprs)
+    indices = t.place(tuple(irs.Ref(v, span) for v in variables))
+    return irs.View(t.buffer, variables, indices, tensors.settled_shape(t.shape_exprs), span)
 
 
-def _solved(callee: ir.Kernel, passed: Sequence[ir.Expr | ir.View], span: Span) -> tuple[ir.Expr, ...]:
+def _solved(callee: irs.Kernel, passed: Sequence[irs.Expr | irs.View], span: Span) -> tuple[irs.Expr, ...]:
     """The callee's dims as expressions of the caller.
 
     Raises ShapeError for a dim that no argument gives directly, or sizes that can't fit.
     """
-    found: dict[ir.Var, ir.Expr] = {}
+    found: dict[irs.Var, irs.Expr] = {}
     pairs = [
         (dim, size)
         for p, a in zip(callee.params, passed, strict=True)
-        if isinstance(p, ir.Buffer) and isinstance(a, ir.View)
+        if isinstance(p, irs.Buffer) and isinstance(a, irs.View)
         for dim, size in zip(p.shape, a.shape, strict=True)
     ]
     for dim, size in pairs:
-        if isinstance(dim, ir.Ref):
+        if isinstance(dim, irs.Ref):
             found.setdefault(dim.var, size)
     for var in callee.dims:
         if var not in found:
@@ -369,7 +370,7 @@ def _make(fn: Callable[..., Any], strict: bool, around: dict[str, Any]) -> Kerne
         defaults = {n: p.default for n, p in inspect.signature(fn).parameters.items()}
         return read_signature(source_of(fn), {**fn.__globals__, **around, **closure_of(fn)}, defaults)
 
-    def traced(statics: Mapping[str, Any]) -> ir.Kernel:
+    def traced(statics: Mapping[str, Any]) -> irs.Kernel:
         scope = {**around, **closure_of(fn)} if fn.__closure__ else dict(around)
         outer = {n: v for n, v in scope.items() if n not in fn.__globals__ or fn.__globals__[n] is not v}
         return trace(fn.__name__, source_of(fn), signature(), statics, outer, fn.__globals__, strict)
@@ -377,7 +378,7 @@ def _make(fn: Callable[..., Any], strict: bool, around: dict[str, Any]) -> Kerne
     return Kernel(fn.__name__, fn, traced, signature)
 
 
-def of_ir(k: ir.Kernel) -> Kernel:
+def of_ir(k: irs.Kernel) -> Kernel:
     """A kernel object around IR."""
     return Kernel(k.name, None, lambda statics: k, None)
 

@@ -24,7 +24,7 @@ from gemel.scope import (
     new_flag,
     without_unread,
 )
-from gemel.semantics import build, ir
+from gemel.semantics import build, ir, ops
 from gemel.semantics.dtypes import BOOL, INDEX, DType
 from gemel.semantics.errors import TraceError, TypeCheckError
 from gemel.semantics.ir import LoopKind
@@ -58,7 +58,7 @@ def run_for(s: ast.For, frame: Frame) -> State:
 def _unrolled(s: ast.For, frame: Frame, items: Iterator[Any]) -> State:
     def bodies() -> Iterator[Callable[[], State]]:
         for item in items:
-            yield lambda item=item: _one(s, item, frame)
+            yield partial(_one, s, item, frame)
 
     return _static_loop(s, frame, bodies())
 
@@ -218,7 +218,7 @@ def _until(loop: LoopState, frame: Frame, span: Span) -> ir.Expr | None:
         return None
     result = flags[0].load(span)
     for flag in flags[1:]:
-        result = build.apply(build.ops.LOR, result, flag.load(span), span=span)
+        result = build.apply(ops.LOR, result, flag.load(span), span=span)
     return result
 
 

@@ -31,7 +31,7 @@ class Console(code.InteractiveConsole):
     def runcode(self, code: CodeType) -> None:
         """Runs compiled input; an error of Gemel's is shown as its message."""
         try:
-            exec(code, self.locals)  # type: ignore[arg-type]
+            exec(code, self.locals)
         except gm.errors.GemelError as error:
             self.write(f"{type(error).__name__}: {error}\n")
         except SystemExit:

@@ -10,7 +10,7 @@ import numpy as np
 from gemel import tensors
 from gemel.scope import Frame, Returns, without_unread
 from gemel.semantics import build, ir
-from gemel.semantics.dtypes import DType
+from gemel.semantics.dtypes import BOOL, DType
 from gemel.semantics.errors import TraceError
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import map_body
@@ -51,7 +51,7 @@ def _provisional(part: Any, span: Span) -> ir.Buffer:
             span=span,
             mend="return it at the end",
         )
-    return ir.Buffer("result", build.BOOL, shape, span)
+    return ir.Buffer("result", BOOL, shape, span)
 
 
 def _store(returns: Returns, buffer: ir.Buffer, part: Any, span: Span) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import enum
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def run_block(body: Sequence[ast.stmt], frame: Frame) -> State:
         if state is State.DEAD or (state is State.MAYBE and not rest):
             return state
         if state is State.MAYBE:
-            return guarded(frame, frame.span(s), lambda rest=rest: run_block(rest, frame))
+            return guarded(frame, frame.span(s), partial(run_block, rest, frame))
     return State.LIVE
 
 
@@ -186,7 +187,7 @@ def _if(s: ast.If, rest: Sequence[ast.stmt], frame: Frame) -> tuple[State, bool]
     span = frame.span(s.test)
     if isinstance(test, Tensor):
         raise TraceError("a tensor as a condition", code="P06", span=span, mend="compare elements, or use gm.where")
-    if not isinstance(test, Traced):
+    if not isinstance(test, Value):
         return run_block(s.body if test else s.orelse, frame), False
     cond = tracer().let(truth(test, span), "cond") if _jumps(s) else truth(test, span)
     before = frame.locals
@@ -316,7 +317,7 @@ def store_element(target: ast.Subscript, value: Any, frame: Frame, span: Span) -
 
 
 def _put(view: Tensor, value: Any, span: Span) -> None:
-    if isinstance(value, Tensor | np.ndarray) and getattr(value, "ndim", 0):
+    if isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.shape):
         raise TypeCheckError("a tensor stored to one element", code="T08", span=span, mend="store to a slice")
     name = view.buffer.hint if view.buffer else "the tensor"
     tensors.put(view, (), for_store(value, view.dtype, span, f"an element of {name}"), span)

@@ -8,6 +8,7 @@ reduced, so chains fuse.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -172,10 +173,10 @@ def window(t: Tensor, key: object, span: Span) -> Tensor:
         if isinstance(part, slice):
             start, step, count = _sliced(part, size, span)
             shape.append(count)
-            rules.append(lambda own, a=start, s=step: build.add(a, build.mul(own.pop(0), s, span), span))
+            rules.append(partial(_stepped, start, step))
         else:
             fixed = _at(part, size, span)
-            rules.append(lambda own, fixed=fixed: fixed)
+            rules.append(partial(_fixed, fixed))
 
     def mapping(indices: Indices) -> Indices:
         own = list(indices)
@@ -183,6 +184,14 @@ def window(t: Tensor, key: object, span: Span) -> Tensor:
         return tuple(e for e, part in zip(found, parts, strict=True) if part is not None)
 
     return viewed(t, tuple(shape), mapping)
+
+
+def _stepped(start: Expr, step: Expr, own: list[Expr]) -> Expr:
+    return build.add(start, build.mul(own.pop(0), step, here()), here())
+
+
+def _fixed(at: Expr, own: list[Expr]) -> Expr:
+    return at
 
 
 def _skip(own: list[Expr]) -> Expr:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from gemel import tensors
-from gemel.semantics import build, ir
-from gemel.semantics.dtypes import TensorType
+from gemel.semantics import ir
+from gemel.semantics.dtypes import INDEX, TensorType
 from gemel.semantics.errors import ShapeError, TraceError, TypeCheckError
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import all_exprs
@@ -148,7 +148,7 @@ class _Results:
             )
         dtype = as_expr(value, self.span).dtype if annotation is None else annotation
         if annotation is None and is_static(value):
-            dtype = build.INDEX if isinstance(value, int) and not isinstance(value, bool) else dtype
+            dtype = INDEX if isinstance(value, int) and not isinstance(value, bool) else dtype
         buffer = ir.Buffer("result", dtype, (), self.span)  # type: ignore[arg-type]
         e = for_store(value, dtype, self.span, "the result")  # type: ignore[arg-type]
         self.t.emit(ir.Store(buffer, (), e, e.span))
@@ -206,6 +206,6 @@ class _Results:
 def _is_whole(t: Tensor) -> bool:
     if t.buffer is None or t.place is None or len(t.shape_exprs) != t.buffer.rank:
         return False
-    probe = tuple(ir.Ref(ir.Var("i", build.INDEX, s.span), s.span) for s in t.shape_exprs)
+    probe = tuple(ir.Ref(ir.Var("i", INDEX, s.span), s.span) for s in t.shape_exprs)
     same = all(a is b for a, b in zip(t.place(probe), probe, strict=True))
     return same and all(map(tensors.same_size, t.shape_exprs, t.buffer.shape))

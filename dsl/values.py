@@ -47,7 +47,7 @@ class Traced:
     def __index__(self) -> int:
         self._refuse("the number behind a kernel's value", "use gm.static[int] for a number that tracing needs")
 
-    __int__ = __float__ = __index__  # type: ignore[assignment]
+    __int__ = __float__ = __index__
 
     def __iter__(self) -> Any:
         self._refuse(
@@ -115,7 +115,7 @@ def _typed_constant(x: np.generic, span: Span) -> Const:
     dtype = NUMPY_TYPES.get(x.dtype.name)
     if dtype is None:
         raise TraceError(f"a NumPy {x.dtype} has no type in Gemel", code="P10", span=span)
-    return Const(x.item() if x.dtype.name != "bfloat16" else float(x), dtype, span)  # type: ignore[arg-type]
+    return Const(x.item() if x.dtype.name != "bfloat16" else float(x), dtype, span)
 
 
 def operands(xs: tuple[object, ...], span: Span) -> tuple[Expr, ...]:

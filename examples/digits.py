@@ -58,7 +58,7 @@ class Outcome:
     expected: NDArray[np.int32]
     cpu_seconds: float
     cycles: int
-    predicted: int
+    predicted: int | None
     judged: tuple[str, ...]
 
     def accuracy(self) -> float:
@@ -108,7 +108,7 @@ def show(outcome: Outcome, console: Console) -> None:
     for row in (
         ("accuracy, held-out images", f"{outcome.accuracy():.2%} of {int(outcome.digits.test.sum())}"),
         ("CPU time per image", f"{outcome.cpu_seconds * 1e6:.1f} us (call included)"),
-        ("RTL cycles per image", f"{outcome.cycles:,} (predicted {outcome.predicted:,})"),
+        ("RTL cycles per image", f"{outcome.cycles:,} (predicted {outcome.predicted})"),
         ("RTL time per image at 100 MHz", f"{outcome.cycles / 100:.1f} us"),
         ("all ten logits, RTL == CPU", f"{cpu_rtl:,} of {count:,} images"),
         ("all ten logits, CPU == NumPy reference", f"{cpu_numpy:,} of {count:,} images"),

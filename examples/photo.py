@@ -63,7 +63,7 @@ def reference(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def load() -> NDArray[np.uint8]:
     """The photograph, u8[512, 512]."""
-    return np.array(Image.open(DATA / "photo.png").convert("L"))
+    return np.array(Image.open(DATA / "photo.png").convert("L"), np.uint8)
 
 
 def main(output: Path) -> None:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from digits_reference import DIGITS, NET, Digits, Net, accuracy, load_digits
+from gemel.examples.digits_reference import DIGITS, NET, Digits, Net, accuracy, load_digits
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 

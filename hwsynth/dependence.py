@@ -85,7 +85,7 @@ def fixed_counters(pred: Node | None) -> dict[Node, int]:
 
 def memory_edges(g: Graph, counters: Sequence[Counter], pipelined: bool) -> list[Edge]:
     """The order that a region's memory accesses must keep."""
-    edges = []
+    edges: list[Edge] = []
     for accesses in g.accesses.values():
         for n, b in enumerate(accesses):
             for a in accesses[:n]:

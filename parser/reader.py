@@ -153,13 +153,10 @@ class Reader:
 
     def type(self, node: Node) -> DType:
         """An element type."""
-        match node.data:
-            case "index_type":
-                return INDEX
-            case "bool_type":
-                return BOOL
-            case "fixed_type":
-                return self.fixed(node)
+        if node.data in ("index_type", "bool_type"):
+            return INDEX if node.data == "index_type" else BOOL
+        if node.data == "fixed_type":
+            return self.fixed(node)
         name = str(node.children[0])
         if name in FLOATS:
             return FLOATS[name]
@@ -189,16 +186,15 @@ class Reader:
     def expr(self, node: Node, dtype: DType | None = None) -> Expr:
         """An expression; `dtype` where the text gives its type."""
         span = self.span(node)
-        match node.data:
-            case "typed":
-                return self.expr(node.children[0], self.type(node.children[1]))
-            case "group":
-                return self.expr(node.children[0], dtype)
-            case "infix":
-                a, symbol, b = node.children
-                return self.apply(INFIX[str(symbol)], (self.expr(a), self.expr(b)), dtype, node)
-            case "apply":
-                return self.named(node, dtype)
+        if node.data == "typed":
+            return self.expr(node.children[0], self.type(node.children[1]))
+        if node.data == "group":
+            return self.expr(node.children[0], dtype)
+        if node.data == "infix":
+            a, symbol, b = node.children
+            return self.apply(INFIX[str(symbol)], (self.expr(a), self.expr(b)), dtype, node)
+        if node.data == "apply":
+            return self.named(node, dtype)
         made = self.simple(node, dtype, span)
         if dtype is not None and made.dtype != dtype:
             raise self.fail(f"this is {made.dtype}, not {dtype}", node)
@@ -206,16 +202,15 @@ class Reader:
 
     def simple(self, node: Node, dtype: DType | None, span: Span) -> Expr:
         """A literal, a name or a load."""
-        match node.data:
-            case "ref":
-                return Ref(self.find(node.children[0], Var), span)
-            case "load":
-                token, *indices = node.children
-                return Load(self.find(token, Buffer), tuple(self.exprs(indices)), span)
-            case "true" | "false":
-                return Const(node.data == "true", BOOL, span)
-            case "number":
-                return self.number(node.children[0], dtype or INDEX, span)
+        if node.data == "ref":
+            return Ref(self.find(node.children[0], Var), span)
+        if node.data == "load":
+            token, *indices = node.children
+            return Load(self.find(token, Buffer), tuple(self.exprs(indices)), span)
+        if node.data in ("true", "false"):
+            return Const(node.data == "true", BOOL, span)
+        if node.data == "number":
+            return self.number(node.children[0], dtype or INDEX, span)
         value = {"nan": float("nan"), "inf": float("inf"), "minus_inf": float("-inf")}[node.data]
         return self.float_const(value, dtype, node)
 

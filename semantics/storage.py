@@ -55,7 +55,8 @@ def _bfloat16() -> np.dtype[Any]:
         return np.dtype(np.uint16)
     import ml_dtypes
 
-    return np.dtype(ml_dtypes.bfloat16)
+    dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return dtype
 
 
 def accepts(dtype: DType, given: np.dtype[Any]) -> bool:

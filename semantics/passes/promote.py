@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from gemel.semantics import build
-from gemel.semantics.dtypes import DType, FloatType
+from gemel.semantics.dtypes import BOOL, DType, FloatType
 from gemel.semantics.ir import (
     Alloc,
     Buffer,
@@ -50,7 +50,7 @@ def promote(kernel: Kernel) -> Kernel:
 
 
 def _zero(dtype: DType, span: Span) -> Expr:
-    return Const(0.0 if isinstance(dtype, FloatType) else (False if dtype == build.BOOL else 0), dtype, span)
+    return Const(0.0 if isinstance(dtype, FloatType) else (False if dtype == BOOL else 0), dtype, span)
 
 
 @dataclass

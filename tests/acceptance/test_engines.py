@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 from corpus import CASES, Case
 
+from gemel.hwsynth import judges
+from gemel.parser import parse
+from gemel.semantics.equal import same
+from gemel.semantics.text import print_kernel
 
-def outcome(case: Case, run: Any) -> list[Any]:
+each_case = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+
+
+def outcome(case: Case, run: Any) -> list[np.ndarray]:
     """What a run changed or returned, as a list of plain arrays."""
     arguments = case.arguments()
     result = run(*arguments)
@@ -18,48 +25,75 @@ def outcome(case: Case, run: Any) -> list[Any]:
     return [np.asarray(r) for r in (result if isinstance(result, tuple) else (result,))]
 
 
-def expected(case: Case) -> list[Any]:
+def expected(case: Case) -> list[np.ndarray]:
     result = case.reference(*case.arguments())
     return [np.asarray(r) for r in (result if isinstance(result, tuple) else (result,))]
 
 
-def assert_same(got: list[Any], want: list[Any]) -> None:
+def assert_same(got: list[np.ndarray], want: list[np.ndarray]) -> None:
     assert len(got) == len(want)
     for a, b in zip(got, want, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
-def test_software(case: Case) -> None:
+def simulated(case: Case, design: Any, engine: str) -> tuple[list[np.ndarray], int]:
+    """The outcome of a simulation, and its cycles."""
+    cycles: list[int] = []
+
+    def run(*arguments: Any) -> Any:
+        ran = design.simulate(*arguments[: len(design.source.params)], engine=engine)
+        cycles.append(ran.cycles)
+        return ran.outputs
+
+    return outcome(case, run), cycles[0]
+
+
+@each_case
+def test_interpreter_and_cpu(case: Case) -> None:
     want = expected(case)
     assert_same(outcome(case, case.kernel.interpret), want)
     assert_same(outcome(case, case.kernel), want)
 
 
-def synthesized(case: Case) -> Any:
-    """The design of a case at the sizes of its arguments."""
-    return case.kernel.synth_for(*case.arguments(), target="ecp5", clock_mhz=100)
+@each_case
+def test_native_simulation_and_predicted_cycles(case: Case) -> None:
+    design = case.kernel.synth_for(*case.arguments(), target="ecp5", clock_mhz=100)
+    got, cycles = simulated(case, design, "native")
+    assert_same(got, expected(case))
+    assert design.cycles in (None, cycles)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
-def test_native_rtl(case: Case) -> None:
-    design = synthesized(case)
-    cycles = []
+@each_case
+def test_design_kernel_has_the_same_bits(case: Case) -> None:
+    """`Design.kernel` is the kernel in the order in which the hardware computes; the interpreter runs it."""
+    from gemel.semantics.interp import interpret
 
-    def simulate(*arguments: Any) -> Any:
-        run = design.simulate(*arguments)
-        cycles.append(run.cycles)
-        return run.outputs
-
-    assert_same(outcome(case, simulate), expected(case))
-    assert design.cycles in (None, cycles[0])
+    design = case.kernel.synth_for(*case.arguments())
+    run = lambda *a: interpret(design.kernel, a[: len(design.kernel.params)])  # noqa: E731
+    assert_same(outcome(case, run), expected(case))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
-def test_other_simulators(case: Case, engine: str = "verilator") -> None:
-    design = synthesized(case)
-    native = design.simulate(*case.arguments())
+@each_case
+def test_other_simulators_and_judges(case: Case) -> None:
+    design = case.kernel.synth_for(*case.arguments())
+    want = expected(case)
+    _, native_cycles = simulated(case, design, "native")
     for engine in ("verilator", "icarus"):
-        assert_same(outcome(case, lambda *a, e=engine: design.simulate(*a, engine=e).outputs), expected(case))
-        assert design.simulate(*case.arguments(), engine=engine).cycles == native.cycles
+        got, cycles = simulated(case, design, engine)
+        assert_same(got, want)
+        assert cycles == native_cycles
+    assert judges.lint_verilator(design.verilog) == ()
+    assert judges.lint_slang(design.verilog) == ()
+    assert judges.lint_icarus(design.verilog) == ()
+    assert judges.check_yosys(design.verilog, design.source.name) == ()
+
+
+@each_case
+def test_text_round_trip(case: Case) -> None:
+    statics, _ = case.kernel._split(case.arguments(), {})
+    kernel = case.kernel.specialize(**statics).ir if statics else case.kernel.ir
+    text = print_kernel(kernel)
+    again = parse(text)
+    assert same(kernel, again)
+    assert print_kernel(again) == text

@@ -22,6 +22,7 @@ NOT_AT_START = {"parser", "codegen", "hwsynth", "stdlib", "examples"}  # `import
 
 MUTUAL = (
     {"gemel.calls", "gemel.expressions", "gemel.looping", "gemel.statements"},  # an evaluator recurs, as syntax does
+    {"gemel.semantics.ir", "gemel.semantics.text"},  # a kernel prints itself
     {"gemel.semantics.convert", "gemel.semantics.dtypes", "gemel.semantics.rounding"},  # a type converts its constants
 )
 
