@@ -88,7 +88,7 @@ class IcarusModel:
         yield from self.assignments(values)
         yield f"    rst = 1; repeat ({RESET_CYCLES}) tick; rst = 0;" if reset else ""
         yield from (f'    $readmemh("{k}.in.hex", {self.arrays[n]});' for k, n in enumerate(self.system.memories))
-        yield f"    {start} = 1; tick; cycles = 1; {start} = 0;"
+        yield f"    {start} = 1; #1; tick; cycles = 1; {start} = 0;"  # inputs settle before the edge
         yield from self.assignments(inverted(self.system, values))
         yield f"    #1; while ({done} !== 1 && cycles < {max_cycles}) begin tick; cycles = cycles + 1; end"
         yield f"    if ({done} === 1) begin"
