@@ -92,7 +92,7 @@ class Code:
 
 
 def compile_text(text: str, level: int = 3) -> Code:
-    """Compiles and loads a module; `level` is that of LLVM's passes, less for a very large module.
+    """Compiles and loads a module; `level` is that of LLVM's optimisation (0: none), less for a very large module.
 
     Raises CompileError where LLVM doesn't take the text, which is a mistake of ours.
     """
@@ -124,6 +124,8 @@ def _compile(text: str, level: int) -> Code:
 
 def _optimize(module: Any, machine: Any, level: int, vectorize: bool = True) -> None:
     """LLVM's passes. What still has wide integers is not vectorised: LLVM 22 gets <4 x i128> wrong for AVX-512."""
+    if level == 0:
+        return
     options = llvm.create_pipeline_tuning_options(speed_level=level)
     options.loop_vectorization = options.slp_vectorization = vectorize and level > 1
     options.loop_unrolling = level > 1

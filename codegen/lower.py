@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from math import prod
 
-from gemel.codegen import llvmops
+from gemel.codegen import hints, llvmops
 from gemel.codegen.covered import Coverage
 from gemel.codegen.emitter import Emitter, llvm_type
 from gemel.codegen.places import Place, Places, alignment, element_bytes, known_shape
@@ -34,7 +34,6 @@ from gemel.semantics.ir import (
     Kernel,
     Let,
     Load,
-    LoopKind,
     Reduce,
     Ref,
     Stmt,
@@ -48,13 +47,6 @@ AHEAD = 16
 """How many ops the operand of a choice may have to be computed whether it is chosen or not."""
 
 OUT_OF_MEMORY = -1
-
-LOOP_HINTS = {
-    LoopKind.VECTOR: '!{!"llvm.loop.vectorize.enable", i1 true}',
-    LoopKind.UNROLL: '!{!"llvm.loop.unroll.full"}',
-}
-
-METADATA = ('!{!"branch_weights", i32 2000, i32 1}', '!{!"llvm.loop.mustprogress"}')
 
 ATTRIBUTES = 'attributes #0 = { nounwind "no-trapping-math"="true" "prefer-vector-width"="512" }'
 
@@ -87,8 +79,9 @@ class Lowering:
     values: dict[Var, str] = field(default_factory=dict)
     sites: list[Site] = field(default_factory=list)
     exits: list[tuple[int, str]] = field(default_factory=list)
-    metadata: list[str] = field(default_factory=lambda: [*METADATA])
+    metadata: list[str] = field(default_factory=lambda: [*hints.METADATA])
     coverage: Coverage = field(default_factory=Coverage)
+    loops: list[Var] = field(default_factory=list)
     _done: list[dict[Expr, str]] = field(default_factory=lambda: [{}])
     _heavy: dict[Expr, bool] = field(default_factory=dict)
 
@@ -230,7 +223,7 @@ class Lowering:
     def _assert(self, s: Assert) -> None:
         out, number = self.out, len(self.sites) + 1
         fine, fail = out.name("fine"), out.name("fail")
-        out.branch(self.expr(s.cond), fine, fail, ", !prof !0")
+        out.branch(self.expr(s.cond), fine, fail, hints.RARE)
         out.start(fail)
         offset, offsets = 0, []
         for v in s.values:
@@ -270,22 +263,19 @@ class Lowering:
             self.values[c.var] = self.values[c.result] = f"%{self.out.name(_plain(c.var.hint))}"
         return before, inits
 
-    def _turn(
-        self, head: str, carry: tuple[Carry, ...], before: str, inits: list[str], kind: LoopKind | None
-    ) -> list[str]:
+    def _turn(self, head: str, s: For | While, before: str, inits: list[str]) -> list[str]:
         """Ends a loop's body; gives the carried values' phis."""
-        nexts = [self.typed(c.next, c.var.dtype) for c in carry]
-        self.out.do(f"br label %{head}{self._hints(kind)}")
-        rows = zip(carry, inits, nexts, strict=True)
+        nexts = [self.typed(c.next, c.var.dtype) for c in s.carry]
+        self.out.do(f"br label %{head}{self._hints(s)}")
+        rows = zip(s.carry, inits, nexts, strict=True)
         return [f"{self.values[c.var]} = {_phi(c.var.dtype, [(a, before), (b, self.out.block)])}" for c, a, b in rows]
 
-    def _hints(self, kind: LoopKind | None) -> str:
+    def _hints(self, s: For | While) -> str:
         """A counted loop ends; one that waits for a condition need not."""
-        if kind is None:
+        if isinstance(s, While):
             return ""
-        own = len(self.metadata)
-        hint = f", {LOOP_HINTS[kind]}" if kind in LOOP_HINTS else ""
-        self.metadata.append(f"distinct !{{!{own}, !1{hint}}}")
+        own, around = len(self.metadata), self.loops[-1] if self.loops else None
+        self.metadata.append(f"distinct !{{!{own}, {', '.join(f'!{n}' for n in hints.properties(s, around))}}}")
         return f", !llvm.loop !{own}"
 
     def _while(self, s: While) -> None:
@@ -296,7 +286,7 @@ class Lowering:
         out.branch(self.expr(s.cond), body, done)
         self.start(body)
         self.body(s.body)
-        out.fill(hole, self._turn(head, s.carry, before, inits, None))
+        out.fill(hole, self._turn(head, s, before, inits))
         self.start(done)
 
     def _for(self, s: For) -> None:
@@ -318,10 +308,12 @@ class Lowering:
             go = out.name("go")
             out.branch(self.expr(s.until), done, go)
             self.start(go)
+        self.loops.append(s.var)
         self.body(s.body)
+        self.loops.pop()
         after = out.value(f"add {'nsw ' if trips is None else ''}i64 {index}, {step}")
         counted = None if trips is None else out.value(f"add nuw i64 {turn}, 1")
-        phis = self._turn(head, s.carry, before, inits, s.kind)
+        phis = self._turn(head, s, before, inits)
         phis.append(f"{index} = phi i64 [ {lo}, %{before} ], [ {after}, %{out.block} ]")
         if counted is not None:
             phis.append(f"{turn} = phi i64 [ 0, %{before} ], [ {counted}, %{out.block} ]")

@@ -21,8 +21,8 @@ from gemel.semantics.ir import Buffer, Kernel, Var
 from gemel.semantics.pipeline import run
 from gemel.semantics.storage import numpy_dtype
 
-WARM = 100
-"""Calls after which a native entry is made: it costs as much time as some hundred calls without it."""
+WARM = 40
+"""Calls after which a native entry is made: it takes as long to make as some hundred calls without it."""
 
 Function = Callable[..., Any]
 
