@@ -21,8 +21,17 @@ _MODULAR = (ops.CAST, ops.ADD, ops.SUB, ops.MUL, ops.NEG, ops.AND, ops.OR, ops.X
 """Ops whose low result bits depend only on as many low bits of the (first) operands."""
 
 
-def _shifts_left(e: Expr) -> bool:
-    return isinstance(e, Apply) and (e.op is ops.SHL or any(map(_shifts_left, args_of(e))))
+def _sized_from_outside(e: Expr) -> bool:
+    """Whether a tool might compute a part of `e` at the width of the cast around it, where a wrap would be lost.
+
+    Icarus does so, and Verilator warns as if.
+    """
+    if isinstance(e, Const):
+        return not isinstance(e.dtype, BoolType) and int(e.value) < 0
+    return isinstance(e, Apply) and (e.op in _WRAPPING or any(map(_sized_from_outside, args_of(e))))
+
+
+_WRAPPING = (ops.ADD, ops.SUB, ops.MUL, ops.SHL, ops.NEG, ops.INVERT)
 
 
 def uint(width: int) -> IntType:
@@ -191,7 +200,7 @@ class Lowering:
             inner = shape(e.args[0])
             if inner.signed == shape(e).signed or not inner.signed:
                 e = e.args[0]
-        if _shifts_left(e):  # Verilator takes the width around a cast for that of a shift in it
+        if _sized_from_outside(e) and not isinstance(e, Const):
             e = self.name(e)
         return _apply(ops.CAST, e, dtype=dtype)
 
