@@ -31,15 +31,16 @@ from gemel.semantics.ir import (
 )
 from gemel.semantics.ranges import Ranges
 from gemel.semantics.span import Span
-from gemel.semantics.traverse import Body, map_own_exprs, subexprs
+from gemel.semantics.traverse import Body, kernel_body, map_own_exprs, subexprs
 
 _DIVIDES = (ops.FLOORDIV, ops.MOD)
 _SHIFTS = (ops.SHL, ops.SHR)
 
 
 def guard(kernel: Kernel) -> Kernel:
-    """The kernel with asserts before what may fail; proved places get none."""
-    return replace(kernel, body=_Guard(Ranges(kernel)).body(kernel.body))
+    """The kernel with asserts before what may fail; proved places get none. Contracts become part of the body."""
+    body = _Guard(Ranges(kernel)).body(kernel_body(kernel))
+    return replace(kernel, body=body, requires=(), ensures=())
 
 
 @dataclass
