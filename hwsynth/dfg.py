@@ -54,7 +54,10 @@ class Kind(enum.Enum):
 
 @dataclass(eq=False)
 class Node:
-    """A node; `cycle` and `at` (ns into the cycle at which its value is there) are set by the scheduler."""
+    """A node; `cycle` and `at` (ns into the cycle at which its value is there) are set by the scheduler.
+
+    `kept` is the last cycle in which a counter or carried value still has this iteration's value.
+    """
 
     kind: Kind
     dtype: DType
@@ -70,6 +73,7 @@ class Node:
     hint: str = ""
     cycle: int = 0
     at: float = 0.0
+    kept: int = 0
 
     @property
     def ready(self) -> int:
@@ -128,7 +132,7 @@ class Graph:
 
     def apply(self, op: ops.Op, args: tuple[Node, ...], dtype: DType | None, span: Span) -> Node:
         """An operator, folded where its operands are literals; without `dtype` of the type that the op's rule gives."""
-        exprs = tuple(_stand_in(a) for a in args)
+        exprs = tuple(stand_in(a) for a in args)
         result = build.apply(op, *exprs, span=span, dtype=dtype)
         if isinstance(result, Const):
             return self.const(int(result.value), result.dtype, span)
@@ -288,7 +292,7 @@ def _interval(n: Node) -> tuple[int, int]:
     return intervals.of_type(n.dtype) or (0, 0)
 
 
-def _stand_in(n: Node) -> Expr:
+def stand_in(n: Node) -> Expr:
     """An expression with a node's type, and its value where it is a literal: what type rules look at."""
     if n.kind is Kind.CONST:
         return Const(bool(n.value) if isinstance(n.dtype, BoolType) else n.value, n.dtype, n.span)

@@ -173,7 +173,7 @@ class Generator:
         stages = Stages(self, self.ports, bits, NOT_PIPELINED)
         self._effects(g, stages, bits)
         for v in exported:
-            self.define(v, stages.held(g.env[v], v.hint))
+            self.define(v, stages.kept(g.env[v], v.hint))
         return bits[-1], depth
 
     def _schedule(self, g: Graph, counters: list[Counter], pipelined: bool, extra: Sequence[Edge] = ()) -> Schedule:
@@ -196,6 +196,10 @@ class Generator:
             writes.append(write)
             extra += [Edge(write, phi, 1, 1), Edge(phi, write, 0, 0)]
         schedule = self._schedule(g, counters, True, extra)
+        for phi, write in zip(phis, writes, strict=True):
+            phi.kept = write.cycle
+        for counter in counters:
+            counter.node.kept = schedule.ii - 1
         ends = [w.cycle + 1 for w in writes] + [
             w.cycle + 2 for w, c in zip(writes, r.carried, strict=True) if set(c.results) & self.early
         ]
@@ -219,8 +223,8 @@ class Generator:
         for v in values:
             trips = None if trips is None or v is None else trips * len(v)
         names = ", ".join(s.var.hint for s in r.loops)
-        where = schedule.where.span if schedule.where else None
-        row = LoopReport(names, self.depth, r.span, trips, schedule.ii, depth, schedule.bound, where)
+        lines = tuple(sorted({n.span.line for n in schedule.nodes if n.span.line}))
+        row = LoopReport(names, self.depth, r.span, trips, schedule.ii, depth, schedule.bound, lines)
         self.loops.append(row)
         if trips is None:
             skip = self.bit("skip", lg.both(start, lg.neg(self._enters(r.loops[0]))), r.span)
@@ -351,7 +355,7 @@ class Generator:
             value = lg.select(start, init, stages.value(nxt, depth - 1))
             self.registers.append(Register(net, value, lg.either(start, Ref(again, r.span)), None))
         self._effects(g, stages, bits)
-        self.loops.append(LoopReport("while", self.depth, r.span, None, None, depth, "its condition", r.span))
+        self.loops.append(LoopReport("while", self.depth, r.span, None, None, depth, "its condition", (r.span.line,)))
         return lg.both(bits[-1], lg.neg(go))
 
     # ---------------------------------------------------------------------------------------------- loops, branches
@@ -379,7 +383,7 @@ class Generator:
         trips = constant_bounds(r.counter) if r.counter is not None else None
         row = LoopReport(
             r.counter.var.hint if r.counter else "while", self.depth, r.span,
-            len(trips) if trips is not None else None, None, cycles, "", None,
+            len(trips) if trips is not None else None, None, cycles, "", (),
         )  # fmt: skip
         self.loops.insert(slot, row)
         late = any(c.result in self.early for c in r.carry)

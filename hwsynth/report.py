@@ -10,7 +10,10 @@ from gemel.semantics.span import Span
 
 @dataclass(frozen=True)
 class LoopReport:
-    """A loop: trip count, initiation interval (None: not pipelined), depth in cycles, what bounds the interval."""
+    """A loop: trip count, initiation interval (None: not pipelined), depth in cycles, what bounds the interval where.
+
+    A number that depends on data is None.
+    """
 
     name: str
     level: int
@@ -19,7 +22,7 @@ class LoopReport:
     ii: int | None
     depth: int | None
     bound: str
-    where: Span | None
+    lines: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ class Report:
 
 
 def _loop_row(r: LoopReport) -> list[str]:
-    bound = r.bound + (f" (line {r.where.line})" if r.where and r.bound else "")
+    lines = f" [line{'s' * (len(r.lines) > 1)} {', '.join(map(str, r.lines))}]" if r.lines and r.bound else ""
+    bound = r.bound + lines
     return [
         "  " * r.level + r.name,
         str(r.span.line),

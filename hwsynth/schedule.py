@@ -1,24 +1,23 @@
-"""Modulo scheduling of a dataflow graph: a cycle for each node, operators chained within the clock period.
-
-Dependences are difference constraints `to.cycle >= from.cycle + latency - distance * II`. Within an iteration nodes
-are placed as early as operands, chaining and memory ports (counted modulo II) allow; constraints between iterations
-raise lower bounds until all hold, or the II is given up for the next (iterative modulo scheduling, after Rau,
-without eviction). A region that isn't pipelined is the same with an II that never binds.
-"""
+"""Scheduling of a dataflow graph: nodes are tasks, memory ports are units; and why the II is what it is."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gemel.hwsynth.dfg import Kind, Node, _stand_in
+from gemel.hwsynth.dfg import Kind, Node, stand_in
+from gemel.hwsynth.modulo import ONCE, Recurrence, Rule, Task, Timing, Unit, schedule
 from gemel.hwsynth.targets import Target, delay
+from gemel.semantics.dtypes import width_of
 from gemel.semantics.errors import SynthesisError
 from gemel.semantics.ir import Apply, Buffer
 
-NOT_PIPELINED = 1 << 40
+NOT_PIPELINED = ONCE
 """The II of a region that runs once."""
+
+Limits = Mapping[Buffer, tuple[int, int]]
+"""The read and write ports of each memory."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,12 @@ class Edge:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The result; cycles are in the nodes. `bound` says what keeps the II from being lower."""
+    """The result; cycles are in the nodes. `bound` says what keeps the II from being lower, `nodes` who is to blame."""
 
     ii: int
     depth: int
-    bound: str
-    where: Node | None = None
+    bound: str = ""
+    nodes: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,154 +54,105 @@ class Clock:
 
 
 def node_delay(n: Node, t: Target) -> float:
-    """The delay of an operator node in ns."""
-    if n.kind is not Kind.OP or n.op is None:
+    """The delay of an operator in ns, or of a memory from the clock to its word."""
+    if n.kind is Kind.LOAD:
+        return t.memory
+    if n.op is None:
         return 0.0
-    return delay(t, Apply(n.op, tuple(map(_stand_in, n.args)), n.dtype, n.span))
-
-
-def check_clock(nodes: Sequence[Node], clock: Clock) -> None:
-    """Raises SynthesisError H03 where an operator alone doesn't fit the clock."""
-    for n in nodes:
-        needed = node_delay(n, clock.target) if n.kind is Kind.OP else clock.target.memory * (n.kind is Kind.LOAD)
-        if needed > clock.room:
-            what = n.op.name if n.op else "memory read"
-            fastest = 1000.0 / (needed + clock.target.register)
-            raise SynthesisError(
-                f"a {what} of {getattr(n.dtype, 'width', 1)} bits takes {needed:.1f} ns on {clock.target.name}, "
-                f"more than the clock leaves ({clock.room:.1f} ns)",
-                code="H03",
-                span=n.span,
-                mend=f"use a clock of at most {int(fastest)} MHz, or narrower types",
-            )
+    return delay(t, Apply(n.op, tuple(map(stand_in, n.args)), n.dtype, n.span))
 
 
 def modulo_schedule(
-    nodes: Sequence[Node], edges: Sequence[Edge], clock: Clock, ports: dict[Buffer, tuple[int, int]], pipelined: bool
+    nodes: Sequence[Node], edges: Sequence[Edge], clock: Clock, ports: Limits, pipelined: bool
 ) -> Schedule:
-    """Schedules the nodes at the least II that is found; `ports` has the read and write ports of each memory."""
-    check_clock(nodes, clock)
-    inner: dict[Node, list[Edge]] = defaultdict(list)
-    for e in edges:
-        if e.distance == 0:
-            inner[e.to].append(e)
-    carried = [e for e in edges if e.distance]
-    if not pipelined:
-        _place(nodes, inner, {}, NOT_PIPELINED, clock, ports)
-        return Schedule(NOT_PIPELINED, _depth(nodes), "")
-    least, bound, where = _resource_bound(nodes, ports)
-    worst: Edge | None = None
-    ii = least
-    while True:
-        worst_now = _try(nodes, inner, carried, ii, clock, ports)
-        if worst_now is None:
-            break
-        worst, ii = worst_now, ii + 1
-    if worst is not None:
-        bound, where = _recurrence(worst), worst.to
-    return Schedule(ii, _depth(nodes), bound, where)
+    """Schedules the nodes, operands before users: at the least II, or where the region isn't pipelined once.
+
+    Raises SynthesisError H03 where an operator alone doesn't fit the clock.
+    """
+    number = {n: k for k, n in enumerate(nodes)}
+    tasks = [_task(n, number, clock) for n in nodes]
+    rules = [Rule(number[e.src], number[e.to], e.latency, e.distance) for e in edges]
+    units: dict[Unit, int] = {
+        (b, kind): limit for b, both in ports.items() for kind, limit in zip(_KINDS, both, strict=True)
+    }
+    timing = schedule(tasks, rules, clock.room, units, pipelined)
+    for n, cycle, at in zip(nodes, timing.cycles, timing.ready, strict=True):
+        n.cycle, n.at = cycle, at
+    _gather_checks(nodes)
+    _number_ports(nodes, timing.ii)
+    bound, blamed = _bound(nodes, timing, units)
+    return Schedule(timing.ii, 1 + max((n.ready for n in nodes), default=0), bound, blamed)
 
 
-def _depth(nodes: Sequence[Node]) -> int:
-    return 1 + max((n.ready for n in nodes), default=0)
+_KINDS = (Kind.LOAD, Kind.STORE)
 
 
-def _recurrence(e: Edge) -> str:
-    if e.src.kind is Kind.WRITE:
-        return "a value carried from one iteration to the next"
-    name = e.src.buffer.hint if e.src.buffer else "a memory"
-    return f"a dependence through {name}"
+def _task(n: Node, number: Mapping[Node, int], clock: Clock) -> Task:
+    needed = node_delay(n, clock.target)
+    if needed > clock.room:
+        raise _too_fast(n, needed, clock)
+    operands = tuple(dict.fromkeys(number[a] for a in n.reads()))
+    unit = None if n.buffer is None else (n.buffer, n.kind)
+    return Task(needed, int(n.kind is Kind.LOAD), 0.0, operands, unit)
 
 
-def _resource_bound(nodes: Sequence[Node], ports: dict[Buffer, tuple[int, int]]) -> tuple[int, str, Node | None]:
-    counts: dict[tuple[Buffer, Kind], list[Node]] = defaultdict(list)
+def _too_fast(n: Node, needed: float, clock: Clock) -> SynthesisError:
+    what = f"{n.op.name} of {max(width_of(a.dtype) for a in n.args)} bits" if n.op else "memory read"
+    fastest = 1000.0 / (needed + clock.target.register)
+    return SynthesisError(
+        f"a {what} takes {needed:.1f} ns on {clock.target.name}, more than the clock leaves ({clock.room:.1f} ns)",
+        code="H03",
+        span=n.span,
+        mend=f"use a clock of at most {int(fastest)} MHz{', or narrower types' if n.op else ''}",
+    )
+
+
+def _gather_checks(nodes: Sequence[Node]) -> None:
+    """All checks report in one cycle, so that the first failing one in program order is told from the others."""
+    checks = [n for n in nodes if n.kind is Kind.CHECK]
+    last = max((n.cycle for n in checks), default=0)
+    for n in checks:
+        n.cycle = last
+
+
+def _number_ports(nodes: Sequence[Node], ii: int) -> None:
+    used: Counter[tuple[Buffer, Kind, int]] = Counter()
     for n in nodes:
         if n.buffer is not None:
-            counts[n.buffer, n.kind].append(n)
-    least, bound, where = 1, "", None
-    for (buffer, kind), users in counts.items():
-        available = ports[buffer][0 if kind is Kind.LOAD else 1]
-        need = -(-len(users) // available)
-        if need > least:
-            what = "read" if kind is Kind.LOAD else "write"
-            least, where = need, users[-1]
-            bound = f"{len(users)} {what}s of {buffer.hint} through {available} {what} port{'s' * (available > 1)}"
-    return least, bound, where
+            key = (n.buffer, n.kind, n.cycle % ii)
+            n.port = used[key]
+            used[key] += 1
 
 
-def _try(
-    nodes: Sequence[Node],
-    inner: dict[Node, list[Edge]],
-    carried: Sequence[Edge],
-    ii: int,
-    clock: Clock,
-    ports: dict[Buffer, tuple[int, int]],
-) -> Edge | None:
-    """Places all nodes at an II; gives a constraint that can't hold, or None where all do."""
-    lower: dict[Node, int] = {}
-    limit = 8 + 4 * len(nodes) + ii * (1 + len(carried))
-    for _ in range(4 + 2 * len(carried)):
-        if not _place(nodes, inner, lower, ii, clock, ports, limit):
-            break
-        broken = [e for e in carried if e.src.cycle + e.latency > e.to.cycle + e.distance * ii]
-        if not broken:
-            return None
-        for e in broken:
-            lower[e.to] = max(lower.get(e.to, 0), e.src.cycle + e.latency - e.distance * ii)
-    late = [e for e in carried if e.src.cycle + e.latency > e.to.cycle + e.distance * ii]
-    return late[0] if late else carried[0]
+# ------------------------------------------------------------------------------------------------- what bounds the II
 
 
-def _place(
-    nodes: Sequence[Node],
-    inner: dict[Node, list[Edge]],
-    lower: dict[Node, int],
-    ii: int,
-    clock: Clock,
-    ports: dict[Buffer, tuple[int, int]],
-    limit: int = NOT_PIPELINED,
-) -> bool:
-    busy: dict[tuple[Buffer, Kind, int], int] = defaultdict(int)
-    for n in nodes:
-        cycle, at = lower.get(n, 0), 0.0
-        for a in n.reads():
-            if a.kind in (Kind.CONST, Kind.INPUT):
-                continue
-            if a.ready > cycle:
-                cycle, at = a.ready, a.at
-            elif a.ready == cycle:
-                at = max(at, a.at)
-        for e in inner.get(n, ()):
-            if e.src.cycle + e.latency > cycle:
-                cycle, at = e.src.cycle + e.latency, 0.0
-        needed = node_delay(n, clock.target)
-        if at + needed > clock.room:
-            cycle, at = cycle + 1, 0.0
-        if n.buffer is not None:
-            cycle, at = _port(n, cycle, at, ii, busy, ports)
-        n.cycle = cycle
-        n.at = clock.target.memory if n.kind is Kind.LOAD else at + needed
-        if cycle > limit:
-            return False
-    return True
+def _bound(nodes: Sequence[Node], timing: Timing, units: Mapping[Unit, int]) -> tuple[str, tuple[Node, ...]]:
+    if timing.ii in (1, NOT_PIPELINED):
+        return "", ()
+    if timing.recurrence is not None:
+        path = tuple(nodes[k] for k in timing.recurrence.tasks)
+        return _recurrence(path, timing.recurrence), path
+    if timing.unit is not None:
+        users = [n for n in nodes if (n.buffer, n.kind) == timing.unit]
+        return _busy(users, units[timing.unit]), tuple(users)
+    return "memory ports together with values carried between iterations", ()
 
 
-def _port(
-    n: Node,
-    cycle: int,
-    at: float,
-    ii: int,
-    busy: dict[tuple[Buffer, Kind, int], int],
-    ports: dict[Buffer, tuple[int, int]],
-) -> tuple[int, float]:
-    if n.buffer is None:
-        return cycle, at
-    available = ports[n.buffer][0 if n.kind is Kind.LOAD else 1]
-    for _ in range(min(ii, 1 << 20)):
-        slot = (n.buffer, n.kind, cycle % ii)
-        if busy[slot] < available:
-            n.port = busy[slot]
-            busy[slot] += 1
-            return cycle, at
-        cycle, at = cycle + 1, 0.0
-    return NOT_PIPELINED + 1, 0.0
+def _busy(users: Sequence[Node], limit: int) -> str:
+    what = "read" if users[0].kind is Kind.LOAD else "write"
+    name = users[0].buffer.hint if users[0].buffer else ""
+    return f"{len(users)} {what}s of {name} through {limit} {what} port{'s' * (limit > 1)}"
+
+
+def _recurrence(path: Sequence[Node], recurrence: Recurrence) -> str:
+    memories = list(dict.fromkeys(n.buffer.hint for n in path if n.buffer is not None))
+    values = list(dict.fromkeys(n.var.hint for n in path if n.kind is Kind.PHI and n.var))
+    what = " and ".join(values + [f"memory {m}" for m in memories]) or "a value"
+    counts: dict[str, int] = defaultdict(int)
+    for n in path:
+        if n.op is not None:
+            counts[n.op.name] += 1
+    through = ", ".join(f"{c} {name}" if c > 1 else name for name, c in counts.items())
+    after = "the next iteration" if recurrence.distance == 1 else f"{recurrence.distance} iterations later"
+    return f"{what} needed in {after}" + (f" ({through})" if through else "")

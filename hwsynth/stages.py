@@ -26,26 +26,28 @@ class Stages:
 
     def value(self, n: Node, cycle: int) -> Expr:
         """The value of a node in a later (or its own) cycle of the same iteration."""
-        fresh = n.ready + (self.ii - 1 if n.kind is Kind.COUNTER else 0)
-        if n.kind in (Kind.CONST, Kind.INPUT) or cycle <= fresh:
-            return self._fresh(n)
-        if self.ii > len(self.bits):
-            return self.held(n, "")
-        key = (n, cycle)
-        if key not in self.later:
-            before = self.value(n, cycle - 1)
-            self.later[key] = self.gen.register(f"{_hint(n)}_{cycle}", before, n.span)
-        return self.later[key]
-
-    def held(self, n: Node, hint: str) -> Expr:
-        """A value that arises once, in a register that keeps it; inputs and literals as they are."""
         if n.kind in (Kind.CONST, Kind.INPUT):
             return self._fresh(n)
-        key = (n, -1)
+        first = max(n.ready, n.kept)
+        return self._fresh(n) if cycle <= first else self._held(n, (cycle - first - 1) // self.ii)
+
+    def _held(self, n: Node, turn: int) -> Expr:
+        """The value in the register that has it for II cycles, after `turn` times II cycles in registers before."""
+        key = (n, turn)
         if key not in self.later:
-            enable = self.bits[n.ready]
-            self.later[key] = self.gen.register(hint or _hint(n), self._fresh(n), n.span, enable)
+            first = max(n.ready, n.kept)
+            before = self._held(n, turn - 1) if turn else self._fresh(n)
+            enable = None if self.ii == 1 else self.bits[first + turn * self.ii]
+            suffix = f"_{first + 1 + turn}" if self.ii == 1 else ""
+            self.later[key] = self.gen.register(f"{_hint(n)}{suffix}", before, n.span, enable)
         return self.later[key]
+
+    def kept(self, n: Node, hint: str) -> Expr:
+        """The value in a register that keeps it after the region has run; inputs and literals as they are."""
+        if n.kind in (Kind.CONST, Kind.INPUT):
+            return self._fresh(n)
+        n.hint = n.hint or hint
+        return self._held(n, 0)
 
     def _fresh(self, n: Node) -> Expr:
         if n not in self.made:

@@ -1,0 +1,364 @@
+"""Modulo scheduling: a start cycle for each operation of a loop body that begins anew every II cycles.
+
+Constraints are those of a system of difference constraints (Cong and Zhang 2006, for loops Zhang and Liu 2013):
+`start(to) >= start(src) + latency - distance * II`. Within a cycle operators are chained while their delays fit, which
+is carried along as a time in ns. All of these functions are monotone, so propagation finds the least solution, and
+commute with a shift by whole cycles, so there is none where a task puts itself off; such a recurrence is what the
+report names. Units that are used by more operations than there are units get a slot (start
+modulo II) per operation. Slots are chosen by a search that takes the first free one and backtracks; for chosen slots
+the least solution is exact again, so with enough steps the search finds the least II.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+STEPS = 2000
+"""Slots that a search for one II tries before that II is given up."""
+
+ONCE = 1 << 40
+"""The II of a body that runs once."""
+
+Unit = Hashable
+
+
+@dataclass(frozen=True)
+class Task:
+    """An operation. Its result is there `delay` ns after its inputs, or, with a latency, `delay` ns into the cycle
+    `latency` cycles after its start; `setup` ns of logic lie before the start of a task with a latency.
+
+    `operands` are the tasks before it whose results it needs; `unit` is a kind of unit of which it needs one.
+    """
+
+    delay: float = 0.0
+    latency: int = 0
+    setup: float = 0.0
+    operands: tuple[int, ...] = ()
+    unit: Unit | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`to` starts at least `latency` cycles after `src` did `distance` iterations before; if 0, `src` comes first."""
+
+    src: int
+    to: int
+    latency: int
+    distance: int
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """Tasks each of which waits for the one before it, and the first for the last, over `distance` iterations."""
+
+    tasks: tuple[int, ...]
+    distance: int
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A schedule: start cycle and time of the result in ns per task, and what keeps the II from being less.
+
+    `recurrence` or `unit` is set where that alone excludes the next lower II, both are None where it is 1 or where only
+    the two together (or the search's limit) do.
+    """
+
+    ii: int
+    cycles: tuple[int, ...]
+    ready: tuple[float, ...]
+    recurrence: Recurrence | None = None
+    unit: Unit | None = None
+
+
+class Infeasible(Exception):
+    """No start cycles satisfy the constraints at this II."""
+
+
+class Recurs(Infeasible):
+    """A recurrence is why; each time round puts its tasks off by `gain` cycles."""
+
+    def __init__(self, tasks: tuple[int, ...], distance: int, gain: int) -> None:
+        super().__init__()
+        self.tasks, self.distance, self.gain = tasks, distance, gain
+
+
+def schedule(
+    tasks: Sequence[Task], rules: Sequence[Rule], room: float, units: Mapping[Unit, int], pipelined: bool = True
+) -> Timing:
+    """The least II that is found, and the least starts at it; `room` is the time for logic in a cycle, in ns.
+
+    Each task alone fits in `room`. Tasks stand in an order in which rules of distance 0 and operands point forward.
+    """
+    if not pipelined:
+        once = Search(tasks, rules, room, units, ONCE)
+        once.run()
+        return once.timing()
+    ii, recurrence = recurrence_bound(tasks, rules, room)
+    shared, unit = unit_bound(tasks, units)
+    if shared > ii:
+        ii, recurrence = shared, None
+    elif recurrence is not None:
+        unit = None
+    while True:
+        try:
+            search = Search(tasks, rules, room, units, ii)
+            search.run()
+            return search.timing(recurrence, unit)
+        except Infeasible:
+            ii, recurrence, unit = ii + 1, None, None
+
+
+def unit_bound(tasks: Sequence[Task], units: Mapping[Unit, int]) -> tuple[int, Unit | None]:
+    """The least II that the units allow, and the unit that asks for it."""
+    uses = Counter(t.unit for t in tasks if t.unit is not None)
+    needs = [(-(-n // units[unit]), unit) for unit, n in uses.items()]
+    ii, unit = max(needs, key=lambda need: need[0], default=(1, None))
+    return ii, unit if ii > 1 else None
+
+
+def recurrence_bound(tasks: Sequence[Task], rules: Sequence[Rule], room: float) -> tuple[int, Recurrence | None]:
+    """The least II that the recurrences allow, exactly, and the recurrence that asks for it."""
+    ii, found = 1, None
+    for part in strong_components(tasks, rules):
+        number = {k: n for n, k in enumerate(part)}
+        inner = [_within(tasks[k], number) for k in part]
+        between = [_renumbered(r, number) for r in rules if r.src in number and r.to in number]
+        while True:
+            try:
+                Search(inner, between, room, {}, ii).run()
+                break
+            except Recurs as error:
+                ii += -(-error.gain // max(1, error.distance))
+                found = Recurrence(tuple(part[k] for k in error.tasks), error.distance)
+    return ii, found
+
+
+def _within(task: Task, number: Mapping[int, int]) -> Task:
+    return replace(task, operands=tuple(number[a] for a in task.operands if a in number), unit=None)
+
+
+def _renumbered(r: Rule, number: Mapping[int, int]) -> Rule:
+    return Rule(number[r.src], number[r.to], r.latency, r.distance)
+
+
+def strong_components(tasks: Sequence[Task], rules: Sequence[Rule]) -> list[list[int]]:
+    """The sets of tasks that wait for each other, each in order (Kosaraju's algorithm)."""
+    after: list[list[int]] = [[] for _ in tasks]
+    before: list[list[int]] = [list(t.operands) for t in tasks]
+    for r in rules:
+        before[r.to].append(r.src)
+    for k, sources in enumerate(before):
+        for a in sources:
+            after[a].append(k)
+    finished: list[int] = []
+    seen: set[int] = set()
+    for k in range(len(tasks)):
+        finished += _reach(k, after, seen)
+    parts = []
+    seen = set()
+    for k in reversed(finished):
+        part = _reach(k, before, seen)
+        if len(part) > 1 or (part and k in before[k]):
+            parts.append(sorted(part))
+    return parts
+
+
+def _reach(root: int, following: Sequence[Sequence[int]], seen: set[int]) -> list[int]:
+    """What is reached from `root` and not yet seen, each after what is reached from it."""
+    out: list[int] = []
+    stack = [(root, iter(following[root]))] if root not in seen else []
+    seen.add(root)
+    while stack:
+        k, rest = stack[-1]
+        following_one = next((n for n in rest if n not in seen), None)
+        if following_one is None:
+            out.append(k)
+            stack.pop()
+        else:
+            seen.add(following_one)
+            stack.append((following_one, iter(following[following_one])))
+    return out
+
+
+@dataclass
+class Search:
+    """Starts at one II. `cycle`, `time` hold the present least solution, `cause` the task that forces each start.
+
+    `rule` is the rule by which it does, None where it does as an operand.
+    """
+
+    tasks: Sequence[Task]
+    rules: Sequence[Rule]
+    room: float
+    units: Mapping[Unit, int]
+    ii: int
+    cycle: list[int] = field(default_factory=list)
+    time: list[float] = field(default_factory=list)
+    cause: list[int] = field(default_factory=list)
+    rule: list[Rule | None] = field(default_factory=list)
+    slot: dict[int, int] = field(default_factory=dict)
+    trail: list[tuple[int, int, float]] = field(default_factory=list)
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        n = len(self.tasks)
+        self.users: list[list[int]] = [[] for _ in range(n)]
+        self.into: list[list[Rule]] = [[] for _ in range(n)]
+        for k, t in enumerate(self.tasks):
+            for a in t.operands:
+                self.users[a].append(k)
+        for r in self.rules:
+            self.users[r.src].append(r.to)
+            self.into[r.to].append(r)
+        uses = Counter(t.unit for t in self.tasks if t.unit is not None)
+        scarce = {unit for unit, count in uses.items() if count > self.units.get(unit, count)}
+        self.contended = [k for k, t in enumerate(self.tasks) if t.unit in scarce]
+        self.taken: dict[tuple[Unit, int], int] = defaultdict(int)
+
+    # ---------------------------------------------------------------------------------------------- least solutions
+
+    def run(self) -> None:
+        """Finds starts; raises Infeasible."""
+        n = len(self.tasks)
+        self.cycle, self.time, self.cause, self.rule = [-1] * n, [0.0] * n, [-1] * n, [None] * n
+        longest = sum(1 + t.latency for t in self.tasks) + sum(r.latency for r in self.rules)
+        self.limits = [longest] * n
+        self.settle(range(n), watch=True)
+        most = (len(self.contended) + 1) * self.ii
+        self.limits = [c + most for c in self.cycle]
+        self.place()
+
+    def settle(self, changed: Sequence[int], watch: bool = False) -> None:
+        """Propagates to the least solution; raises Infeasible beyond the limits, with `watch` for recurrences too."""
+        heap = list(changed)
+        waiting = set(heap)
+        while heap:
+            k = heapq.heappop(heap)
+            waiting.discard(k)
+            cycle, time = self.start(k)
+            if (cycle, time) == (self.cycle[k], self.time[k]):
+                continue
+            self.trail.append((k, self.cycle[k], self.time[k]))
+            self.cycle[k], self.time[k] = cycle, time
+            if watch:
+                self.look_for_recurrence(k)
+            if cycle > self.limits[k]:
+                raise Recurs(self.around(k) or (k,), 1, 1) if watch else Infeasible
+            for user in self.users[k]:
+                if user not in waiting:
+                    waiting.add(user)
+                    heapq.heappush(heap, user)
+
+    def start(self, k: int) -> tuple[int, float]:
+        """The earliest start of a task and the time of its result in ns; notes what it waits for."""
+        task = self.tasks[k]
+        cycle, at, cause, rule = 0, 0.0, -1, None
+        for a in task.operands:
+            ready = self.cycle[a] + self.tasks[a].latency
+            if ready > cycle:
+                cycle, at, cause = ready, self.time[a], a
+            elif ready == cycle and self.time[a] > at:
+                at, cause = self.time[a], a
+        for r in self.into[k]:
+            after = self.cycle[r.src] + r.latency - r.distance * self.ii
+            if after > cycle:
+                cycle, at, cause, rule = after, 0.0, r.src, r
+        if at + (task.setup if task.latency else task.delay) > self.room:
+            cycle, at = cycle + 1, 0.0
+        slot = self.slot.get(k)
+        if slot is not None and cycle % self.ii != slot:
+            cycle, at = cycle + (slot - cycle) % self.ii, 0.0
+        self.cause[k], self.rule[k] = cause, rule
+        return cycle, task.delay if task.latency else at + task.delay
+
+    def look_for_recurrence(self, k: int) -> None:
+        """Raises Recurs where a task that a rule has just put off by whole cycles is, by the causes, why.
+
+        Times within the cycle count, too: what follows from a start that is whole cycles later is as much later, so
+        this task will put itself off for ever.
+        """
+        _, before, time = self.trail[-1]
+        if before < 0 or self.rule[k] is None:
+            return
+        chained = not self.tasks[k].latency and time > self.tasks[k].delay
+        gain = self.cycle[k] - before - chained
+        path = self.around(k) if gain > 0 else ()
+        if path and path[-1] == k:
+            raise Recurs(path, self.distance_around(path), gain)
+
+    def around(self, k: int) -> tuple[int, ...]:
+        """The first closed chain of causes that leads to a task; empty where there is none."""
+        path = [k]
+        place = {k: 0}
+        while (at := self.cause[path[-1]]) not in place:
+            if at < 0:
+                return ()
+            place[at] = len(path)
+            path.append(at)
+        return tuple(reversed(path[place[at] :]))
+
+    def distance_around(self, path: Sequence[int]) -> int:
+        """The iterations between a task of a closed chain of causes and itself."""
+        return sum(r.distance for r in (self.rule[k] for k in path) if r is not None)
+
+    # -------------------------------------------------------------------------------------------------------- slots
+
+    def place(self) -> None:
+        """Gives each contended task a slot, depth first; raises Infeasible where none fit or steps run out."""
+        todo = set(self.contended)
+        height = self.heights() if todo else []
+        stack: list[tuple[int, Iterator[int], int]] = []
+        while todo:
+            k = min(todo, key=lambda n: (self.cycle[n], -height[n], n))
+            todo.remove(k)
+            stack.append((k, self.free(k), len(self.trail)))
+            while not self.advance(*stack[-1]):
+                k, _, _ = stack.pop()
+                todo.add(k)
+                if not stack:
+                    raise Infeasible
+                self.retract(stack[-1][0], stack[-1][2])
+
+    def advance(self, k: int, candidates: Iterator[int], mark: int) -> bool:
+        """Puts a task into the next free slot in which all starts can be settled; whether there is one."""
+        for slot in candidates:
+            self.steps += 1
+            if self.steps > STEPS + 4 * len(self.contended):
+                raise Infeasible
+            self.slot[k] = slot
+            self.taken[self.tasks[k].unit, slot] += 1
+            try:
+                self.settle([k])
+            except Infeasible:
+                self.retract(k, mark)
+                continue
+            return True
+        return False
+
+    def retract(self, k: int, mark: int) -> None:
+        """Takes a task out of its slot and undoes what followed."""
+        self.taken[self.tasks[k].unit, self.slot.pop(k)] -= 1
+        while len(self.trail) > mark:
+            n, self.cycle[n], self.time[n] = self.trail.pop()
+
+    def free(self, k: int) -> Iterator[int]:
+        """The free slots of a task's unit, from its earliest start on."""
+        unit, first = self.tasks[k].unit, self.cycle[k]
+        for n in range(self.ii):
+            slot = (first + n) % self.ii
+            if self.taken[unit, slot] < self.units[unit]:
+                yield slot
+
+    def heights(self) -> list[int]:
+        """For each task the tasks on the longest way from it to an end: what is critical is placed first."""
+        found = [0] * len(self.tasks)
+        for k in reversed(range(len(self.tasks))):
+            found[k] = max((1 + found[u] for u in self.users[k] if u > k), default=0)
+        return found
+
+    def timing(self, recurrence: Recurrence | None = None, unit: Unit | None = None) -> Timing:
+        """The result."""
+        return Timing(self.ii, tuple(self.cycle), tuple(self.time), recurrence, unit)
