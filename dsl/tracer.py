@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gemel.tensors import Tensor
 
 MAX_STATEMENTS = 500_000
-MAX_STATIC_STEPS = 1_000_000
+MAX_STATIC_STEPS = 100_000
 
 
 class Retrace(Exception):

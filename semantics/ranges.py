@@ -316,6 +316,7 @@ class Ranges:
         for turn in range(WIDEN_AFTER + 2):
             grown: dict[Buffer, Interval | None] = {b: self.buffers[b] for b in self.buffers}
             self._collect(body, grown)
+            self.facts = {}  # what checks on the way taught holds after them only
             if grown == self.buffers:
                 return
             for b, interval in grown.items():
