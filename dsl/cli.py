@@ -69,9 +69,9 @@ def sizes(given: list[str] | None) -> dict[str, Any]:
 
 def random_arguments(kernel: gm.Kernel, seed: int) -> list[Any]:
     """Random arguments for a kernel whose sizes are known."""
-    from gemel.samples import sample
+    from gemel.semantics.samples import sample
 
-    return sample(kernel.ir, np.random.default_rng(seed))
+    return sample(kernel.ir, seed)
 
 
 @app.command()

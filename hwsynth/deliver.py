@@ -8,7 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gemel.hwsynth.testbench import testbench
 from gemel.semantics.errors import ToolError
+from gemel.semantics.samples import sample
 
 if TYPE_CHECKING:
     from gemel.hwsynth.design import Design
@@ -48,6 +50,7 @@ def files(design: Design, args: tuple[Any, ...]) -> dict[str, str]:
         ],
     }
     return {
+        **testbench(design, args or sample(design.source)),
         f"{name}.sv": design.verilog,
         "report.txt": f"{design.report}\n",
         "report.json": json.dumps(facts, indent=2) + "\n",

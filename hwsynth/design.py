@@ -13,8 +13,10 @@ import numpy as np
 from gemel.hwsynth import engines
 from gemel.hwsynth.deliver import deliver
 from gemel.hwsynth.engines.run import Model, Run
+from gemel.hwsynth.netlist import Module
 from gemel.hwsynth.report import Report
 from gemel.hwsynth.synthesis import Synthesized, synthesize_kernel
+from gemel.hwsynth.system import System
 from gemel.hwsynth.verilog import verilog
 from gemel.semantics.arguments import Bound, bind, new_results, unpack
 from gemel.semantics.convert import from_bits, to_bits
@@ -50,9 +52,14 @@ class Design:
         self._models: dict[str, Model] = {}
 
     @property
-    def module(self) -> Any:
+    def module(self) -> Module:
         """The netlist."""
         return self._made.module
+
+    @property
+    def system(self) -> System:
+        """The module with memories around it, as it is simulated."""
+        return self._made.system
 
     @cached_property
     def verilog(self) -> str:

@@ -23,7 +23,7 @@ from gemel.semantics.ir import Kernel
 from gemel.semantics.text import print_kernel
 
 QUICK = settings(max_examples=60)
-LONG = settings(max_examples=400)
+LONG = settings(max_examples=150)
 
 
 def run(engine: Any, arguments: list[Any]) -> tuple[str, list[bytes]]:

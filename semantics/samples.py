@@ -13,7 +13,7 @@ from gemel.semantics.errors import ShapeError
 from gemel.semantics.storage import numpy_dtype, value_range
 
 
-def sample(kernel: ir.Kernel, rng: np.random.Generator) -> list[Any]:
+def sample(kernel: ir.Kernel, seed: int = 0) -> list[Any]:
     """An array or number for each parameter of a kernel whose sizes are known.
 
     Raises ShapeError where a size is missing.
@@ -21,6 +21,7 @@ def sample(kernel: ir.Kernel, rng: np.random.Generator) -> list[Any]:
     if kernel.dims:
         missing = ", ".join(d.hint for d in kernel.dims)
         raise ShapeError(f"{kernel.name} needs its sizes: {missing}", code="S04", mend="give them as NAME=VALUE")
+    rng = np.random.default_rng(seed)
     return [_value(p, rng) for p in kernel.params]
 
 

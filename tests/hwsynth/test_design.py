@@ -1,0 +1,108 @@
+"""Designs as users and hardware teams meet them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gemel as gm
+from gemel import i8, i32
+from gemel.errors import ToolError
+from gemel.hwsynth import tools
+
+M, N, K = gm.dims("M N K")
+
+
+@gm.kernel
+def gemm(A: i8[M, K], B: i8[K, N]) -> i32[M, N]:
+    C = gm.zeros((M, N), i32)
+    for i, j, k in gm.grid(M, N, K):
+        C[i, j] += A[i, k] * B[k, j]
+    return C
+
+
+def operands(size: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(1)
+    return tuple(rng.integers(-128, 128, (size, size), dtype=np.int8) for _ in range(2))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 8])
+def test_one_multiplication_a_cycle(size: int) -> None:
+    design = gemm.synth(M=size, N=size, K=size)
+    run = design.simulate(*operands(size))
+    np.testing.assert_array_equal(run.outputs, gemm(*operands(size)))
+    assert run.cycles == design.cycles
+    assert run.cycles <= size**3 + size**2 + 5
+
+
+def test_pipelines_have_the_least_interval() -> None:
+    report = gemm.synth(M=8, N=8, K=8).report
+    assert [(r.name, r.trips, r.ii) for r in report.loops] == [("i, j", 64, 1), ("i, j, k", 512, 1)]
+
+
+def test_a_recurrence_through_memory_is_named() -> None:
+    @gm.kernel
+    def histogram(values: gm.UInt(4)[N]) -> i32[16]:
+        bins = gm.zeros((16,), i32)
+        for i in range(N):
+            bins[values[i]] += 1
+        return bins
+
+    loop = histogram.synth(N=10).report.loops[-1]
+    assert loop.ii == 2
+    assert "bins" in loop.bound
+
+
+def test_a_faster_clock_takes_more_cycles_and_the_same_values() -> None:
+    cycles = []
+    for mhz in (25, 100, 140):
+        design = gemm.synth(M=4, N=4, K=4, clock_mhz=mhz)
+        run = design.simulate(*operands(4))
+        np.testing.assert_array_equal(run.outputs, gemm(*operands(4)))
+        assert run.cycles == design.cycles
+        cycles.append(run.cycles)
+    assert cycles == sorted(cycles)
+
+
+def test_written_folder_checks_itself(tmp_path: Path) -> None:
+    folder = gemm.synth(M=4, N=4, K=4).write(tmp_path / "out")
+    compiler, runner = tools.icarus()
+    subprocess.run([compiler, "-g2012", "-Wall", "-o", "tb", "gemm.sv", "gemm_tb.sv"], cwd=folder, check=True)
+    done = subprocess.run([runner, "-n", "tb"], cwd=folder, check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("PASS gemm:")
+    assert json.loads((folder / "report.json").read_text())["cycles"] == gemm.synth(M=4, N=4, K=4).cycles
+    text = (folder / "C.out.hex").read_text().split()
+    (folder / "C.out.hex").write_text("\n".join([f"{int(text[0], 16) ^ 1:x}", *text[1:]]) + "\n")
+    done = subprocess.run([runner, "-n", "tb"], cwd=folder, check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("FAIL gemm: 1")
+
+
+def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ToolError) as caught:
+        gemm.synth(M=2, N=2, K=2).write(tmp_path / "file" / "out")
+    assert caught.value.code == "X02"
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_wave_has_the_source_names(tmp_path: Path) -> None:
+    path = tmp_path / "run.vcd"
+    run = gemm.synth(M=2, N=2, K=2).wave(path, *operands(2))
+    text = path.read_text()
+    np.testing.assert_array_equal(run.outputs, gemm(*operands(2)))
+    for name in ("clk", "start", "done", "A_raddr", "C_wdata"):
+        assert f" {name} " in text
+
+
+def test_verilog_is_the_same_each_time() -> None:
+    assert gemm.synth(M=4, N=4, K=4).verilog == gemm.synth(M=4, N=4, K=4).verilog
+
+
+def test_design_shows_itself() -> None:
+    design = gemm.synth(M=8, N=8, K=8)
+    assert "cycles at 100 MHz on ecp5" in repr(design)
+    assert "II" in str(design.report) and "<pre>" in design._repr_html_()
