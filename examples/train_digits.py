@@ -24,9 +24,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from gemel.examples.digits_reference import DIGITS, NET, Digits, Net, accuracy, load_digits
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
+from gemel.examples.digits_reference import DIGITS, NET, Digits, Net, accuracy, load_digits
 
 Floats = NDArray[np.float32]
 Params = tuple[Floats, Floats, Floats, Floats]  # conv_w [9, C], conv_b [C], dense_w [36 * C, 10], dense_b [10]

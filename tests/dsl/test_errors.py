@@ -203,7 +203,7 @@ def test_try_yield_with_and_others() -> None:
 def test_starred_and_dict_of_traced_values() -> None:
     @gm.kernel
     def starred(x: i32[3]) -> i32:
-        first, *rest = x
+        first, *rest = x  # noqa: RUF059
         return first
 
     @gm.kernel
