@@ -179,6 +179,10 @@ class Graph:
                     if isinstance(args[0].dtype, BoolType):
                         return self.cast(args[0], IntType(1, False), e.span)
                     return args[0]
+                if e.op in _BY_PATTERN:  # a node may be narrower than the expression: a counter, say
+                    args = tuple(
+                        self.cast(n, net_dtype(a.dtype, a.span), a.span) for n, a in zip(args, e.args, strict=True)
+                    )
                 return self.apply(e.op, args, net_dtype(e.dtype, e.span), e.span)
 
     def address(self, b: Buffer, indices: tuple[Expr, ...], pred: Node | None) -> Node:
@@ -273,6 +277,10 @@ class Graph:
             self.env[m.var] = self.cast(
                 self.expr(m.then if cond else m.orelse, pred), net_dtype(m.var.dtype, s.span), s.span
             )
+
+
+_BY_PATTERN = (ops.BITS, ops.CONCAT, ops.BITCAST)
+"""Ops that look at the bits of an operand, and so at its width."""
 
 
 def _decided(op: ops.Op, args: tuple[Node, ...]) -> bool | None:

@@ -369,10 +369,13 @@ class Generator:
         slot = len(self.loops)
         self.depth += 1
         if r.counter is not None:
-            body_done, cycles = self.sequence(r.body, Ref(enter, r.span))
+            first, wait = self._entry(r, r.body, Ref(enter, r.span))
+            body_done, cycles = self.sequence(r.body, first)
+            cycles = None if cycles is None else cycles + wait
             ended = self._count(r.counter, counter, start, body_done, enter)
         else:
-            tested, _ = self.sequence(r.test, Ref(enter, r.span))
+            first, _ = self._entry(r, r.test, Ref(enter, r.span))
+            tested, _ = self.sequence(r.test, first)
             go = self.atom(r.cond) if r.cond is not None else lg.TRUE
             body_done, cycles = self.sequence(r.body, lg.both(tested, go))
             self.wires.append(Wire(enter, lg.either(start, body_done)))
@@ -391,6 +394,13 @@ class Generator:
         if trips is None or cycles is None:
             return done, None
         return done, len(trips) * cycles + late
+
+    def _entry(self, r: Loop, first: list[Region], enter: Expr) -> tuple[Expr, bool]:
+        """The pulse that begins an iteration; a cycle late where control reads a value that changes at `enter`."""
+        changing = {c.var for c in r.carry} | ({r.counter.var} if r.counter is not None else set())
+        if (first and isinstance(first[0], Block)) or not changing & self.early:
+            return enter, False
+        return self.bit("turn", enter, r.span), True
 
     def _loop_counter(self, r: Loop) -> Var | None:
         s = r.counter
