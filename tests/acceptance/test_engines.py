@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from corpus import CASES, Case
+from needs import needs
 
 from gemel.hwsynth import judges
 from gemel.parser import parse
@@ -76,6 +77,7 @@ def test_design_kernel_has_the_same_bits(case: Case) -> None:
 @pytest.mark.slow
 @each_case
 def test_other_simulators_and_judges(case: Case) -> None:
+    needs("verilator", "c++", "icarus")
     design = case.kernel.synth_for(*case.arguments())
     want = expected(case)
     _, native_cycles = simulated(case, design, "native")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from needs import needs
 from strategies import Options, arguments_for, kernels
 
 from gemel.codegen import compile_kernel
@@ -123,6 +124,7 @@ def test_rtl_long(data: Any) -> None:
 @settings(max_examples=12)
 @given(st.data())
 def test_verilator(data: Any) -> None:
+    needs("verilator", "c++")
     rtl_case(data, Options(total=True), "verilator")
 
 
@@ -130,6 +132,7 @@ def test_verilator(data: Any) -> None:
 @settings(max_examples=20)
 @given(st.data())
 def test_icarus(data: Any) -> None:
+    needs("icarus")
     rtl_case(data, Options(total=True), "icarus")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from needs import needs
 
 import gemel as gm
 from gemel import i8, i32
@@ -69,6 +70,7 @@ def test_a_faster_clock_takes_more_cycles_and_the_same_values() -> None:
 
 
 def test_written_folder_checks_itself(tmp_path: Path) -> None:
+    needs("icarus")
     folder = gemm.synth(M=4, N=4, K=4).write(tmp_path / "out")
     compiler, runner = tools.icarus()
     subprocess.run([compiler, "-g2012", "-Wall", "-o", "tb", "gemm.sv", "gemm_tb.sv"], cwd=folder, check=True)
