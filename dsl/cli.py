@@ -98,7 +98,10 @@ def show(
         print(k.compile(**at).asm)
     elif verilog:
         text = k.synth(**at).verilog
-        console.print(Syntax(text, "systemverilog", background_color="default") if console.is_terminal else text)
+        if console.is_terminal:
+            console.print(Syntax(text, "systemverilog", background_color="default"))
+        else:
+            print(text)
     else:
         print(k.specialize(**at).ir if at else k.ir)
 
