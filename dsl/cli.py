@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.syntax import Syntax
 from rich.table import Table
 
@@ -187,7 +188,7 @@ def doctor() -> None:
         try:
             table.add_row(package, version(package))
         except PackageNotFoundError:
-            table.add_row(package, "missing; pip install 'gemel[hw]'")
+            table.add_row(package, escape("missing; pip install 'gemel[hw]'"))
     for tool, there in available().items():
         table.add_row(tool, "found" if there else "missing")
     console.print(table)

@@ -275,7 +275,7 @@ class Assume:
 Stmt = Let | Alloc | Store | Reduce | For | While | If | Call | Assert | Assume
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Kernel:
     """A function on tensors and scalars.
 
@@ -298,3 +298,5 @@ class Kernel:
         from gemel.semantics.text import print_kernel
 
         return print_kernel(self)
+
+    __repr__ = __str__
