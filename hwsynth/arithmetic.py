@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gemel.hwsynth.nodes import Kind, Node
 from gemel.semantics import ops
 from gemel.semantics.dtypes import BOOL, DType, IntType, as_int
 from gemel.semantics.span import Span
 
 if TYPE_CHECKING:
-    from gemel.hwsynth.dfg import Graph, Node
+    from gemel.hwsynth.dfg import Graph
 
 Special = Callable[["Graph", "tuple[Node, ...]", DType, Span], "Node | None"]
 
@@ -27,7 +28,7 @@ def _int(n: Node) -> IntType:
 
 
 def _is_const(n: Node) -> bool:
-    return n.kind.name == "CONST"
+    return n.kind is Kind.CONST
 
 
 def multiply(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Node | None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gemel.hwsynth.dfg import Graph, Kind, Node
+from gemel.hwsynth.dfg import Graph
+from gemel.hwsynth.forms import address
+from gemel.hwsynth.nodes import Kind, Node
 from gemel.hwsynth.schedule import Edge
 from gemel.semantics import ops
-from gemel.semantics.typerules import holds
+from gemel.semantics.dtypes import IntType
 
 MAX_STEPS = 20_000
 """Steps of a search, after which the least distance, 1, is assumed."""
@@ -21,66 +23,36 @@ MAX_STEPS = 20_000
 
 @dataclass(frozen=True)
 class Counter:
-    """A loop's counter: value = lo + step * position, position in 0..trips-1; `stride` iterations between positions."""
+    """A loop's counter: value = lo + step * position, position in 0..trips-1; `stride` iterations between positions.
+
+    `lo` is None where it isn't constant.
+    """
 
     node: Node
-    lo: int
+    lo: int | None
     step: int
     trips: int
     stride: int
 
 
-@dataclass(frozen=True)
-class Form:
-    """constant + sum of coefficient * node."""
-
-    constant: int
-    terms: dict[Node, int]
-
-
-def linear(n: Node) -> Form:
-    """A node's value as a linear form, of itself where it is nothing simpler."""
-    if n.kind is Kind.CONST:
-        return Form(n.value, {})
-    if n.kind is Kind.OP and n.op in (ops.ADD, ops.SUB):
-        a, b = map(linear, n.args)
-        return _plus(a, b, 1 if n.op is ops.ADD else -1)
-    if n.kind is Kind.OP and n.op in (ops.MUL, ops.SHL) and n.args[1].kind is Kind.CONST:
-        k = n.args[1].value if n.op is ops.MUL else 1 << n.args[1].value
-        a = linear(n.args[0])
-        return Form(a.constant * k, {m: c * k for m, c in a.terms.items()})
-    if n.kind is Kind.OP and n.op is ops.CAST and holds(n.dtype, n.args[0].dtype):
-        return linear(n.args[0])
-    return Form(0, {n: 1})
-
-
-def _plus(a: Form, b: Form, sign: int) -> Form:
-    terms = dict(a.terms)
-    for m, c in b.terms.items():
-        terms[m] = terms.get(m, 0) + sign * c
-    return Form(a.constant + sign * b.constant, {m: c for m, c in terms.items() if c})
-
-
-def address_form(access: Node) -> Form:
-    """The form of an access's address; the last cast keeps its value, because the index is in range."""
-    addr = access.args[0]
-    if addr.kind is Kind.OP and addr.op is ops.CAST:
-        addr = addr.args[0]
-    return linear(addr)
-
-
 def fixed_counters(pred: Node | None) -> dict[Node, int]:
     """Counter values that a predicate demands."""
-    if pred is None or pred.kind is not Kind.OP:
+    if pred is None or pred.op is None:
         return {}
-    if pred.op in (ops.LAND, ops.AND):
+    if pred.op is ops.LAND:
         a, b = map(fixed_counters, pred.args)
         return a | b
     if pred.op is ops.EQ:
         for x, y in (pred.args, pred.args[::-1]):
             if x.kind is Kind.COUNTER and y.kind is Kind.CONST:
                 return {x: y.value}
-    return {}
+    return _bit(pred, 1) if pred.op is ops.CAST else _bit(pred.args[0], 0) if pred.op is ops.LNOT else {}
+
+
+def _bit(n: Node, value: int) -> dict[Node, int]:
+    """A counter that is 0 or 1 and taken as a bool."""
+    known = n.op is ops.CAST and n.args[0].kind is Kind.COUNTER and n.args[0].dtype == IntType(1, False)
+    return {n.args[0]: value} if known else {}
 
 
 def memory_edges(g: Graph, counters: Sequence[Counter], pipelined: bool) -> list[Edge]:
@@ -118,7 +90,7 @@ class _Meeting:
     """Where two accesses, in iterations p and q, touch one address."""
 
     def __init__(self, a: Node, b: Node, counters: Sequence[Counter]) -> None:
-        f, g = address_form(a), address_form(b)
+        f, g = address(a), address(b)
         own = {c.node for c in counters}
         self.known = f.terms == g.terms and all(m in own or m.kind is Kind.INPUT for m in f.terms)
         self.sum = f.constant - g.constant  # = sum of coefficient * step * (q - p)
@@ -191,7 +163,7 @@ def _least(dims: list[tuple[int, int, int, int]], done: int) -> Iterator[int]:
 
 
 def _position(c: Counter, fixed: dict[Node, int]) -> int | None:
-    if c.node not in fixed:
+    if c.node not in fixed or c.lo is None:
         return None
     return (fixed[c.node] - c.lo) // c.step
 

@@ -6,14 +6,14 @@ multiplications and divisions are spelled out in operators that a target has (`a
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from gemel.hwsynth import arithmetic
-from gemel.semantics import build, intervals, ops
+from gemel.hwsynth import arithmetic, peephole
+from gemel.hwsynth.forms import apart
+from gemel.hwsynth.nodes import Kind, Node, net_dtype, stand_in
+from gemel.semantics import build, ops
 from gemel.semantics.dtypes import BOOL, BoolType, DType, FloatType, IndexType, IntType, int_holding, width_of
-from gemel.semantics.errors import SynthesisError
 from gemel.semantics.ir import (
     Alloc,
     Apply,
@@ -36,70 +36,6 @@ from gemel.semantics.ir import (
 )
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body
-
-
-class Kind(enum.Enum):
-    """What a node is."""
-
-    CONST = "constant"
-    INPUT = "input"  # a register that doesn't change while the region runs
-    COUNTER = "counter"  # a loop variable
-    PHI = "carried value"
-    OP = "operator"
-    LOAD = "load"
-    STORE = "store"
-    CHECK = "check"
-    WRITE = "carried value's update"
-
-
-@dataclass(eq=False)
-class Node:
-    """A node; `cycle` and `at` (ns into the cycle at which its value is there) are set by the scheduler.
-
-    `kept` is the last cycle in which a counter or carried value still has this iteration's value.
-    """
-
-    kind: Kind
-    dtype: DType
-    args: tuple[Node, ...]
-    span: Span
-    op: ops.Op | None = None
-    value: int = 0
-    var: Var | None = None
-    buffer: Buffer | None = None
-    pred: Node | None = None
-    site: int = 0
-    port: int = 0
-    hint: str = ""
-    cycle: int = 0
-    at: float = 0.0
-    kept: int = 0
-
-    @property
-    def ready(self) -> int:
-        """The first cycle in which the value can be used."""
-        return self.cycle + 1 if self.kind is Kind.LOAD else self.cycle
-
-    def reads(self) -> tuple[Node, ...]:
-        """All nodes that this one needs."""
-        return self.args if self.pred is None or self.kind is Kind.LOAD else (*self.args, self.pred)
-
-
-def net_dtype(dtype: DType, span: Span) -> BoolType | IntType:
-    """The type of a net.
-
-    Raises SynthesisError for floats.
-    """
-    if isinstance(dtype, IndexType):
-        return IntType(64, True)
-    if isinstance(dtype, BoolType | IntType):
-        return dtype
-    raise SynthesisError(
-        f"{dtype} in hardware",
-        code="H01",
-        span=span,
-        mend="use integers or fixed point; floats in hardware come with a later version",
-    )
 
 
 @dataclass
@@ -136,16 +72,10 @@ class Graph:
         result = build.apply(op, *exprs, span=span, dtype=dtype)
         if isinstance(result, Const):
             return self.const(int(result.value), result.dtype, span)
-        decided = _decided(op, args)
-        if decided is not None:
-            return self.const(int(decided), BOOL, span)
-        special = arithmetic.SPECIAL.get(op)
-        if special is not None:
-            made = special(self, args, result.dtype, span)
-            if made is not None:
-                return made
-        if op is ops.CAST and args[0].dtype == result.dtype:
-            return args[0]
+        rule = arithmetic.SPECIAL.get(op) or peephole.RULES.get(op)
+        made = rule(self, args, result.dtype, span) if rule else None
+        if made is not None:
+            return made
         key = (op, args, result.dtype)
         return self._add(key, Node(Kind.OP, result.dtype, args, span, op=op))
 
@@ -204,6 +134,9 @@ class Graph:
     def load(self, e: Load, pred: Node | None) -> Node:
         """A memory read."""
         addr = self.address(e.buffer, e.indices, pred)
+        stored = self._forwarded(e.buffer, addr, pred)
+        if stored is not None:
+            return stored
         writes = sum(1 for n in self.accesses.get(e.buffer, []) if n.kind is Kind.STORE)
         key = (Kind.LOAD, e.buffer, addr, pred, writes)
         fresh = key not in self.known
@@ -214,6 +147,15 @@ class Graph:
         if fresh:
             self.accesses.setdefault(e.buffer, []).append(node)
         return node
+
+    def _forwarded(self, b: Buffer, addr: Node, pred: Node | None) -> Node | None:
+        """The value that an earlier store of the region leaves at an address, where it is known to have run."""
+        probe = Node(Kind.LOAD, BOOL, (addr,), addr.span)
+        for n in reversed(self.accesses.get(b, [])):
+            if n.kind is not Kind.STORE or apart(n, probe):
+                continue
+            return n.args[1] if n.args[0] is addr and implies(pred, n.pred) else None
+        return None
 
     # --------------------------------------------------------------------------------------------------- statements
 
@@ -283,25 +225,6 @@ _BY_PATTERN = (ops.BITS, ops.CONCAT, ops.BITCAST)
 """Ops that look at the bits of an operand, and so at its width."""
 
 
-def _decided(op: ops.Op, args: tuple[Node, ...]) -> bool | None:
-    """The result of a comparison that the operands' types alone decide."""
-    if op not in (ops.LT, ops.LE, ops.GT, ops.GE):
-        return None
-    less = op in (ops.LT, ops.GE)
-    a, b = map(_interval, args if less else args[::-1])  # a < b, or its negation
-    if a[1] < b[0]:
-        return op in (ops.LT, ops.GT)
-    return op in (ops.GE, ops.LE) if a[0] >= b[1] else None
-
-
-def _interval(n: Node) -> tuple[int, int]:
-    if n.kind is Kind.CONST:
-        return n.value, n.value
-    return intervals.of_type(n.dtype) or (0, 0)
-
-
-def stand_in(n: Node) -> Expr:
-    """An expression with a node's type, and its value where it is a literal: what type rules look at."""
-    if n.kind is Kind.CONST:
-        return Const(bool(n.value) if isinstance(n.dtype, BoolType) else n.value, n.dtype, n.span)
-    return Ref(Var("n", n.dtype, n.span), n.span)
+def implies(a: Node | None, b: Node | None) -> bool:
+    """Whether predicate `a` can be seen to imply `b`."""
+    return b is None or a is b or (a is not None and a.op is ops.LAND and any(implies(x, b) for x in a.args))

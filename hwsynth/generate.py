@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.dependence import Counter, memory_edges
-from gemel.hwsynth.dfg import Graph, Kind, Node, net_dtype
+from gemel.hwsynth.dfg import Graph
 from gemel.hwsynth.netlist import Register, Wire
+from gemel.hwsynth.nodes import Kind, Node, net_dtype
 from gemel.hwsynth.ports import Ports
 from gemel.hwsynth.regions import (
     Block,
@@ -246,7 +247,7 @@ class Generator:
             node = Node(Kind.COUNTER, dtype, (), s.span, var=net)
             g.nodes.append(node)
             g.env[s.var] = node
-            lo = values[0] if values else 0
+            lo = values[0] if values else None
             trips = len(values) if values else 1 << 40
             found.append(Counter(node, lo, int(s.step.value), trips, stride))  # type: ignore[union-attr]
             stride *= trips

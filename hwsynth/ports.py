@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gemel.hwsynth import logic as lg
-from gemel.hwsynth.dfg import net_dtype
 from gemel.hwsynth.netlist import Input, Memory, Output, ReadPort, WritePort
+from gemel.hwsynth.nodes import net_dtype
 from gemel.semantics.errors import SynthesisError
 from gemel.semantics.ir import Buffer, Const, Expr, Var
 

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gemel.hwsynth.dfg import Kind, Node, stand_in
 from gemel.hwsynth.modulo import ONCE, Recurrence, Rule, Task, Timing, Unit, schedule
+from gemel.hwsynth.nodes import Kind, Node, stand_in
 from gemel.hwsynth.targets import Target, delay
 from gemel.semantics.dtypes import width_of
 from gemel.semantics.errors import SynthesisError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gemel.hwsynth import logic as lg
-from gemel.hwsynth.dfg import Kind, Node
 from gemel.hwsynth.netlist import Wire
+from gemel.hwsynth.nodes import Kind, Node
 from gemel.hwsynth.ports import Ports
 from gemel.semantics import build
 from gemel.semantics.dtypes import BoolType

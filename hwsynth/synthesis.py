@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.dag import postorder, roots_of
-from gemel.hwsynth.dfg import net_dtype
 from gemel.hwsynth.generate import Generator
 from gemel.hwsynth.names import KEYWORDS
 from gemel.hwsynth.netcheck import check
 from gemel.hwsynth.netlist import Input, Module, Output, Register, Wire
+from gemel.hwsynth.nodes import net_dtype
 from gemel.hwsynth.pipeline import HARDWARE, SCHEDULE
 from gemel.hwsynth.ports import Ports, depth
 from gemel.hwsynth.regions import regions

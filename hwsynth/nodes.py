@@ -1,0 +1,88 @@
+"""The nodes of a dataflow graph."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from gemel.semantics import ops
+from gemel.semantics.dtypes import BoolType, DType, IndexType, IntType, width_of
+from gemel.semantics.errors import SynthesisError
+from gemel.semantics.ir import Buffer, Const, Expr, Ref, Var
+from gemel.semantics.span import Span
+
+
+class Kind(enum.Enum):
+    """What a node is."""
+
+    CONST = "constant"
+    INPUT = "input"  # a register that doesn't change while the region runs
+    COUNTER = "counter"  # a loop variable
+    PHI = "carried value"
+    OP = "operator"
+    LOAD = "load"
+    STORE = "store"
+    CHECK = "check"
+    WRITE = "carried value's update"
+
+
+@dataclass(eq=False)
+class Node:
+    """A node; `cycle` and `at` (ns into the cycle at which its value is there) are set by the scheduler.
+
+    `kept` is the last cycle in which a counter or carried value still has this iteration's value.
+    """
+
+    kind: Kind
+    dtype: DType
+    args: tuple[Node, ...]
+    span: Span
+    op: ops.Op | None = None
+    value: int = 0
+    var: Var | None = None
+    buffer: Buffer | None = None
+    pred: Node | None = None
+    site: int = 0
+    port: int = 0
+    hint: str = ""
+    cycle: int = 0
+    at: float = 0.0
+    kept: int = 0
+
+    @property
+    def ready(self) -> int:
+        """The first cycle in which the value can be used."""
+        return self.cycle + 1 if self.kind is Kind.LOAD else self.cycle
+
+    @property
+    def width(self) -> int:
+        """Bits of the value."""
+        return width_of(self.dtype)
+
+    def reads(self) -> tuple[Node, ...]:
+        """All nodes that this one needs."""
+        return self.args if self.pred is None or self.kind is Kind.LOAD else (*self.args, self.pred)
+
+
+def net_dtype(dtype: DType, span: Span) -> BoolType | IntType:
+    """The type of a net.
+
+    Raises SynthesisError for floats.
+    """
+    if isinstance(dtype, IndexType):
+        return IntType(64, True)
+    if isinstance(dtype, BoolType | IntType):
+        return dtype
+    raise SynthesisError(
+        f"{dtype} in hardware",
+        code="H01",
+        span=span,
+        mend="use integers or fixed point; floats in hardware come with a later version",
+    )
+
+
+def stand_in(n: Node) -> Expr:
+    """An expression with a node's type, and its value where it is a literal: what type rules look at."""
+    if n.kind is Kind.CONST:
+        return Const(bool(n.value) if isinstance(n.dtype, BoolType) else n.value, n.dtype, n.span)
+    return Ref(Var("n", n.dtype, n.span), n.span)
