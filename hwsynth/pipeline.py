@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gemel.semantics.passes.fuse import fuse
 from gemel.semantics.passes.guard import guard
 from gemel.semantics.passes.inline import inline
 from gemel.semantics.passes.lower_fixed import lower_fixed
@@ -17,6 +18,7 @@ SCHEDULE: tuple[Pass, ...] = (
     guard,  # while types are the user's: messages show the user's values
     lower_fixed,  # fixed point becomes integers
     simplify,  # folds what sizes made constant, so that nests show
+    fuse,  # fills and rescalings join the nests they belong to; before scalarize, which then sees all of an element
     scalarize,  # accumulators leave memory: no recurrence through a memory port
     perfect,  # after scalarize, whose loads and stores around loops move inwards here
 )

@@ -119,6 +119,14 @@ def all_exprs(body: Iterable[Stmt]) -> Iterator[Expr]:
             yield from subexprs(e)
 
 
+def accesses(s: Stmt) -> Iterator[tuple[Buffer, tuple[Expr, ...]]]:
+    """The places that a statement itself loads from, and the one it stores to; nested statements not."""
+    for e in exprs_of(s):
+        yield from ((x.buffer, x.indices) for x in subexprs(e) if isinstance(x, Load))
+    if isinstance(s, Store | Reduce):
+        yield s.buffer, s.indices
+
+
 def loaded(body: Iterable[Stmt]) -> set[Buffer]:
     """The buffers that a block loads from; a `Reduce` counts, a view passed to a call counts."""
     found: set[Buffer] = set()

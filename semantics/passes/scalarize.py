@@ -1,13 +1,12 @@
-"""Scalar replacement: an array element that a loop keeps using lives in a variable while the loop runs.
+"""Scalar replacement: an array element that statements in a row keep using lives in a variable while they run.
 
-In an innermost loop that runs at least once, a buffer whose accesses all have the same, unchanging indices is
-loaded before the loop and stored after it. And a local array of which each access has constant indices becomes a
-variable for each element.
+A buffer whose accesses in a block, loops in it included, all have the same, unchanging indices is loaded before the
+first and stored after the last of them. And a local array of which each access has constant indices becomes a variable
+for each element.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gemel.semantics.ir import (
@@ -30,8 +29,11 @@ from gemel.semantics.ir import (
 )
 from gemel.semantics.traverse import (
     Body,
+    accesses,
     exprs_of,
     kernel_body,
+    loaded,
+    map_blocks,
     map_body,
     statements,
     stored,
@@ -43,8 +45,8 @@ MAX_ELEMENTS = 1024
 
 def scalarize(kernel: Kernel) -> Kernel:
     """The kernel with loop-invariant elements and constantly indexed arrays in variables."""
-    body = map_body(kernel.body, stmt=lambda s: _loop(s) if isinstance(s, For) else s)
-    return replace(kernel, body=_split_arrays(replace(kernel, body=body)))
+    given = {p for p in kernel.params if isinstance(p, Buffer)}
+    return replace(kernel, body=_split_arrays(replace(kernel, body=_elements(kernel.body, given))))
 
 
 # ------------------------------------------------------------------------------------------------------ whole arrays
@@ -57,7 +59,7 @@ def _split_arrays(kernel: Kernel) -> Body:
         if isinstance(s, Alloc) and s.buffer.rank and s.buffer.data is None and _small(s.buffer)
     }
     for s in statements(kernel_body(kernel)):
-        for b, indices in _accesses(s):
+        for b, indices in accesses(s):
             if not all(isinstance(i, Const) for i in indices):
                 arrays.discard(b)
     if not arrays:
@@ -105,53 +107,82 @@ class _Splitter:
         return s
 
 
-# ------------------------------------------------------------------------------------------------------------- loops
+# ------------------------------------------------------------------------------------------------------ single elements
 
 
-def _loop(s: For) -> Stmt | Body:
-    if any(isinstance(x, For | While) for x in statements(s.body)) or s.until is not None or not _runs(s):
-        return s
-    before: list[Stmt] = []
-    after: list[Stmt] = []
-    for b in stored(s.body):
-        place = _place(b, s) if b.rank else None
-        if place is None:
-            continue
-        cell = Buffer(b.hint, b.dtype, (), s.span)
-        before += [Alloc(cell, s.span), Store(cell, (), Load(b, place, s.span), s.span)]
-        after.append(Store(b, place, Load(cell, (), s.span), s.span))
-        s = replace(s, body=_in_cell(s.body, b, cell))
-    return (*before, s, *after) if before else s
+def _elements(body: Body, given: set[Buffer]) -> Body:
+    """The block, and those in it, with elements that statements in a row keep using in variables."""
+    for b in sorted(stored(body), key=lambda b: b.hint):
+        if b.rank:
+            body = _with_cell(body, b, b in given)
+    return tuple(map_blocks(s, lambda inner: _elements(inner, given)) for s in body)
+
+
+def _with_cell(body: Body, b: Buffer, given: bool) -> Body:
+    """The block with the one element of `b` that it uses in a variable, if it is one and is certainly used."""
+    users = [n for n, s in enumerate(body) if any(buffer is b for x in statements((s,)) for buffer, _ in accesses(x))]
+    if not users:
+        return body
+    part = body[users[0] : users[-1] + 1]
+    place, fresh = _place(b, part), _stores_first(part[0], b)
+    if place is None or not (given or fresh or _loads_first(part[0], b)):
+        return body
+    span = part[0].span
+    cell = Buffer(b.hint, b.dtype, (), span)
+    before: Body = (Alloc(cell, span),) if fresh else (Alloc(cell, span), Store(cell, (), Load(b, place, span), span))
+    after = Store(b, place, Load(cell, (), span), span)
+    return (*body[: users[0]], *before, *_in_cell(part, b, cell), after, *body[users[-1] + 1 :])
+
+
+def _place(b: Buffer, part: Body) -> tuple[Expr, ...] | None:
+    """The one place of `b` that statements use, where its indices don't change and some use always happens."""
+    found = [indices for s in statements(part) for buffer, indices in accesses(s) if buffer is b]
+    first = found[0]
+    inside = {v for s in statements(part) for v in _bound(s)}
+    written = stored(part)
+    steady = not any(_changes(i, inside, written) for i in first)
+    often = len(found) > 1 or not any(s.buffer is b for s in part if isinstance(s, Store))
+    certain = any(_certain(s, b) for s in part)
+    return first if steady and often and certain and all(_equal(first, other) for other in found) else None
+
+
+def _bound(s: Stmt) -> tuple[Var, ...]:
+    return (s.var,) if isinstance(s, Let | For) else ()
+
+
+def _equal(a: tuple[Expr, ...], b: tuple[Expr, ...]) -> bool:
+    return all(map(_same, a, b))
+
+
+def _certain(s: Stmt, b: Buffer) -> bool:
+    """Whether a statement uses `b` each time that it runs."""
+    if isinstance(s, For):
+        return _runs(s) and s.until is None and any(_certain(x, b) for x in s.body)
+    return not isinstance(s, If | While) and any(buffer is b for buffer, _ in accesses(s))
+
+
+def _stores_first(s: Stmt, b: Buffer) -> bool:
+    return isinstance(s, Store) and s.buffer is b and not _loads(s, b)
+
+
+def _loads_first(s: Stmt, b: Buffer) -> bool:
+    """Whether the first use in a statement is a load that always happens: the element has a value then."""
+    if isinstance(s, For):
+        first = next((x for x in s.body if b in loaded((x,)) | stored((x,))), None)
+        return first is not None and _runs(s) and s.until is None and _loads_first(first, b)
+    return not isinstance(s, If | While) and _loads(s, b)
+
+
+def _loads(s: Stmt, b: Buffer) -> bool:
+    """Whether a statement itself loads from a buffer."""
+    read = any(isinstance(x, Load) and x.buffer is b for e in exprs_of(s) for x in subexprs(e))
+    return read or (isinstance(s, Reduce) and s.buffer is b)
 
 
 def _runs(s: For) -> bool:
     if not (isinstance(s.lo, Const) and isinstance(s.hi, Const) and isinstance(s.step, Const)):
         return False
     return bool(s.step.value) and len(range(int(s.lo.value), int(s.hi.value), int(s.step.value))) > 0
-
-
-def _accesses(s: Stmt) -> Iterator[tuple[Buffer, tuple[Expr, ...]]]:
-    for e in exprs_of(s):
-        yield from ((x.buffer, x.indices) for x in subexprs(e) if isinstance(x, Load))
-    if isinstance(s, Store | Reduce):
-        yield s.buffer, s.indices
-
-
-def _place(b: Buffer, loop: For) -> tuple[Expr, ...] | None:
-    """The one place of `b` that a loop accesses, where its indices don't change and some access always happens."""
-    found = [indices for s in statements(loop.body) for buffer, indices in _accesses(s) if buffer is b]
-    first = found[0]
-    inside = {loop.var, *(s.var for s in statements(loop.body) if isinstance(s, Let))}
-    written = stored(loop.body)
-    steady = all(not _changes(i, inside, written) for i in first)
-    always = any(buffer is b for s in loop.body if not isinstance(s, If) for buffer, _ in _certain(s))
-    same = all(all(map(_same, first, other)) for other in found)
-    return first if steady and always and same else None
-
-
-def _certain(s: Stmt) -> Iterator[tuple[Buffer, tuple[Expr, ...]]]:
-    if isinstance(s, Store | Reduce):
-        yield s.buffer, s.indices
 
 
 def _changes(e: Expr, inside: set[Var], written: set[Buffer]) -> bool:

@@ -37,12 +37,12 @@ def test_one_multiplication_a_cycle(size: int) -> None:
     run = design.simulate(*operands(size))
     np.testing.assert_array_equal(run.outputs, gemm(*operands(size)))
     assert run.cycles == design.cycles
-    assert run.cycles <= size**3 + size**2 + 5
+    assert run.cycles <= size**3 + 5
 
 
 def test_pipelines_have_the_least_interval() -> None:
     report = gemm.synth(M=8, N=8, K=8).report
-    assert [(r.name, r.trips, r.ii) for r in report.loops] == [("i, j", 64, 1), ("i, j, k", 512, 1)]
+    assert [(r.name, r.trips, r.ii) for r in report.loops] == [("i, j, k", 512, 1)]
 
 
 def test_a_recurrence_through_memory_is_named() -> None:
