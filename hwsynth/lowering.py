@@ -22,16 +22,19 @@ _MODULAR = (ops.CAST, ops.ADD, ops.SUB, ops.MUL, ops.NEG, ops.AND, ops.OR, ops.X
 
 
 def _sized_from_outside(e: Expr) -> bool:
-    """Whether a tool might compute a part of `e` at the width of the cast around it, where a wrap would be lost.
+    """Whether a tool might compute a part of `e` at the width of the cast around it.
 
-    Icarus does so, and Verilator warns as if.
+    Icarus does so, where a wrap would be lost, and Verilator warns as if.
     """
     if isinstance(e, Const):
         return not isinstance(e.dtype, BoolType) and int(e.value) < 0
-    return isinstance(e, Apply) and (e.op in _WRAPPING or any(map(_sized_from_outside, args_of(e))))
+    if not isinstance(e, Apply) or isinstance(e.dtype, BoolType):
+        return False
+    return e.op not in _SIZED or any(map(_sized_from_outside, args_of(e)))
 
 
-_WRAPPING = (ops.ADD, ops.SUB, ops.MUL, ops.SHL, ops.NEG, ops.INVERT)
+_SIZED = (ops.BITS, ops.CONCAT, ops.CAST, ops.BITCAST)
+"""Ops whose text has a width of its own."""
 
 
 def uint(width: int) -> IntType:
@@ -235,6 +238,9 @@ class Lowering:
 
     def compare(self, op: Op, a: Expr, b: Expr) -> Expr:
         """A comparison at the narrowest type that holds both; a literal takes the other side's type if it can."""
+        decided = _decided(op, a, b)
+        if decided is not None:
+            return const(decided, BOOL, a)
         common = _literal_type(a, b) or _literal_type(b, a) or _common(a, b)
         return self.make(op, self.to(a, common), self.to(b, common), dtype=BOOL)
 
@@ -247,6 +253,20 @@ class Lowering:
         if isinstance(cond, Const):
             return self.to(a if cond.value else b, dtype)
         return self.make(ops.SELECT, cond, self.to(a, dtype), self.to(b, dtype), dtype=dtype)
+
+
+def _decided(op: Op, a: Expr, b: Expr) -> bool | None:
+    """The result of an order comparison that the operands' ranges alone decide."""
+    if op not in (ops.LT, ops.LE, ops.GT, ops.GE):
+        return None
+    low, high = map(_range, (a, b) if op in (ops.LT, ops.GE) else (b, a))  # low < high, or its negation
+    if low[1] < high[0]:
+        return op in (ops.LT, ops.GT)
+    return op in (ops.GE, ops.LE) if low[0] >= high[1] else None
+
+
+def _range(e: Expr) -> tuple[int, int]:
+    return (int(e.value), int(e.value)) if isinstance(e, Const) else (shape(e).lo, shape(e).hi)
 
 
 def _common(a: Expr, b: Expr) -> NetType:
