@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gemel.semantics.passes.demand import demand
 from gemel.semantics.passes.fuse import fuse
 from gemel.semantics.passes.guard import guard
 from gemel.semantics.passes.inline import inline
@@ -27,5 +28,6 @@ SCHEDULE: tuple[Pass, ...] = (
 HARDWARE: tuple[Pass, ...] = (
     narrow,  # widths from ranges, while loops still show their bounds
     simplify,  # what narrowing made trivial
-    promote,  # last: synthesis wants values, not variables
+    promote,  # synthesis wants values, not variables
+    demand,  # last: bits that no value needs any more, now that it shows where each one goes
 )
