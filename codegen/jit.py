@@ -14,7 +14,7 @@ import llvmlite.binding as llvm
 from gemel.codegen import widediv
 from gemel.semantics.errors import CompileError
 
-LARGE = 20_000
+LARGE = 10_000
 """Lines of a module from which on the costly passes are left out, so that compile time stays near linear."""
 
 WIDE = re.compile(r"\bi(?:6[5-9]|[7-9]\d|\d{3,})\b")

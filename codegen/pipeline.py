@@ -5,6 +5,7 @@ from __future__ import annotations
 from gemel.semantics.passes.guard import guard
 from gemel.semantics.passes.inline import inline
 from gemel.semantics.passes.interchange import interchange
+from gemel.semantics.passes.lowbits import LowBits
 from gemel.semantics.passes.lower_fixed import lower_fixed
 from gemel.semantics.passes.promote import promote
 from gemel.semantics.passes.simplify import simplify
@@ -16,5 +17,6 @@ CPU: tuple[Pass, ...] = (
     lower_fixed,  # fixed point becomes integers
     simplify,  # folds what sizes made constant, so that nests are perfect
     interchange,  # unit stride innermost; needs to see whole nests, so before scalars leave memory
-    promote,  # last: LLVM wants values, not variables
+    promote,  # LLVM wants values, not variables
+    LowBits(held=True),  # after promote, which shows what a variable's value is used for: no 65 bits where 64 do
 )

@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gemel.semantics import ops
-from gemel.semantics.ir import Apply, Expr, For, Kernel, Load, LoopKind, Reduce, Ref, Stmt, Var
-from gemel.semantics.traverse import Body, map_body, subexprs
+from gemel.semantics.ir import Apply, Expr, For, Kernel, Load, LoopKind, Reduce, Ref, Stmt, Store, Var
+from gemel.semantics.traverse import Body, Copier, map_body, subexprs
 
 
 def interchange(kernel: Kernel) -> Kernel:
     """The kernel with nests in the order that the memory likes best."""
-    return replace(kernel, body=map_body(kernel.body, stmt=_reordered))
+    return replace(kernel, body=map_body(kernel.body, stmt=_changed))
 
 
 def _nest(s: For) -> tuple[list[For], Reduce] | None:
@@ -29,8 +29,59 @@ def _nest(s: For) -> tuple[list[For], Reduce] | None:
     return loops, last[0]
 
 
-def _reordered(s: Stmt) -> Stmt:
-    found = _nest(s) if isinstance(s, For) else None
+def _changed(s: Stmt) -> Stmt | Body:
+    if not isinstance(s, For):
+        return s
+    apart = _apart(s)
+    if apart is None:
+        return _reordered(s)
+    first, rest = apart
+    new = _reordered(rest)
+    return s if new is rest else (first, new)
+
+
+def _apart(s: For) -> tuple[For, For] | None:
+    """A nest with a store and then loops as two nests: each element is stored to before it is accumulated into."""
+    loops = [s]
+    while len(loops[-1].body) == 1 and isinstance(loops[-1].body[0], For):
+        loops.append(loops[-1].body[0])
+    if len(loops[-1].body) != 2:
+        return None
+    store, inner = loops[-1].body
+    if not isinstance(store, Store) or not isinstance(inner, For):
+        return None
+    found = _nest(inner)
+    if found is None or not _same_element(store, found[1], loops):
+        return None
+    first, rest = _wrapped(loops, store), _wrapped(loops, inner)
+    copy = Copier().stmt(first)
+    return (copy, rest) if isinstance(copy, For) else None
+
+
+def _same_element(store: Store, reduce: Reduce, loops: list[For]) -> bool:
+    """Whether both go to the element that the loops' variables name, each iteration its own; the store reads none."""
+    own = [i.var for i in store.indices if isinstance(i, Ref)]
+    other = [i.var for i in reduce.indices if isinstance(i, Ref)]
+    place = len(own) == len(store.indices) and own == other and len(reduce.indices) == len(own)
+    read = any(isinstance(e, Load) and e.buffer is store.buffer for e in subexprs(store.value))
+    return place and reduce.buffer is store.buffer and sorted(map(id, own)) == _ids(loops) and not read
+
+
+def _ids(loops: list[For]) -> list[int]:
+    return sorted(id(loop.var) for loop in loops)
+
+
+def _wrapped(loops: list[For], inner: Stmt) -> For:
+    """The loops around a statement."""
+    for loop in reversed(loops):
+        inner = replace(loop, body=(inner,))
+    if not isinstance(inner, For):
+        raise TypeError("no loops")
+    return inner
+
+
+def _reordered(s: For) -> For:
+    found = _nest(s)
     if found is None or len(found[0]) < 2:
         return s
     loops, reduce = found
@@ -41,11 +92,7 @@ def _reordered(s: Stmt) -> Stmt:
     best = max((loop for loop in loops if loop.var in outer), key=lambda loop: _score(loop.var, accesses), default=None)
     if best is None or _score(best.var, accesses) <= _score(loops[-1].var, accesses):
         return s
-    order = [loop for loop in loops if loop is not best] + [best]
-    body: Body = (reduce,)
-    for loop in reversed(order):
-        body = (replace(loop, body=body),)
-    return body[0]
+    return _wrapped([*(loop for loop in loops if loop is not best), best], reduce)
 
 
 def _permutable(loops: list[For], reduce: Reduce) -> bool:
