@@ -8,6 +8,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -38,10 +39,14 @@ def alternate(runs: Mapping[str, Callable[[], object]], rounds: int = 15, repeat
 def process_seconds(code: str, rounds: int = 11) -> float:
     """The median wall seconds of a fresh Python process that runs `code`."""
     times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-        times.append(time.perf_counter() - start)
+    with tempfile.TemporaryDirectory() as cache:
+        env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        env["PYTHONPYCACHEPREFIX"] = cache  # bytecode is kept, as it is for an installed package
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=env)
+        for _ in range(rounds):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=env)
+            times.append(time.perf_counter() - start)
     return statistics.median(times)
 
 
