@@ -1,0 +1,1 @@
+"""MachSuite in Gemel, written from the suite's definitions; `suite` lists the kernels."""

@@ -1,0 +1,1 @@
+"""npbench in Gemel, written from the suite's definitions; `suite` lists the kernels."""

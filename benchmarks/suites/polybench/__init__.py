@@ -1,0 +1,1 @@
+"""PolyBench/C 4.2.1 in Gemel, written from the suite's definitions; `suite` lists the kernels."""
