@@ -29,7 +29,7 @@ from gemel.codegen.places import alignment, element_bytes, known_shape
 from gemel.semantics.dtypes import BF16, F64, BoolType, FloatType, IntType, storage_bits
 from gemel.semantics.ir import Buffer, Kernel, Var
 from gemel.semantics.storage import numpy_dtype, odd_width
-from gemel.semantics.traverse import kernel_body, stored
+from gemel.semantics.traverse import stored
 
 Function = Callable[..., Any]
 Maker = tuple[Function, tuple[int, ...], Any]
@@ -212,7 +212,7 @@ class _Writer:
     def array(self, given: str, p: Buffer) -> str:
         out = self.out
         self.need(out.value(f"icmp eq ptr {self.word(given, TYPE, 'ptr')}, {_object(np.ndarray)}"))
-        changed = p in stored(kernel_body(self.plan.kernel))
+        changed = p in stored(self.plan.kernel.body)
         flags = CONTIGUOUS | ALIGNED | (WRITEABLE if changed else 0)
         present = out.value(f"and i32 {self.word(given, FLAGS, 'i32')}, {flags}")
         tests = [

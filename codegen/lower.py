@@ -41,7 +41,7 @@ from gemel.semantics.ir import (
     Var,
     While,
 )
-from gemel.semantics.traverse import Body, kernel_body, stored, subexprs
+from gemel.semantics.traverse import Body, stored, subexprs
 
 AHEAD = 16
 """How many ops the operand of a choice may have to be computed whether it is chosen or not."""
@@ -363,7 +363,7 @@ def lower(kernel: Kernel, half: bool = True) -> Lowered:
     out = Emitter(half=half)
     low = Lowering(out, Places(out))
     params = _parameters(low, kernel)
-    body = kernel_body(kernel)
+    body = kernel.body
     filled = tuple(low.coverage.covers(body, b) for b in kernel.results)
     low.start("work")
     low.body(body)
@@ -373,7 +373,7 @@ def lower(kernel: Kernel, half: bool = True) -> Lowered:
 
 
 def _parameters(low: Lowering, kernel: Kernel) -> list[str]:
-    changed = stored(kernel_body(kernel))
+    changed = stored(kernel.body)
     names = []
     for p in (*kernel.params, *kernel.results):
         name = f"%{low.out.name(_plain(p.hint))}"

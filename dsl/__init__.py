@@ -22,6 +22,7 @@ from gemel.functions import (
     floor,
     fma,
     full,
+    invariant,
     maximum,
     minimum,
     ones,
@@ -65,7 +66,7 @@ __all__ = [
     "Design", "Fixed", "Int", "Kernel", "UFixed", "UInt", "__version__",
     "abs", "argmax", "argmin", "array", "assume", "bf16", "bitcast", "bits", "bool_", "cast", "ceil", "concat", "dims",
     "empty", "ensures", "errors", "f16", "f32", "f64", "floor", "fma", "full", "grid", "i8", "i16", "i32", "i64",
-    "index", "kernel", "max", "maximum", "min", "minimum", "ones", "parse", "prod", "requires", "round", "saturate",
+    "index", "invariant", "kernel", "max", "maximum", "min", "minimum", "ones", "parse", "prod", "requires", "round", "saturate",
     "sqrt", "static", "sum", "trunc", "u8", "u16", "u32", "u64", "unroll", "where", "zeros",
 ]  # fmt: skip
 

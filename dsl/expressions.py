@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from gemel import arith, tensors
+from gemel import arith, quantified, tensors
 from gemel.calls import Staged, call
+from gemel.quantified import QUANTIFIERS
 from gemel.scope import Cell, Frame
 from gemel.semantics import build, ir, ops
 from gemel.semantics.dtypes import BOOL
@@ -418,13 +419,18 @@ def _lambda(node: ast.Lambda, frame: Frame) -> Any:
 
 def _call(node: ast.Call, frame: Frame) -> Any:
     fn = evaluate(node.func, frame)
+    span = frame.span(node)
+    if fn in QUANTIFIERS and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
+        return quantified.evaluated(fn, node.args[0], frame, span)
+    if getattr(fn, "states", False) and node.args:
+        return call(fn, [quantified.quantified(node.args[0], frame)], {}, span)
     args = [*_arguments(node.args, frame)]
     kwargs: dict[str, Any] = {}
     for kw in node.keywords:
         value = evaluate(kw.value, frame)
         kwargs.update(value if kw.arg is None else {kw.arg: value})
-    tracer().span = frame.span(node)
-    return call(fn, args, kwargs, frame.span(node))
+    tracer().span = span
+    return call(fn, args, kwargs, span)
 
 
 def _arguments(nodes: list[ast.expr], frame: Frame) -> Iterator[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gemel import arith, tensors
+from gemel.quantified import ForAll
 from gemel.semantics import build, ir, ops
 from gemel.semantics.convert import from_bits, from_python, to_bits
 from gemel.semantics.convert import saturate as saturate_value
@@ -261,20 +262,39 @@ def _arg(x: Any, better: Op, plain: Callable[..., Any]) -> Any:
 # ----------------------------------------------------------------------------------------------------------- contracts
 
 
-def _condition(cond: Any) -> ir.Expr:
-    return truth(cond, here()) if isinstance(cond, Value) else build.boolean(bool(cond), here())
+def each(cond: Any, state: Callable[[ir.Expr], None]) -> None:
+    """States a condition, or each that `all(... for ...)` ranges over, as loops of statements."""
+    if isinstance(cond, ForAll):
+        cond.run(lambda inner: each(inner, state))
+    elif isinstance(cond, Value):
+        state(truth(cond, here()))
+    else:
+        state(build.boolean(bool(cond), here()))
 
 
 def requires(cond: Any) -> None:
-    """States what callers must ensure; checked on entry."""
-    tracer().emit(ir.Assert(ir.Check.ASSERT, _condition(cond), "a `requires` of the kernel doesn't hold", (), here()))
+    """States what callers must ensure; checked on entry, and taken as given by `verify`."""
+    _state(ir.Check.REQUIRES, cond, "a `requires` of the kernel doesn't hold")
 
 
 def ensures(cond: Any) -> None:
     """States what holds where it stands, usually just before `return`; checked there."""
-    tracer().emit(ir.Assert(ir.Check.ASSERT, _condition(cond), "an `ensures` of the kernel doesn't hold", (), here()))
+    _state(ir.Check.ENSURES, cond, "an `ensures` of the kernel doesn't hold")
+
+
+def invariant(cond: Any) -> None:
+    """States, at the top of a loop's body, what holds before each iteration and after the last; checked there."""
+    _state(ir.Check.INVARIANT, cond, "a loop invariant doesn't hold")
+
+
+def _state(check: ir.Check, cond: Any, message: str) -> None:
+    each(cond, lambda c: tracer().emit(ir.Assert(check, c, message, (), here())))
 
 
 def assume(cond: Any) -> None:
     """States what may be taken as true without a check."""
-    tracer().emit(ir.Assume(_condition(cond), here()))
+    each(cond, lambda c: tracer().emit(ir.Assume(c, here())))
+
+
+for _contract in (requires, ensures, invariant, assume):
+    _contract.states = True  # type: ignore[attr-defined]  # takes all(... for ...) unevaluated

@@ -19,6 +19,8 @@ from gemel import arith, tensors
 from gemel.branches import merge_branches
 from gemel.calls import DTYPES, Staged
 from gemel.expressions import binary, evaluate, evaluate_key, settle, subscript, unpack
+from gemel.functions import each
+from gemel.quantified import ForAll, quantified
 from gemel.returns import finish_returns, record_return
 from gemel.scope import Cell, Flag, Frame, Returns, jumps, new_flag
 from gemel.semantics import build, ir, ops
@@ -429,10 +431,12 @@ def _expression(s: ast.Expr, frame: Frame) -> None:
 
 
 def _assert(s: ast.Assert, frame: Frame) -> None:
-    test = evaluate(s.test, frame)
+    test = quantified(s.test, frame)
     message = "" if s.msg is None else str(evaluate(s.msg, frame))
     span = frame.span(s.test)
-    if isinstance(test, Value):
+    if isinstance(test, ForAll):
+        each(test, lambda c: tracer().emit(ir.Assert(ir.Check.ASSERT, c, message or "assertion failed", (), span)))
+    elif isinstance(test, Value):
         tracer().emit(ir.Assert(ir.Check.ASSERT, truth(test, span), message or "assertion failed", (), span))
     elif isinstance(test, Tensor):
         raise TraceError("a tensor as a condition", code="P06", span=span, mend="assert in a loop over its elements")

@@ -155,7 +155,7 @@ def as_index(x: object, span: Span) -> Expr:
         raise TypeCheckError(
             f"{e.dtype} as an index or bound", code="T01", span=span, mend="cast it to an integer: gm.cast(x, i32)"
         )
-    return build.convert(e, INDEX, span)
+    return build.narrow(e, INDEX, span)
 
 
 def for_store(x: object, dtype: DType, span: Span, what: str) -> Expr:
@@ -177,7 +177,7 @@ def for_store(x: object, dtype: DType, span: Span, what: str) -> Expr:
             span=span,
             mend="compare it: x != 0" if isinstance(dtype, BoolType) else f"cast it: gm.cast(x, {_spelled(dtype)})",
         )
-    return build.convert(e, dtype, span)
+    return build.narrow(e, dtype, span)
 
 
 def _int_enough(source: DType, target: DType) -> bool:

@@ -122,12 +122,10 @@ class Reader:
         dims = tuple(self.var(t, INDEX) for d in _all(rest, "dims") for t in d.children)
         params = tuple(self.parameter(p) for p in _all(rest, "declared"))
         results = tuple(self.buffer(p) for r in _all(rest, "results") for p in r.children)
-        requires = tuple(self.assertion(c.children[0]) for c in _all(rest, "contract"))
-        skip = ("dims", "declared", "results", "strict", "contract", "contract_end")
+        skip = ("dims", "declared", "results", "strict")
         body = tuple(self.statement(s) for s in rest if isinstance(s, Tree) and s.data not in skip)
-        ensures = tuple(self.assertion(c.children[0]) for c in _all(rest, "contract_end"))
         strict = bool(_all(rest, "strict"))
-        made = Kernel(str(name), dims, params, results, body, self.span(node), requires, ensures, strict)
+        made = Kernel(str(name), dims, params, results, body, self.span(node), strict)
         if str(name) in self.kernels:
             raise self.fail(f"the kernel {name} is defined twice", name)
         self.kernels[str(name)] = made

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from gemel.semantics import ops
 from gemel.semantics.convert import Value, cast
-from gemel.semantics.dtypes import BOOL, F64, INDEX, DType, FixedType, FloatType, int_holding, width_of
+from gemel.semantics.dtypes import BOOL, F64, INDEX, DType, FixedType, FloatType, int_holding, is_integer, width_of
 from gemel.semantics.errors import TypeCheckError
 from gemel.semantics.ir import Apply, Const, Expr, Load, Ref
 from gemel.semantics.ops import Op
 from gemel.semantics.span import BUILTIN, Span
-from gemel.semantics.typerules import Operand, RuleError
+from gemel.semantics.typerules import Operand, RuleError, holds
 
 
 def operand(e: Expr) -> Operand:
@@ -44,6 +44,12 @@ def apply(op: Op, *args: Expr, span: Span, dtype: DType | None = None) -> Expr:
 def convert(e: Expr, dtype: DType, span: Span | None = None) -> Expr:
     """`e` at type `dtype`: itself where it has that type, else a cast."""
     return e if e.dtype == dtype else apply(ops.CAST, e, span=span or e.span, dtype=dtype)
+
+
+def narrow(e: Expr, dtype: DType, span: Span | None = None) -> Expr:
+    """`e` as a store to a `dtype` converts it: where an integer may not fit, the verifier asks whether it does."""
+    loses = is_integer(e.dtype) and is_integer(dtype) and not holds(dtype, e.dtype)
+    return apply(ops.NARROW, e, span=span or e.span, dtype=dtype) if loses else convert(e, dtype, span)
 
 
 def saturate(e: Expr, dtype: DType, span: Span) -> Expr:

@@ -41,7 +41,7 @@ def check(kernel: Kernel, promoted: bool = False) -> None:
     for b in (*kernel.params, *kernel.results):
         if isinstance(b, Buffer):
             c.shape(b)
-    c.body((*kernel.requires, *kernel.body, *kernel.ensures))
+    c.body(kernel.body)
     if promoted:
         for s in statements(kernel.body):
             if isinstance(s, Alloc) and not s.buffer.rank and s.buffer.data is None:

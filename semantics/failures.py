@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gemel.semantics.convert import Value
+from gemel.semantics.dtypes import DType
 from gemel.semantics.errors import BoundsError, CheckError, DivisionError, GemelError
 from gemel.semantics.ir import Assert, Check
 from gemel.semantics.span import Span
@@ -16,6 +17,11 @@ _KINDS: dict[Check, type[GemelError]] = {
     Check.ASSERT: CheckError,
     Check.INITIALISED: BoundsError,
     Check.STEP: CheckError,
+    Check.REQUIRES: CheckError,
+    Check.ENSURES: CheckError,
+    Check.INVARIANT: CheckError,
+    Check.NARROWS: CheckError,
+    Check.CONFLICT: CheckError,
 }
 
 _MENDS: dict[Check, str] = {
@@ -25,18 +31,29 @@ _MENDS: dict[Check, str] = {
     Check.ASSERT: "",
     Check.INITIALISED: "store to the element first, or make the tensor with gm.zeros",
     Check.STEP: "give range() a step other than 0",
+    Check.REQUIRES: "call the kernel with arguments that fulfil what it requires",
+    Check.ENSURES: "",
+    Check.INVARIANT: "",
+    Check.NARROWS: "use a wider type, or say that it wraps: gm.cast(x, t)",
+    Check.CONFLICT: "let each iteration write to places of its own",
 }
 
 OUT_OF_RANGE = "index {0} is out of range for axis {axis} of {name}, which has size {1}"
 DIVIDED_BY_ZERO = "division by zero"
 NEGATIVE_SHIFT = "shift by a negative amount: {0}"
 ZERO_STEP = "the step of a loop is 0"
+LOST = "{0} doesn't fit {type}"
 UNSET = "element {0} of {name} is read before anything was stored to it"
 
 
 def out_of_range(name: str, axis: int) -> str:
     """The message of a bounds check, with the index and the size left open."""
     return OUT_OF_RANGE.replace("{axis}", str(axis)).replace("{name}", name)
+
+
+def lost(dtype: DType) -> str:
+    """The message of a narrowing that loses the value, which is left open."""
+    return LOST.replace("{type}", str(dtype))
 
 
 def raised(check: Check, message: str, span: Span) -> GemelError:

@@ -346,7 +346,7 @@ class Interpreter:
         args = [(p, self._argument(p, a)) for p, a in zip(callee.params, s.args, strict=True)]
         results = list(zip(callee.results, s.results, strict=True))
         if callee not in self.kernels:
-            self.kernels[callee] = self.body((*callee.requires, *callee.body, *callee.ensures))
+            self.kernels[callee] = self.body(callee.body)
         body = self.kernels[callee]
 
         def run(env: Env) -> None:
@@ -396,7 +396,7 @@ def interpret(kernel: Kernel, args: Sequence[object], *, fuel: int | None = None
     env = environment(kernel, bound)
     try:
         run = Interpreter(fuel)
-        run.body((*kernel.requires, *kernel.body, *kernel.ensures))(env)
+        run.body(kernel.body)(env)
     finally:
         for b, array in bound.arrays.items():
             if array.flags.writeable:

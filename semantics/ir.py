@@ -136,6 +136,11 @@ class Check(enum.Enum):
     ASSERT = "R04"
     INITIALISED = "R05"
     STEP = "R06"
+    REQUIRES = "R09"
+    ENSURES = "R10"
+    INVARIANT = "R11"
+    NARROWS = "R12"
+    CONFLICT = "R13"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -280,8 +285,10 @@ class Kernel:
     """A function on tensors and scalars.
 
     `params` are buffers (mutated in place where the body stores to them) and scalar variables; `results` are new
-    buffers, visible in the body without an `Alloc`. `requires` hold on entry, `ensures` on return. With `strict` no
-    rewrite may change a float's rounding.
+    buffers, visible in the body without an `Alloc`. What callers must ensure is an `Assert` with `Check.REQUIRES`, or a
+    loop of such, at the top of the body; the verifier takes it as given. With `strict` no rewrite may change a float's
+    rounding. In a `guarded` kernel each access, division and shift that may fail stands
+    behind an `Assert`: the rest needs no check. Text doesn't carry this flag, so what is parsed is guarded anew.
     """
 
     name: str
@@ -290,9 +297,8 @@ class Kernel:
     results: tuple[Buffer, ...]
     body: tuple[Stmt, ...]
     span: Span
-    requires: tuple[Assert, ...] = ()
-    ensures: tuple[Assert, ...] = ()
     strict: bool = False
+    guarded: bool = False
 
     def __str__(self) -> str:
         from gemel.semantics.text import print_kernel

@@ -242,8 +242,15 @@ LNOT = Op("lnot", 1, rule.logical, lambda t, ts, v: not v[0])
 SELECT = Op("select", 3, rule.select, _select, lazy=True)
 
 CAST = Op("cast", 1, None, _cast)
+NARROW = Op("narrow", 1, None, _cast)
 SATURATE = Op("saturate", 1, None, _saturate)
 BITCAST = Op("bitcast", 1, None, _bitcast)
+
+NARROWING = (CAST, NARROW)
+"""Conversions that wrap: `cast` on purpose, `narrow` where a store's type asks for it; losing the value is a mistake.
+
+`guard` turns every `narrow` into a `cast`, so back ends never see one.
+"""
 
 TABLE: dict[str, Op] = {row.name: row for row in list(globals().values()) if isinstance(row, Op)}
 """Every op by name."""

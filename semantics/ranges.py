@@ -78,7 +78,7 @@ class Ranges:
         self.params = {*kernel.params, *kernel.results}
         for d in kernel.dims:
             self.vars[d] = (0, MAX_SIZE)
-        self._settle_buffers((*kernel.requires, *kernel.body, *kernel.ensures))
+        self._settle_buffers(kernel.body)
 
     # ----------------------------------------------------------------------------------------------------- questions
 
@@ -119,7 +119,7 @@ class Ranges:
         if any(isinstance(a.dtype, FloatType | FixedType) for a in e.args) or isinstance(e.dtype, FixedType):
             return own
         args = [self.of(a) for a in e.args]
-        if e.op in (ops.CAST, ops.SATURATE):
+        if e.op in (*ops.NARROWING, ops.SATURATE):
             return _converted(e, args[0], own)
         rule = intervals.RULES.get(e.op)
         if rule is None:
@@ -154,7 +154,7 @@ class Ranges:
                 return None
 
     def _linear_apply(self, e: Apply) -> Linear | None:
-        if e.op is ops.CAST and is_integer(e.dtype) and is_integer(e.args[0].dtype):
+        if e.op in ops.NARROWING and is_integer(e.dtype) and is_integer(e.args[0].dtype):
             return self.linear(e.args[0]) if _keeps(e, self) else None
         if e.op not in (ops.ADD, ops.SUB, ops.MUL, ops.NEG) or not is_integer(e.dtype):
             return None
@@ -392,7 +392,7 @@ def _atom(e: Expr) -> Atom | None:
         return e.var
     if isinstance(e, Load) and not e.indices:
         return e.buffer
-    if isinstance(e, Apply) and e.op is ops.CAST and is_integer(e.dtype) and is_integer(e.args[0].dtype):
+    if isinstance(e, Apply) and e.op in ops.NARROWING and is_integer(e.dtype) and is_integer(e.args[0].dtype):
         inner, outer = intervals.of_type(e.args[0].dtype), intervals.of_type(e.dtype)
         if inner and outer and outer[0] <= inner[0] and inner[1] <= outer[1]:
             return _atom(e.args[0])

@@ -41,8 +41,6 @@ KEYWORDS = frozenset(
     [
         "kernel",
         "strict",
-        "requires",
-        "ensures",
         "alloc",
         "table",
         "let",
@@ -64,6 +62,7 @@ KEYWORDS = frozenset(
         "nan",
         "inf",
         "cast",
+        "narrow",
         "saturate",
         "bitcast",
         "serial",
@@ -157,11 +156,7 @@ class _Printer:
         results = f" -> ({', '.join(map(self.declared, k.results))})" if k.results else ""
         self.line(f"kernel {self.kernels[k]}{dims}({params}){results}{' strict' if k.strict else ''} {{")
         self.level += 1
-        for a in k.requires:
-            self.line("requires " + self.asserted(a))
         self.body(k.body)
-        for a in k.ensures:
-            self.line("ensures " + self.asserted(a))
         self.level -= 1
         self.line("}")
         return "\n".join(self.lines)

@@ -22,7 +22,6 @@ from gemel.semantics.ir import (
     Expr,
     For,
     If,
-    Kernel,
     Let,
     Load,
     Merge,
@@ -154,11 +153,6 @@ def stored(body: Iterable[Stmt]) -> set[Buffer]:
             case _:
                 pass
     return found
-
-
-def kernel_body(k: Kernel) -> Body:
-    """requires, body and ensures as one block, in the order in which they run."""
-    return (*k.requires, *k.body, *k.ensures)
 
 
 # ----------------------------------------------------------------------------------------------------------- rewriting

@@ -86,6 +86,8 @@ def close(got: list[np.ndarray], wanted: list[np.ndarray], rtol: float) -> str:
 def identical(got: list[np.ndarray], wanted: list[np.ndarray]) -> bool:
     """Whether two engines left the same bits (NaNs are equal)."""
     return all(
-        g.dtype == w.dtype and g.shape == w.shape and (g.tobytes() == w.tobytes() or np.array_equal(g, w, equal_nan=True))
+        g.dtype == w.dtype
+        and g.shape == w.shape
+        and (g.tobytes() == w.tobytes() or np.array_equal(g, w, equal_nan=True))
         for g, w in zip(got, wanted, strict=True)
     )

@@ -3,13 +3,18 @@
 Covered are indices of loads and stores, divisors, shift amounts and loop steps. What an operand of `and`, `or` or a
 choice needs is asserted under the condition on which it is evaluated. Afterwards back ends may load and divide
 without a care: the place isn't reached, or the result isn't used.
+
+The verifier asks for the same walk with every site on record, what ranges prove included, and with an `Assert` for
+each narrowing that may lose its value.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 
-from gemel.semantics import build, failures, ops
+from gemel.semantics import build, failures, intervals, ops
+from gemel.semantics.dtypes import DType, IntType
 from gemel.semantics.ir import (
     Apply,
     Assert,
@@ -31,21 +36,46 @@ from gemel.semantics.ir import (
 )
 from gemel.semantics.ranges import Ranges
 from gemel.semantics.span import Span
-from gemel.semantics.traverse import Body, kernel_body, map_own_exprs, subexprs
+from gemel.semantics.traverse import Body, map_body, map_own_exprs, subexprs
 
 _DIVIDES = (ops.FLOORDIV, ops.MOD)
 _SHIFTS = (ops.SHL, ops.SHR)
 
 
+@dataclass(frozen=True, eq=False)
+class Site:
+    """A place that could fail: proved by ranges, or checked by `assertion`."""
+
+    check: Check
+    span: Span
+    text: str
+    assertion: Assert | None
+
+
 def guard(kernel: Kernel) -> Kernel:
-    """The kernel with asserts before what may fail; proved places get none. Contracts become part of the body."""
-    body = _Guard(Ranges(kernel)).body(kernel_body(kernel))
-    return replace(kernel, body=body, requires=(), ensures=())
+    """The kernel with asserts before what may fail; proved places get none. Narrowings become casts."""
+    return kernel if kernel.guarded else replace(kernel, body=_Guard(Ranges(kernel)).body(kernel.body), guarded=True)
+
+
+def with_sites(kernel: Kernel) -> tuple[Kernel, list[Site]]:
+    """The guarded kernel, with asserts for narrowings too, and each place that could fail, in program order."""
+    sites: list[Site] = []
+    return replace(kernel, body=_Guard(Ranges(kernel), sites).body(kernel.body), guarded=True), sites
+
+
+def without_narrowings(kernel: Kernel, proved: Container[Assert]) -> Kernel:
+    """The kernel without the asserts for narrowings and without those that are `proved`."""
+
+    def keep(s: Stmt) -> Stmt | Body:
+        return () if isinstance(s, Assert) and (s.check is Check.NARROWS or s in proved) else s
+
+    return replace(kernel, body=map_body(kernel.body, stmt=keep))
 
 
 @dataclass
 class _Guard:
     ranges: Ranges
+    sites: list[Site] | None = None
     out: list[Stmt] = field(default_factory=list)
 
     def body(self, body: Body) -> Body:
@@ -70,14 +100,23 @@ class _Guard:
             case Store() | Reduce():
                 indices = tuple(map(self._checked, s.indices))
                 value = self._checked(s.value)
-                self._emit(replace(s, indices=self._in_range(s.buffer, indices, (), s.span), value=value))
+                indices = self._in_range(s.buffer, indices, (), s.span)
+                if isinstance(s, Reduce):
+                    self._sum_fits(s, indices, value)
+                self._emit(replace(s, indices=indices, value=value))
+            case Assert():
+                made = map_own_exprs(s, self._checked)
+                self._record(s.check, s.span, s.message, made if isinstance(made, Assert) else s)
+                self._emit(made)
             case _:
                 self._emit(map_own_exprs(s, self._checked))
 
     def _for(self, s: For) -> None:
         lo, hi, step = (self._checked(e) for e in (s.lo, s.hi, s.step))
         low, high = self.ranges.of(step)
-        if low <= 0 <= high:
+        if not low <= 0 <= high:
+            self._record(Check.STEP, s.span, failures.ZERO_STEP, None)
+        else:
             step = self._named(step, "step")
             self._assert(Check.STEP, build.apply(ops.NE, step, build.index(0), span=step.span), (), (), s.span, "")
         loop = replace(s, lo=lo, hi=hi, step=step)
@@ -133,6 +172,8 @@ class _Guard:
                 return self._check_lazy(e, path)
             case Apply():
                 args = tuple(self._check(a, path) for a in e.args)
+                if e.op is ops.NARROW:
+                    return self._narrowed(e, args[0], path)
                 return replace(e, args=self._operands(e, args, path))
 
     def _check_lazy(self, e: Apply, path: tuple[Expr, ...]) -> Expr:
@@ -151,15 +192,41 @@ class _Guard:
     def _operands(self, e: Apply, args: tuple[Expr, ...], path: tuple[Expr, ...]) -> tuple[Expr, ...]:
         if e.op in _DIVIDES:
             low, high = self.ranges.of(args[1])
-            if low <= 0 <= high:
+            if not low <= 0 <= high:
+                self._record(Check.DIVISION, e.span, failures.DIVIDED_BY_ZERO, None)
+            else:
                 args = (args[0], self._stable(args[1], "divisor", path))
                 cond = build.apply(ops.NE, args[1], build.literal(0, e.span, args[1].dtype), span=e.span)
                 self._assert(Check.DIVISION, cond, (), path, e.span, failures.DIVIDED_BY_ZERO)
-        elif e.op in _SHIFTS and self.ranges.of(args[1])[0] < 0:
+        elif e.op in _SHIFTS and self.ranges.of(args[1])[0] >= 0:
+            self._record(Check.SHIFT, e.span, failures.NEGATIVE_SHIFT, None)
+        elif e.op in _SHIFTS:
             args = (args[0], self._stable(args[1], "amount", path))
             cond = build.apply(ops.GE, args[1], build.literal(0, e.span, args[1].dtype), span=e.span)
             self._assert(Check.SHIFT, cond, (args[1],), path, e.span, failures.NEGATIVE_SHIFT)
         return args
+
+    def _narrowed(self, e: Apply, inner: Expr, path: tuple[Expr, ...]) -> Expr:
+        """The cast that a narrowing is at run time; for the verifier with an assert that nothing is lost."""
+        if self.sites is not None:
+            inner = self._stable(inner, "value", path)
+            self._fits(inner, e.dtype, path, e.span)
+        return replace(e, op=ops.CAST, args=(inner,))
+
+    def _sum_fits(self, s: Reduce, indices: tuple[Expr, ...], value: Expr) -> None:
+        if self.sites is not None and isinstance(s.buffer.dtype, IntType):
+            exact = build.apply(s.op, Load(s.buffer, indices, s.span), value, span=s.span)
+            self._fits(exact, s.buffer.dtype, (), s.span)
+
+    def _fits(self, e: Expr, dtype: DType, path: tuple[Expr, ...], span: Span) -> None:
+        own, (low, high) = intervals.of_type(dtype), self.ranges.of(e)
+        if own is None or (own[0] <= low and high <= own[1]):
+            self._record(Check.NARROWS, span, failures.lost(dtype), None)
+            return
+        bounds = [(ops.GE, own[0], low < own[0]), (ops.LE, own[1], high > own[1])]
+        conds = [build.apply(op, e, build.literal(end, span, e.dtype), span=span) for op, end, open_ in bounds if open_]
+        cond = conds[0] if len(conds) == 1 else build.apply(ops.AND, *conds, span=span)
+        self._assert(Check.NARROWS, cond, (e,), path, span, failures.lost(dtype))
 
     def _in_range(self, b: Buffer, indices: tuple[Expr, ...], path: tuple[Expr, ...], span: Span) -> tuple[Expr, ...]:
         made = []
@@ -168,7 +235,9 @@ class _Guard:
             room = build.apply(ops.SUB, size, i, span=span)
             above = low >= 0
             below = high < self.ranges.of(size)[0] or self.ranges.of(room)[0] >= 1
-            if not (above and below):
+            if above and below:
+                self._record(Check.BOUNDS, span, failures.out_of_range(b.hint, axis), None)
+            else:
                 i = self._stable(i, "at", path)
                 conds = ([] if above else [build.apply(ops.GE, i, build.index(0), span=span)]) + (
                     [] if below else [build.apply(ops.LT, i, size, span=span)]
@@ -201,5 +270,10 @@ class _Guard:
         for p in reversed(path):
             if not (isinstance(p, Const) and p.value):
                 cond = build.apply(ops.LOR, build.negate(p, span), cond, span=span)
-        text = message or failures.ZERO_STEP
-        self._emit(Assert(check, cond, text, values, span))
+        made = Assert(check, cond, message or failures.ZERO_STEP, values, span)
+        self._record(check, span, made.message, made)
+        self._emit(made)
+
+    def _record(self, check: Check, span: Span, text: str, assertion: Assert | None) -> None:
+        if self.sites is not None:
+            self.sites.append(Site(check, span, text, assertion))

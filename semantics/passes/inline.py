@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gemel.semantics.ir import Buffer, Call, Kernel, Stmt, Var, View
+from gemel.semantics.ir import Assert, Buffer, Call, Check, Kernel, Stmt, Var, View
 from gemel.semantics.traverse import Body, Copier, map_body
 
 
 def inline(kernel: Kernel) -> Kernel:
-    """The kernel without calls; what a callee requires and ensures is asserted around its body."""
+    """The kernel without calls; what a callee requires is asserted at the call."""
     done: dict[Kernel, Body] = {}
     return replace(kernel, body=_inlined(kernel.body, done))
 
@@ -24,7 +24,7 @@ def _inlined(body: Body, done: dict[Kernel, Body]) -> Body:
 def _expand(s: Call, done: dict[Kernel, Body]) -> Body:
     callee = s.kernel
     if callee not in done:
-        done[callee] = _inlined((*callee.requires, *callee.body, *callee.ensures), done)
+        done[callee] = _inlined(callee.body, done)
     copier = Copier()
     copier.vars.update(zip(callee.dims, s.dims, strict=True))
     copier.buffers.update(zip(callee.results, s.results, strict=True))
@@ -33,4 +33,12 @@ def _expand(s: Call, done: dict[Kernel, Body]) -> Body:
             copier.views[param] = arg
         elif isinstance(param, Var) and not isinstance(arg, View):
             copier.vars[param] = arg
-    return copier.body(done[callee])
+    return map_body(copier.body(done[callee]), stmt=lambda inner: _owed(inner, s))
+
+
+def _owed(inner: Stmt, call: Call) -> Stmt:
+    """What the callee requires is the caller's to show, so it is told at the call."""
+    if isinstance(inner, Assert) and inner.check is Check.REQUIRES:
+        where = f"line {inner.span.line}" if inner.span.line else "its definition"
+        return replace(inner, check=Check.ASSERT, message=f"{call.kernel.name} requires more ({where})", span=call.span)
+    return inner

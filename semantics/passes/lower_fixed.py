@@ -17,7 +17,7 @@ from gemel.semantics.dtypes import (
     Rounding,
     int_holding,
 )
-from gemel.semantics.ir import Apply, Assert, Buffer, Const, Expr, Kernel, Load, Ref, Var
+from gemel.semantics.ir import Apply, Buffer, Const, Expr, Kernel, Load, Ref, Var
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Copier
 from gemel.semantics.typerules import as_fixed
@@ -34,10 +34,8 @@ def lower_fixed(kernel: Kernel) -> Kernel:
             copier.fresh(p)
             params.append(typed(Ref, copier.vars[p]).var)
     results = tuple(map(copier.fresh_buffer, kernel.results))
-    requires = tuple(typed(Assert, copier.stmt(s)) for s in kernel.requires)
     body = copier.body(kernel.body)
-    ensures = tuple(typed(Assert, copier.stmt(s)) for s in kernel.ensures)
-    return replace(kernel, params=tuple(params), results=results, body=body, requires=requires, ensures=ensures)
+    return replace(kernel, params=tuple(params), results=results, body=body)
 
 
 def _raw(dtype: DType) -> DType:

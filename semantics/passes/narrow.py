@@ -34,8 +34,8 @@ _BY_TYPE = (ops.BITS, ops.CONCAT, ops.BITCAST)
 def narrow(kernel: Kernel) -> Kernel:
     """The kernel with intermediate results, names and local buffers as narrow as their ranges allow."""
     n = _Narrow(Ranges(kernel))
-    body = n.body((*kernel.requires, *kernel.body, *kernel.ensures))
-    return replace(kernel, body=body, requires=(), ensures=())
+    body = n.body(kernel.body)
+    return replace(kernel, body=body)
 
 
 def _fitting(dtype: DType, interval: intervals.Interval) -> DType:

@@ -38,7 +38,7 @@ Values = dict[Buffer, Expr]
 
 def promote(kernel: Kernel) -> Kernel:
     """The kernel at the promoted level; it has no calls."""
-    body = (*kernel.requires, *kernel.body, *kernel.ensures)
+    body = kernel.body
     cells = {s.buffer for s in statements(body) if isinstance(s, Alloc) and not s.buffer.rank and s.buffer.data is None}
     results = [b for b in kernel.results if not b.rank]
     p = _Promote(cells | set(results))
@@ -46,7 +46,7 @@ def promote(kernel: Kernel) -> Kernel:
         p.values[b] = _zero(b.dtype, b.span)
     new = p.body(body)
     final = tuple(Store(b, (), p.values[b], b.span) for b in results)
-    return replace(kernel, body=(*new, *final), requires=(), ensures=())
+    return replace(kernel, body=(*new, *final))
 
 
 def _zero(dtype: DType, span: Span) -> Expr:

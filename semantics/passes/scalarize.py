@@ -31,7 +31,6 @@ from gemel.semantics.traverse import (
     Body,
     accesses,
     exprs_of,
-    kernel_body,
     loaded,
     map_blocks,
     map_body,
@@ -58,7 +57,7 @@ def _split_arrays(kernel: Kernel) -> Body:
         for s in statements(kernel.body)
         if isinstance(s, Alloc) and s.buffer.rank and s.buffer.data is None and _small(s.buffer)
     }
-    for s in statements(kernel_body(kernel)):
+    for s in statements(kernel.body):
         for b, indices in accesses(s):
             if not all(isinstance(i, Const) for i in indices):
                 arrays.discard(b)

@@ -15,9 +15,9 @@ from gemel.semantics.traverse import Body, Copier, all_exprs, loaded, map_body, 
 
 def simplify(kernel: Kernel) -> Kernel:
     """The kernel with the same meaning and fewer words."""
-    body = _atoms((*kernel.requires, *kernel.body, *kernel.ensures))
+    body = _atoms(kernel.body)
     body = map_body(body, _simple, _statement)
-    return replace(kernel, body=_alive(body), requires=(), ensures=())
+    return replace(kernel, body=_alive(body))
 
 
 def _same_type(e: Apply, keep: Expr) -> Expr:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gemel.semantics import build
 from gemel.semantics.errors import ArgumentError
-from gemel.semantics.ir import Apply, Buffer, Const, Expr, Kernel, Stmt
+from gemel.semantics.ir import Apply, Buffer, Const, Expr, Kernel
 from gemel.semantics.traverse import Copier, map_expr
 
 
@@ -26,16 +26,13 @@ def specialize(kernel: Kernel, sizes: Mapping[str, int]) -> Kernel:
     copier = _Folding(vars={by_name[name]: build.index(value, kernel.span) for name, value in sizes.items()})
     params = tuple(copier.fresh_buffer(p) if isinstance(p, Buffer) else p for p in kernel.params)
     results = tuple(map(copier.fresh_buffer, kernel.results))
-    requires = copier.asserts(kernel.requires)
     body = copier.body(kernel.body)
     return replace(
         kernel,
         dims=tuple(d for d in kernel.dims if d.hint not in sizes),
         params=params,
         results=results,
-        requires=requires,
         body=body,
-        ensures=copier.asserts(kernel.ensures),
     )
 
 
@@ -45,10 +42,6 @@ class _Folding(Copier):
     def expr(self, e: Expr) -> Expr:
         """The expression with sizes put in and folded."""
         return map_expr(_fold, super().expr(e))
-
-    def asserts(self, checks: tuple[Stmt, ...]) -> tuple:  # type: ignore[type-arg]
-        """Copies of contracts."""
-        return tuple(map(self.stmt, checks))
 
 
 def _fold(e: Expr) -> Expr:

@@ -19,7 +19,7 @@ from gemel.semantics.convert import from_bits, to_bits
 from gemel.semantics.dtypes import BF16, BOOL, F16, F32, F64, FLOATS, INDEX, DType, FloatType, Int, IntType, UInt
 from gemel.semantics.ops import Op
 
-ALL = list(ops.TABLE.values())
+ALL = [op for op in ops.TABLE.values() if op is not ops.NARROW]  # a cast by the time that code is made
 FAST = 40
 """Cases of an op in the fast test."""
 

@@ -21,7 +21,14 @@ MAY_IMPORT = {
 NOT_AT_START = {"parser", "codegen", "hwsynth", "stdlib", "examples"}  # `import gemel` must not load them
 
 MUTUAL = (
-    {"gemel.calls", "gemel.expressions", "gemel.looping", "gemel.statements"},  # an evaluator recurs, as syntax does
+    {
+        "gemel.calls",
+        "gemel.expressions",
+        "gemel.functions",
+        "gemel.looping",
+        "gemel.quantified",
+        "gemel.statements",
+    },  # an evaluator recurs, as syntax does
     {"gemel.semantics.ir", "gemel.semantics.text"},  # a kernel prints itself
     {"gemel.semantics.convert", "gemel.semantics.dtypes", "gemel.semantics.rounding"},  # a type converts its constants
 )
