@@ -47,7 +47,7 @@ from gemel.functions import (
     sum_ as sum,
 )
 from gemel.kernel import Kernel, kernel, parse
-from gemel.loops import dims, grid, static, unroll
+from gemel.loops import dims, grid, parallel, static, unroll
 from gemel.semantics.dtypes import BF16 as bf16
 from gemel.semantics.dtypes import BOOL as bool_
 from gemel.semantics.dtypes import F16 as f16
@@ -66,7 +66,8 @@ __all__ = [
     "Design", "Fixed", "Int", "Kernel", "UFixed", "UInt", "__version__",
     "abs", "argmax", "argmin", "array", "assume", "bf16", "bitcast", "bits", "bool_", "cast", "ceil", "concat", "dims",
     "empty", "ensures", "errors", "f16", "f32", "f64", "floor", "fma", "full", "grid", "i8", "i16", "i32", "i64",
-    "index", "invariant", "kernel", "max", "maximum", "min", "minimum", "ones", "parse", "prod", "requires", "round", "saturate",
+    "index", "invariant", "kernel",
+    "max", "maximum", "min", "minimum", "ones", "parallel", "parse", "prod", "requires", "round", "saturate",
     "sqrt", "static", "sum", "trunc", "u8", "u16", "u32", "u64", "unroll", "where", "zeros",
 ]  # fmt: skip
 

@@ -130,6 +130,23 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 @app.command()
+def verify(kernel: KernelName, given: Sizes = None) -> None:
+    """Prove what could go wrong in a kernel, for all sizes, or show inputs for which it does. Executes the file."""
+    k = load(kernel)
+    report = (k.specialize(**sizes(given)) if given else k).verify()
+    colours = {"proved": "green", "refuted": "red", "unknown": "yellow"}
+    table = Table("status", "kind", "line", "source", "")
+    for status, kind, line, source, text in report.rows():
+        table.add_row(f"[{colours[status]}]{status}[/]", kind, line, escape(source), escape(text))
+    console.print(table)
+    for what, span in report.assumed:
+        console.print(f"assumed: {escape(what)} ({span})")
+    console.print(report.summary())
+    if report.counts["refuted"]:
+        raise typer.Exit(1)
+
+
+@app.command()
 def synth(
     kernel: KernelName,
     given: Sizes = None,

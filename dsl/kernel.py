@@ -30,6 +30,7 @@ from gemel.values import Value, for_store
 if TYPE_CHECKING:
     from gemel.codegen import Compiled
     from gemel.hwsynth import Design
+    from gemel.semantics.verify.report import Report
 
 Sizes = tuple[tuple[int, ...] | None, ...]
 
@@ -56,6 +57,8 @@ class Kernel:
         self._known = dict(known or {})
         self._irs: dict[tuple[Any, ...], irs.Kernel] = {}
         self._compiled: dict[tuple[Any, ...], Compiled] = {}
+        self._bases: dict[tuple[Any, ...], irs.Kernel] = {}  # shared with what `specialize` makes, as are the reports
+        self._reports: dict[irs.Kernel, Report] = {}
         if fn is not None:
             functools.update_wrapper(self, fn)
 
@@ -74,10 +77,24 @@ class Kernel:
         return self._ir_at(self._statics({}))
 
     def _ir_at(self, statics: Mapping[str, Any]) -> irs.Kernel:
-        key = tuple(sorted((name, _key(value)) for name, value in statics.items()))
+        key = _statics_key(statics)
         if key not in self._irs:
-            self._irs[key] = self._sized(self._traced(statics))
+            self._irs[key] = self._sized(self._base(statics))
         return self._irs[key]
+
+    def _base(self, statics: Mapping[str, Any]) -> irs.Kernel:
+        """The IR before sizes are put in."""
+        key = _statics_key(statics)
+        if key not in self._bases:
+            self._bases[key] = self._traced(statics)
+        return self._bases[key]
+
+    def _checked(self, statics: Mapping[str, Any]) -> irs.Kernel:
+        """The IR for code: after `verify`, with checks only where something isn't proved."""
+        k, base = self._ir_at(statics), self._base(statics)
+        if k in self._reports:
+            return self._reports[k].kernel
+        return self._sized(self._reports[base].kernel) if base in self._reports else k
 
     def _sized(self, k: irs.Kernel) -> irs.Kernel:
         dims = {d.hint: self._known[d.hint] for d in k.dims if d.hint in self._known}
@@ -110,12 +127,13 @@ class Kernel:
             self._check_static(name, sizes[name])
         known = {**self._known, **sizes}
         made = Kernel(self.__name__, self.fn, self._traced, self._signature_of, known)
+        made._bases, made._reports = self._bases, self._reports
         if not (names - known.keys()):
             self._check_names(made, sizes, names)
         return made
 
     def _check_names(self, made: Kernel, sizes: Mapping[str, Any], statics: set[str]) -> None:
-        whole = self._traced(made._statics({}))
+        whole = self._base(made._statics({}))
         dims = {d.hint for d in whole.dims}
         for name, value in sizes.items():
             if name not in dims | statics:
@@ -192,19 +210,34 @@ class Kernel:
         key = (*(a.shape if isinstance(a, np.ndarray) else None for a in values), *map(_key, statics.values()))
         compiled = self._compiled.get(key)
         if compiled is None:
-            compiled = self._compile_for(self._ir_at(self._statics(statics)), values)
+            compiled = self._compile_for(self._checked(self._statics(statics)), values)
             self._compiled[key] = compiled
         return compiled(*values)
 
     def _compile_for(self, k: irs.Kernel, values: Sequence[Any]) -> Compiled:
         from gemel.codegen import compile_kernel
 
-        return compile_kernel(specialize(k, _hinted(arguments.bind(k, values).dims)))
+        sizes = _hinted(arguments.bind(k, values).dims)
+        return compile_kernel(specialize(k, sizes))
 
     def interpret(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the reference interpreter: slow and exact; results and errors as for a call."""
         statics, values = self._split(args, kwargs)
         return interpret(self._ir_at(self._statics(statics)), values)
+
+    def verify(self, **statics: Any) -> Report:
+        """Proves what could go wrong, for all sizes and inputs, or finds inputs for which it does.
+
+        Gives a Report: `.ok`, and `.obligations`, each with `.status`, `.kind`, `.span`, `.counterexample`. What is
+        proved is no longer checked when the kernel runs. Loads z3.
+        """
+        from gemel.semantics.verify import verify
+
+        k = self._ir_at(self._statics(statics))
+        if k not in self._reports:
+            self._reports[k] = verify(k)
+            self._compiled.clear()
+        return self._reports[k]
 
     def compile(self, **sizes: Any) -> Compiled:
         """The native code for given sizes: `.llvm`, `.optimized`, `.asm`; callable.
@@ -216,7 +249,8 @@ class Kernel:
         return compile_kernel(self._static_ir(sizes))
 
     def _static_ir(self, sizes: Mapping[str, Any]) -> irs.Kernel:
-        k = (self.specialize(**sizes) if sizes else self).ir
+        at = self.specialize(**sizes) if sizes else self
+        k = at._checked(at._statics({}))
         if k.dims:
             missing = ", ".join(d.hint for d in k.dims)
             raise ShapeError(
@@ -239,7 +273,7 @@ class Kernel:
     def synth_for(self, *args: Any, target: str = "ecp5", clock_mhz: float = 100.0, **kwargs: Any) -> Design:
         """Hardware for the sizes of example arguments."""
         statics, values = self._split(args, kwargs)
-        k = self._ir_at(self._statics(statics))
+        k = self._checked(self._statics(statics))
         from gemel.hwsynth import synthesize
 
         sized = specialize(k, _hinted(arguments.bind(k, values).dims))
@@ -276,6 +310,10 @@ class Kernel:
         import html
 
         return f"<pre>{html.escape(str(self.ir))}</pre>"
+
+
+def _statics_key(statics: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(sorted((name, _key(value)) for name, value in statics.items()))
 
 
 def _key(value: Any) -> Any:

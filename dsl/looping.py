@@ -11,7 +11,7 @@ import numpy as np
 
 from gemel import tensors
 from gemel.expressions import Range, evaluate, iterate
-from gemel.loops import Grid
+from gemel.loops import Grid, Unordered
 from gemel.scope import (
     Cell,
     Flag,
@@ -43,10 +43,17 @@ def run_for(s: ast.For, frame: Frame) -> State:
         raise TraceError("`else` after a loop", code="P01", span=frame.span(s), mend="use a flag")
     items = evaluate(s.iter, frame)
     span = frame.span(s)
+    kind = LoopKind.SERIAL
+    if isinstance(items, Unordered):
+        items, kind = items.items, LoopKind.PARALLEL
+        if not isinstance(items, Range | Grid):
+            raise TraceError(
+                "gm.parallel of this", code="P12", span=span, mend="gm.parallel(range(n)) or of gm.grid(m, n)"
+            )
     if isinstance(items, Range):
-        return _counted(s, frame, [(items.lo, items.hi, items.step)], span)
+        return _counted(s, frame, [(items.lo, items.hi, items.step)], span, kind)
     if isinstance(items, Grid):
-        return _counted(s, frame, [(0, size, 1) for size in items.sizes], span)
+        return _counted(s, frame, [(0, size, 1) for size in items.sizes], span, kind)
     if isinstance(items, Tensor):
         return _over_tensor(s, frame, items, span)
     return _unrolled(s, frame, iterate(items, frame.span(s.iter)))
@@ -126,7 +133,7 @@ def _returned(frame: Frame) -> bool:
 # ------------------------------------------------------------------------------------------------- loops of the kernel
 
 
-def _counted(s: ast.For, frame: Frame, bounds: list[tuple[Any, Any, Any]], span: Span) -> State:
+def _counted(s: ast.For, frame: Frame, bounds: list[tuple[Any, Any, Any]], span: Span, kind: LoopKind) -> State:
     """One loop of the kernel for each bound, the last innermost."""
     t = tracer()
     names = _targets(s.target, len(bounds), frame)
@@ -143,9 +150,11 @@ def _counted(s: ast.For, frame: Frame, bounds: list[tuple[Any, Any, Any]], span:
 
     body, loop, state = _body(s, frame, begin, s.body)
     until = _until(loop, frame, span)
+    if until is not None and kind is not LoopKind.SERIAL:
+        raise TraceError("`break` or `return` in a parallel loop", code="P12", span=span, mend="use range() alone")
     statements: tuple[ir.Stmt, ...] = body
     for var, (lo, hi, step) in reversed(list(zip(variables, limits, strict=True))):
-        statements = (ir.For(var, lo, hi, step, LoopKind.SERIAL, statements, span, until),)
+        statements = (ir.For(var, lo, hi, step, kind, statements, span, until),)
     _emit_loop(loop, statements, span)
     return state
 

@@ -24,6 +24,24 @@ def grid(*sizes: Any) -> Grid:
     return Grid(sizes)
 
 
+class Unordered:
+    """A loop of the kernel whose iterations may run in any order, or at once."""
+
+    def __init__(self, items: Any) -> None:
+        self.items = items
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.items)
+
+
+def parallel(items: Any) -> Unordered:
+    """Says that no iteration touches an element that another one writes: `for i in gm.parallel(range(N))`.
+
+    `verify` proves it or shows two iterations that do; accumulations by the same op may meet.
+    """
+    return Unordered(items)
+
+
 def unroll(items: Iterable[Any]) -> list[Any]:
     """A loop that runs while tracing: `for n in gm.unroll(range(4))`."""
     return list(items)

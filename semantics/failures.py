@@ -43,6 +43,7 @@ DIVIDED_BY_ZERO = "division by zero"
 NEGATIVE_SHIFT = "shift by a negative amount: {0}"
 ZERO_STEP = "the step of a loop is 0"
 LOST = "{0} doesn't fit {type}"
+CONFLICT = "iterations {0} and {1} of an unordered loop touch the same element of {name}"
 UNSET = "element {0} of {name} is read before anything was stored to it"
 
 

@@ -31,6 +31,7 @@ from gemel.semantics.ir import (
     Kernel,
     Let,
     Load,
+    LoopKind,
     Reduce,
     Ref,
     Stmt,
@@ -39,8 +40,10 @@ from gemel.semantics.ir import (
     View,
     While,
 )
+from gemel.semantics.ops import Op
 from gemel.semantics.span import Span
 from gemel.semantics.storage import from_values, numpy_dtype, to_values
+from gemel.semantics.watch import Watch
 
 Env = dict[Any, Any]
 Run = Callable[[Env], Any]
@@ -50,10 +53,12 @@ Place = tuple[int, ...]
 class Memory:
     """A buffer's elements in row-major order; None marks one that was never stored to."""
 
-    __slots__ = ("cells", "name", "shape")
+    __slots__ = ("cells", "name", "shape", "watches")
 
-    def __init__(self, name: str, shape: tuple[int, ...], cells: list[Value | None]) -> None:
-        self.name, self.shape, self.cells = name, shape, cells
+    def __init__(
+        self, name: str, shape: tuple[int, ...], cells: list[Value | None], watches: Sequence[Watch] = ()
+    ) -> None:
+        self.name, self.shape, self.cells, self.watches = name, shape, cells, watches
 
     def offset(self, place: Place, span: Span) -> int:
         """The position of an element; raises BoundsError outside of the shape."""
@@ -65,17 +70,29 @@ class Memory:
             position = position * size + i
         return position
 
-    def load(self, place: Place, span: Span) -> Value:
+    def load(self, place: Place, span: Span, op: Op | None = None) -> Value:
         """An element; raises BoundsError where it is out of range or unset."""
-        value = self.cells[self.offset(place, span)]
+        at = self.offset(place, span)
+        value = self.cells[at]
+        if self.watches:
+            self._watched(at, False, op)
         if value is None:
             message = failures.UNSET.replace("{0}", str(list(place))).replace("{name}", self.name)
             raise failures.raised(Check.INITIALISED, message, span)
         return value
 
-    def store(self, place: Place, value: Value, span: Span) -> None:
+    def store(self, place: Place, value: Value, span: Span, op: Op | None = None) -> None:
         """Sets an element."""
-        self.cells[self.offset(place, span)] = value
+        at = self.offset(place, span)
+        if self.watches:
+            self._watched(at, True, op)
+        self.cells[at] = value
+
+    def _watched(self, at: int, writes: bool, op: Op | None) -> None:
+        for watch in self.watches:
+            error = watch.note((self, at), self.name, writes, op)
+            if error is not None:
+                raise error
 
 
 class Window:
@@ -86,13 +103,13 @@ class Window:
     def __init__(self, name: str, shape: Place, base: Memory | Window, place: Callable[[Place], Place]) -> None:
         self.name, self.shape, self.base, self.place = name, shape, base, place
 
-    def load(self, place: Place, span: Span) -> Value:
+    def load(self, place: Place, span: Span, op: Op | None = None) -> Value:
         """An element of the base."""
-        return self.base.load(self._map(place, span), span)
+        return self.base.load(self._map(place, span), span, op)
 
-    def store(self, place: Place, value: Value, span: Span) -> None:
+    def store(self, place: Place, value: Value, span: Span, op: Op | None = None) -> None:
         """Sets an element of the base."""
-        self.base.store(self._map(place, span), value, span)
+        self.base.store(self._map(place, span), value, span, op)
 
     def _map(self, place: Place, span: Span) -> Place:
         Memory(self.name, self.shape, []).offset(place, span)
@@ -260,7 +277,7 @@ class Interpreter:
             where = place(env)
             new = value(env)
             memory = env[buffer]
-            memory.store(where, ops.accumulate(op, dtype, memory.load(where, span), new), span)
+            memory.store(where, ops.accumulate(op, dtype, memory.load(where, span, op), new), span, op)
 
         return run
 
@@ -269,6 +286,8 @@ class Interpreter:
         until = None if s.until is None else self.expr(s.until)
         var, span, body = s.var, s.span, self.body(s.body)
         start, turn, finish = self._carried(s.carry)
+        if s.kind in (LoopKind.PARALLEL, LoopKind.VECTOR):
+            return self._unordered(s, body)
 
         def run(env: Env) -> None:
             by = step(env)
@@ -284,6 +303,28 @@ class Interpreter:
                 body(env)
                 turn(env)
             finish(env)
+
+        return run
+
+    def _unordered(self, s: For, body: Run) -> Run:
+        """A loop whose iterations may run in any order: it stops where two of them conflict."""
+        lo, hi, step = self.expr(s.lo), self.expr(s.hi), self.expr(s.step)
+        var, span = s.var, s.span
+
+        def run(env: Env) -> None:
+            watch = Watch(span)
+            memories = [m for m in map(_memory, env.values()) if m is not None]
+            before = [m.watches for m in memories]
+            for m in memories:
+                m.watches = (*m.watches, watch)
+            try:
+                for value in range(lo(env), hi(env), step(env)):
+                    self.burn(span)
+                    env[var] = watch.iteration = value
+                    body(env)
+            finally:
+                for m, watches in zip(memories, before, strict=True):
+                    m.watches = watches
 
         return run
 
@@ -369,6 +410,12 @@ class Interpreter:
             return Window(param.hint, shape(env), env[view.buffer], inner)
 
         return run
+
+
+def _memory(x: object) -> Memory | None:
+    while isinstance(x, Window):
+        x = x.base
+    return x if isinstance(x, Memory) else None
 
 
 _TRAPS = {

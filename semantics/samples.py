@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,32 @@ def sample(kernel: ir.Kernel, seed: int = 0) -> list[Any]:
 
 
 def _value(p: ir.Buffer | ir.Var, rng: np.random.Generator) -> Any:
-    shape = shape_of(p, {}) if isinstance(p, ir.Buffer) else ()
-    values = _random(p.dtype, shape, rng)
+    return random_values(p, shape_of(p, {}) if isinstance(p, ir.Buffer) else (), rng, Spread.ALL)
+
+
+class Spread(enum.Enum):
+    """Which values are drawn."""
+
+    ALL = "all that the type has"
+    SMALL = "near zero"
+    CORNERS = "the least, the greatest, and those next to zero"
+
+
+def random_values(p: ir.Buffer | ir.Var, shape: tuple[int, ...], rng: np.random.Generator, spread: Spread) -> Any:
+    """Random values of a parameter."""
+    values = _random(p.dtype, shape, rng, spread)
     return values if isinstance(p, ir.Buffer) else values.item()
 
 
-def _random(dtype: DType, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+def _random(dtype: DType, shape: tuple[int, ...], rng: np.random.Generator, spread: Spread) -> Any:
     if isinstance(dtype, BoolType):
         return np.asarray(rng.random(shape) < 0.5)
     if isinstance(dtype, FloatType):
         return np.asarray(rng.standard_normal(shape).astype(numpy_dtype(dtype)))
     low, high = value_range(dtype)
+    if spread is Spread.CORNERS:
+        corners = [c for c in (low, low + 1, -1, 0, 1, high - 1, high) if low <= c <= high]
+        return np.asarray(np.array(corners, numpy_dtype(dtype))[rng.integers(0, len(corners), shape)])
+    if spread is Spread.SMALL:
+        low, high = max(low, -2), min(high, 6)
     return np.asarray(rng.integers(low, high, shape, numpy_dtype(dtype), endpoint=True))

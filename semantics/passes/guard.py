@@ -115,10 +115,19 @@ class _Guard:
         lo, hi, step = (self._checked(e) for e in (s.lo, s.hi, s.step))
         low, high = self.ranges.of(step)
         if not low <= 0 <= high:
-            self._record(Check.STEP, s.span, failures.ZERO_STEP, None)
+            if not isinstance(step, Const):
+                self._record(Check.STEP, s.span, "step isn't 0", None)
         else:
             step = self._named(step, "step")
-            self._assert(Check.STEP, build.apply(ops.NE, step, build.index(0), span=step.span), (), (), s.span, "")
+            self._assert(
+                Check.STEP,
+                build.apply(ops.NE, step, build.index(0), span=step.span),
+                (),
+                (),
+                s.span,
+                failures.ZERO_STEP,
+                "step isn't 0",
+            )
         loop = replace(s, lo=lo, hi=hi, step=step)
         if s.until is not None:
             self._conditions(s.until)
@@ -193,17 +202,17 @@ class _Guard:
         if e.op in _DIVIDES:
             low, high = self.ranges.of(args[1])
             if not low <= 0 <= high:
-                self._record(Check.DIVISION, e.span, failures.DIVIDED_BY_ZERO, None)
+                self._record(Check.DIVISION, e.span, "divisor isn't 0", None)
             else:
                 args = (args[0], self._stable(args[1], "divisor", path))
                 cond = build.apply(ops.NE, args[1], build.literal(0, e.span, args[1].dtype), span=e.span)
-                self._assert(Check.DIVISION, cond, (), path, e.span, failures.DIVIDED_BY_ZERO)
+                self._assert(Check.DIVISION, cond, (), path, e.span, failures.DIVIDED_BY_ZERO, "divisor isn't 0")
         elif e.op in _SHIFTS and self.ranges.of(args[1])[0] >= 0:
-            self._record(Check.SHIFT, e.span, failures.NEGATIVE_SHIFT, None)
+            self._record(Check.SHIFT, e.span, "amount isn't negative", None)
         elif e.op in _SHIFTS:
             args = (args[0], self._stable(args[1], "amount", path))
             cond = build.apply(ops.GE, args[1], build.literal(0, e.span, args[1].dtype), span=e.span)
-            self._assert(Check.SHIFT, cond, (args[1],), path, e.span, failures.NEGATIVE_SHIFT)
+            self._assert(Check.SHIFT, cond, (args[1],), path, e.span, failures.NEGATIVE_SHIFT, "amount isn't negative")
         return args
 
     def _narrowed(self, e: Apply, inner: Expr, path: tuple[Expr, ...]) -> Expr:
@@ -221,12 +230,12 @@ class _Guard:
     def _fits(self, e: Expr, dtype: DType, path: tuple[Expr, ...], span: Span) -> None:
         own, (low, high) = intervals.of_type(dtype), self.ranges.of(e)
         if own is None or (own[0] <= low and high <= own[1]):
-            self._record(Check.NARROWS, span, failures.lost(dtype), None)
+            self._record(Check.NARROWS, span, f"fits {dtype}", None)
             return
         bounds = [(ops.GE, own[0], low < own[0]), (ops.LE, own[1], high > own[1])]
         conds = [build.apply(op, e, build.literal(end, span, e.dtype), span=span) for op, end, open_ in bounds if open_]
         cond = conds[0] if len(conds) == 1 else build.apply(ops.AND, *conds, span=span)
-        self._assert(Check.NARROWS, cond, (e,), path, span, failures.lost(dtype))
+        self._assert(Check.NARROWS, cond, (e,), path, span, failures.lost(dtype), f"fits {dtype}")
 
     def _in_range(self, b: Buffer, indices: tuple[Expr, ...], path: tuple[Expr, ...], span: Span) -> tuple[Expr, ...]:
         made = []
@@ -235,15 +244,16 @@ class _Guard:
             room = build.apply(ops.SUB, size, i, span=span)
             above = low >= 0
             below = high < self.ranges.of(size)[0] or self.ranges.of(room)[0] >= 1
+            about = f"axis {axis} of {b.hint}"
             if above and below:
-                self._record(Check.BOUNDS, span, failures.out_of_range(b.hint, axis), None)
+                self._record(Check.BOUNDS, span, about, None)
             else:
                 i = self._stable(i, "at", path)
                 conds = ([] if above else [build.apply(ops.GE, i, build.index(0), span=span)]) + (
                     [] if below else [build.apply(ops.LT, i, size, span=span)]
                 )
                 cond = conds[0] if len(conds) == 1 else build.apply(ops.AND, *conds, span=span)
-                self._assert(Check.BOUNDS, cond, (i, size), path, span, failures.out_of_range(b.hint, axis))
+                self._assert(Check.BOUNDS, cond, (i, size), path, span, failures.out_of_range(b.hint, axis), about)
             made.append(i)
         return tuple(made)
 
@@ -266,12 +276,13 @@ class _Guard:
         path: tuple[Expr, ...],
         span: Span,
         message: str,
+        about: str,
     ) -> None:
         for p in reversed(path):
             if not (isinstance(p, Const) and p.value):
                 cond = build.apply(ops.LOR, build.negate(p, span), cond, span=span)
-        made = Assert(check, cond, message or failures.ZERO_STEP, values, span)
-        self._record(check, span, made.message, made)
+        made = Assert(check, cond, message, values, span)
+        self._record(check, span, about, made)
         self._emit(made)
 
     def _record(self, check: Check, span: Span, text: str, assertion: Assert | None) -> None:

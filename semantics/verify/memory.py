@@ -1,0 +1,178 @@
+"""Loads from array versions, and what statements about all elements say of the elements that are loaded."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import z3
+
+from gemel.semantics.dtypes import BoolType
+from gemel.semantics.ir import Buffer
+from gemel.semantics.verify.state import Base, Chosen, ForAll, Place, State, Stored, Version, applications, base
+from gemel.semantics.verify.terms import Num, Term, choose, range_of
+
+MOST_INSTANCES = 48
+
+
+class Memory:
+    """Loads elements; `elements` has what holds for every initialised element of a buffer."""
+
+    def __init__(self) -> None:
+        self.bases: dict[str, Base] = {}
+        self.elements: dict[Buffer, list[Any]] = {}
+
+    def unknown(self, buffer: Buffer) -> Base:
+        """A version of a buffer of which nothing is known."""
+        made = base(buffer, isinstance(buffer.dtype, BoolType))
+        self.bases[made.function.name()] = made
+        return made
+
+    def load(self, state: State, version: Version, place: Place) -> Term:
+        """An element; `state` learns what is known of it."""
+        return self._load(state, version, place, {})
+
+    def _load(self, state: State, version: Version, place: Place, done: dict[int, Term]) -> Term:
+        if id(version) not in done:
+            done[id(version)] = self._fold(state, version, place, done)
+        return done[id(version)]
+
+    def _fold(self, state: State, version: Version, place: Place, done: dict[int, Term]) -> Term:
+        match version:
+            case Base():
+                return self._base(state, version, place)
+            case Stored():
+                same = z3.simplify(z3.And(*(a == b for a, b in zip(place, version.place, strict=True))))
+                if z3.is_true(same):
+                    return version.value
+                older = self._load(state, version.older, place, done)
+                return older if z3.is_false(same) else choose(same, version.value, older)
+            case Chosen():
+                sides = (self._load(state, v, place, done) for v in (version.then, version.orelse))
+                return choose(version.cond, *sides)
+
+    def _base(self, state: State, version: Base, place: Place) -> Term:
+        buffer, name = version.buffer, version.function.name()
+        place = tuple(map(z3.simplify, place))
+        term = version.function(*place)
+        made: Term = term if isinstance(buffer.dtype, BoolType) else Num(term, *range_of(buffer.dtype))
+        seen = state.loads.setdefault(name, [])
+        if any(all(a.eq(b) for a, b in zip(place, other, strict=True)) for other in seen):
+            return made
+        seen.append(place)
+        self._ranged(state, buffer, term)
+        for statement in list(state.foralls):
+            self._instances(state, statement, name, place)
+        return made
+
+    def _ranged(self, state: State, buffer: Buffer, term: Any) -> None:
+        """What the type of a loaded element says, and what all elements have in common."""
+        if not isinstance(buffer.dtype, BoolType):
+            known = Num(term, *range_of(buffer.dtype))
+            state.facts.append(z3.And(term >= known.lo, term <= known.hi))
+            state.facts.extend(rule(known) for rule in self.elements.get(buffer, ()))
+
+    def state_all(self, state: State, statement: ForAll) -> None:
+        """Takes in a statement about all elements, for those loaded so far and later."""
+        for one in (statement, *_chains(statement)):
+            state.foralls.append(one)
+            state.stated.append(one)
+            for name in list(state.loads):
+                for place in list(state.loads[name]):
+                    self._instances(state, one, name, place)
+
+    def _instances(self, state: State, statement: ForAll, name: str, place: Place) -> None:
+        """The statement for the values of its variables that make one of its loads the load of `place`.
+
+        Loads that an instance brings in have their ranges, and no instances of their own.
+        """
+        for pattern in applications(statement.body, {name}):
+            for values in itertools.islice(self._matches(state, statement, pattern, place), MOST_INSTANCES):
+                swap = list(zip(statement.variables, values, strict=True))
+                made = z3.simplify(z3.substitute(z3.Implies(statement.cond, statement.body), *swap))
+                if z3.is_true(made) or any(made.eq(f) for f in state.facts):
+                    continue
+                state.facts.append(made)
+                for load in applications(made, set(self.bases)):
+                    self._ranged(state, self.bases[load.decl().name()].buffer, load)
+
+    def _matches(self, state: State, statement: ForAll, pattern: Any, place: Place) -> Iterator[tuple[Any, ...]]:
+        found = solve(tuple(pattern.children()), place, statement.variables)
+        if found is None:
+            return
+        missing = [v for v in statement.variables if v not in found]
+        choices = [list(self._candidates(state, statement, v)) for v in missing]
+        for values in itertools.product(*choices):
+            full = {**found, **dict(zip(missing, values, strict=True))}
+            yield tuple(full[v] for v in statement.variables)
+
+    def _candidates(self, state: State, statement: ForAll, variable: Any) -> Iterator[Any]:
+        for load in applications(statement.body, set(self.bases)):
+            for place in state.loads.get(load.decl().name(), ()):
+                found = solve(tuple(load.children()), place, (variable,))
+                if found and variable in found:
+                    yield found[variable]
+
+
+def solve(pattern: Place, place: Place, variables: tuple[Any, ...]) -> dict[Any, Any] | None:
+    """Values of the variables that make each index `variable + rest`, or `rest - variable`, that of `place`.
+
+    Indices without variables are left to the caller; None where an index holds a variable in another form.
+    """
+    found: dict[Any, Any] = {}
+    for p, target in zip(pattern, place, strict=True):
+        inside = [v for v in variables if _holds(p, v)]
+        if not inside:
+            continue
+        (v, *others) = inside
+        value = None if others else _solved(p, v, target)
+        if value is None:
+            return None
+        found.setdefault(v, value)
+    return found
+
+
+def _solved(p: Any, v: Any, target: Any) -> Any:
+    """The value of `v` for which `p`, which is `v + rest` or `rest - v`, is `target`; None for other forms."""
+    rest = z3.simplify(p - v)
+    if not _holds(rest, v):
+        return z3.simplify(target - rest)
+    rest = z3.simplify(p + v)
+    return None if _holds(rest, v) else z3.simplify(rest - target)
+
+
+def _holds(term: Any, variable: Any) -> bool:
+    return term.eq(variable) or any(_holds(c, variable) for c in term.children())
+
+
+def _chains(statement: ForAll) -> Iterator[ForAll]:
+    """From a[i] <= a[i + 1] for all i in a range: a[i] <= a[j] for all i <= j (by induction over j - i)."""
+    if len(statement.variables) != 1:
+        return
+    (i,) = statement.variables
+    comparison = _ordered(statement.body)
+    if comparison is None:
+        return
+    low, high, strict = comparison
+    if not (
+        z3.is_app(low) and z3.is_app(high) and low.num_args() == high.num_args() == 1 and low.decl() == high.decl()
+    ):
+        return
+    first, second = low.arg(0), high.arg(0)
+    if not (_holds(first, i) and z3.is_true(z3.simplify(second - first == 1))):
+        return
+    j = z3.FreshInt("j")
+    body = low < z3.substitute(high, (i, j)) if strict else low <= z3.substitute(high, (i, j))
+    cond = z3.And(statement.cond, z3.substitute(statement.cond, (i, j)), i <= j)
+    yield ForAll((i, j), cond, body)
+
+
+def _ordered(body: Any) -> tuple[Any, Any, bool] | None:
+    """The lesser side, the greater side, and whether they differ, of an order between two terms."""
+    kind = body.decl().kind() if z3.is_app(body) else None
+    if kind in (z3.Z3_OP_LE, z3.Z3_OP_LT):
+        return body.arg(0), body.arg(1), kind == z3.Z3_OP_LT
+    if kind in (z3.Z3_OP_GE, z3.Z3_OP_GT):
+        return body.arg(1), body.arg(0), kind == z3.Z3_OP_GT
+    return None

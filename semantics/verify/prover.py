@@ -1,0 +1,74 @@
+"""z3 as the last resort: whether facts imply a goal, within a bounded effort that doesn't depend on the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import z3
+
+from gemel.semantics.verify.state import symbols
+from gemel.semantics.verify.terms import Bool
+
+EFFORT = 400_000
+"""z3's resource units for one question: about half a second."""
+CHEAP = 40_000
+"""The same for questions on the way, of which many are asked."""
+
+
+class Prover:
+    """Asks z3, remembers the answers of one run, counts the questions."""
+
+    def __init__(self) -> None:
+        self.questions = 0
+        self._answers: dict[tuple[int, ...], bool] = {}
+        self._symbols: dict[int, frozenset[str]] = {}
+        self._kept: list[Any] = []  # a z3 term's id is its own only as long as the term lives
+
+    def proves(self, facts: Sequence[Bool], goal: Bool, effort: int = CHEAP) -> bool:
+        """Whether the facts imply the goal, as far as z3 finds out."""
+        goal = z3.simplify(goal)
+        if z3.is_true(goal):
+            return True
+        useful = self._relevant(facts, goal)
+        if z3.is_false(goal) and not useful:
+            return False
+        key = (goal.get_id(), effort, *sorted({f.get_id() for f in useful}))
+        if key not in self._answers:
+            self.questions += 1
+            self._kept += [goal, *useful]
+            self._answers[key] = _solver(useful, z3.Not(goal), effort).check() == z3.unsat
+        return self._answers[key]
+
+    def model(self, facts: Sequence[Bool], goal: Bool, extra: Sequence[Bool]) -> Any:
+        """Values for which the facts and `extra` hold and the goal doesn't; None where z3 has none."""
+        solver = _solver([*facts, *extra], z3.Not(goal), EFFORT)
+        return solver.model() if solver.check() == z3.sat else None
+
+    def _relevant(self, facts: Sequence[Bool], goal: Bool) -> list[Bool]:
+        """The facts that share unknowns with the goal, directly or by way of other facts; those without any too."""
+        named = [(f, self._names(f)) for f in facts]
+        wanted = set(self._names(goal))
+        taken: list[Bool] = []
+        while True:
+            more = [(f, names) for f, names in named if not names or names & wanted]
+            if not more:
+                return taken
+            named = [(f, names) for f, names in named if names and not names & wanted]
+            taken += [f for f, _ in more]
+            wanted.update(*(names for _, names in more))
+
+    def _names(self, term: Any) -> frozenset[str]:
+        key = term.get_id()
+        if key not in self._symbols:
+            self._kept.append(term)
+            self._symbols[key] = frozenset(symbols(term))
+        return self._symbols[key]
+
+
+def _solver(facts: Sequence[Bool], negated: Bool, effort: int) -> Any:
+    solver = z3.Solver()
+    solver.set("rlimit", effort)
+    solver.add(*facts)
+    solver.add(negated)
+    return solver

@@ -1,0 +1,122 @@
+"""What verification found: obligations with their status, and inputs that show why one fails."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gemel.semantics.errors import GemelError
+from gemel.semantics.ir import Check, Kernel
+from gemel.semantics.span import Span
+
+PROVED, REFUTED, UNKNOWN = "proved", "refuted", "unknown"
+
+KINDS: dict[Check, str] = {
+    Check.BOUNDS: "bounds",
+    Check.DIVISION: "division",
+    Check.SHIFT: "shift",
+    Check.STEP: "step",
+    Check.ASSERT: "assert",
+    Check.REQUIRES: "requires",
+    Check.ENSURES: "ensures",
+    Check.INVARIANT: "invariant",
+    Check.INITIALISED: "initialised",
+    Check.NARROWS: "narrowing",
+    Check.CONFLICT: "conflict",
+}
+"""The kind of an obligation as reports show it."""
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """Arguments of a call, by parameter name, for which an obligation fails."""
+
+    inputs: Mapping[str, Any]
+    run: Callable[[], GemelError | None]
+
+    def replay(self) -> GemelError | None:
+        """Runs the reference interpreter on the inputs: the error that it stops with."""
+        return self.run()
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} = {_short(value)}" for name, value in self.inputs.items())
+
+
+def _short(value: Any) -> str:
+    text = repr(value.tolist()) if hasattr(value, "tolist") else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+@dataclass(eq=False)
+class Obligation:
+    """Something that must hold wherever a run comes by: `status` is "proved", "refuted" or "unknown".
+
+    What is unknown, or refuted, is checked when the kernel runs; a narrowing alone wraps.
+    """
+
+    check: Check
+    span: Span
+    text: str
+    status: str = UNKNOWN
+    by: str = ""
+    counterexample: Counterexample | None = None
+
+    @property
+    def kind(self) -> str:
+        """bounds, division, shift, step, assert, ensures, invariant, initialised, narrowing or conflict."""
+        return KINDS[self.check]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The obligations of a kernel in program order; `kernel` has run-time checks only for those not proved."""
+
+    kernel: Kernel
+    obligations: tuple[Obligation, ...]
+    assumed: tuple[tuple[str, Span], ...] = ()
+    seconds: float = 0.0
+    counts: Counter[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "counts", Counter(o.status for o in self.obligations))
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is proved."""
+        return all(o.status == PROVED for o in self.obligations)
+
+    def rows(self) -> list[tuple[str, str, str, str, str]]:
+        """Status, kind, line, source and message of each obligation."""
+        return [
+            (o.status, o.kind, str(o.span.line or ""), o.span.source_line().strip(), _said(o)) for o in self.obligations
+        ]
+
+    def __str__(self) -> str:
+        lines = [self.summary()]
+        lines += [f"  {row[0]:8} {row[1]:11} line {row[2]:>4}  {row[3]}   # {row[4]}" for row in self.rows()]
+        lines += [f"  assumed  line {span.line:>4}  {what}" for what, span in self.assumed]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def summary(self) -> str:
+        """One line: how many were proved."""
+        parts = ", ".join(f"{n} {status}" for status, n in sorted(self.counts.items()))
+        return f"{self.kernel.name}: {parts or 'nothing to prove'} ({self.seconds:.2f} s)"
+
+    def _repr_html_(self) -> str:
+        import html
+
+        cells = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows()
+        )
+        head = "".join(f"<th>{name}</th>" for name in ("status", "kind", "line", "source", ""))
+        return f"<p>{html.escape(self.summary())}</p><table><tr>{head}</tr>{cells}</table>"
+
+
+def _said(o: Obligation) -> str:
+    if o.counterexample is not None:
+        return f"fails for {o.counterexample}"
+    return o.text
