@@ -41,30 +41,32 @@ class Loop:
     lo: Num | None = None
     hi: Num | None = None
     step: int = 0
+    sign: int = 0
 
     def ran(self, at: Any) -> Bool:
         """Whether `at` is a value that the variable takes."""
-        if self.lo is None or self.hi is None or not self.step:
+        if self.lo is None or self.hi is None or not self.sign:
             return z3.BoolVal(True)
         stride = abs(self.step)
-        if self.step > 0:
+        if self.sign > 0:
             inside, offset = z3.And(at >= self.lo.term, at < self.hi.term), at - self.lo.term
         else:
             inside, offset = z3.And(at <= self.lo.term, at > self.hi.term), self.lo.term - at
-        return inside if stride == 1 else z3.And(inside, offset % stride == 0)
+        return inside if stride <= 1 else z3.And(inside, offset % stride == 0)
 
     def before(self, at: Any) -> Callable[[Any], Bool]:
         """Whether an iteration ran earlier than the one at `at`."""
-        return lambda other: z3.And(self.ran(other), other < at if self.step > 0 else other > at)
+        return lambda other: z3.And(self.ran(other), other < at if self.sign > 0 else other > at)
 
 
 def run_for(walk: Walk, s: For, state: State) -> None:
     """A counted loop."""
     lo, hi, step = (walk.integer(e, state) for e in (s.lo, s.hi, s.step))
     known = step.lo if step.lo == step.hi else 0
-    loop = Loop(s, _changed(s, state), _stated(s.body), mark(), fresh_int(s.var.hint), lo, hi, known)
-    interval = (lo.lo, max(hi.hi - 1, lo.lo)) if known > 0 else (min(hi.lo + 1, lo.hi), lo.hi)
-    if not known:
+    sign = walk.proves(state, step.term > 0) - walk.proves(state, step.term < 0)
+    loop = Loop(s, _changed(s, state), _stated(s.body), mark(), fresh_int(s.var.hint), lo, hi, known, sign)
+    interval = (lo.lo, max(hi.hi - 1, lo.lo)) if sign > 0 else (min(hi.lo + 1, lo.hi), lo.hi)
+    if not sign:
         interval = (min(lo.lo, hi.lo), max(lo.hi, hi.hi))
     bound = Num(loop.var, *interval)
 

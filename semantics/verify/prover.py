@@ -7,6 +7,7 @@ from typing import Any
 
 import z3
 
+from gemel.semantics.verify.products import linear
 from gemel.semantics.verify.state import symbols
 from gemel.semantics.verify.terms import Bool
 
@@ -37,7 +38,7 @@ class Prover:
         if key not in self._answers:
             self.questions += 1
             self._kept += [goal, *useful]
-            self._answers[key] = _solver(useful, z3.Not(goal), effort).check() == z3.unsat
+            self._answers[key] = _implies(useful, goal, effort)
         return self._answers[key]
 
     def model(self, facts: Sequence[Bool], goal: Bool, extra: Sequence[Bool]) -> Any:
@@ -64,6 +65,17 @@ class Prover:
             self._kept.append(term)
             self._symbols[key] = frozenset(symbols(term))
         return self._symbols[key]
+
+
+def _implies(facts: Sequence[Bool], goal: Bool, effort: int) -> bool:
+    """Whether z3 finds no values for which the facts hold and the goal doesn't; products are made linear first."""
+    easier = linear(facts, goal)
+    if easier is not None:
+        known, wanted = easier
+        if _solver(known, z3.Not(wanted), effort).check() == z3.unsat:
+            return True
+        effort //= 4
+    return bool(_solver(facts, z3.Not(goal), effort).check() == z3.unsat)
 
 
 def _solver(facts: Sequence[Bool], negated: Bool, effort: int) -> Any:

@@ -54,11 +54,14 @@ def range_of(dtype: DType) -> Interval:
 
 @dataclass
 class Terms:
-    """Makes terms; `learn` takes definitional facts, `proves` decides whether a value fits its type here."""
+    """Makes terms; `learn` takes definitional facts, `proves` decides whether a value fits its type here.
+
+    `stays` hears what index arithmetic is taken to fulfil: that it fits 64 bits.
+    """
 
     learn: Learn
     proves: Proves
-    may_wrap: Callable[[], None]
+    stays: Learn
 
     def apply(self, op: Op, dtype: DType, types: tuple[DType, ...], args: tuple[Term, ...]) -> Term:
         """The value of an op that isn't lazy."""
@@ -104,8 +107,7 @@ class Terms:
         if lo <= n.lo and n.hi <= hi:
             return n
         if isinstance(dtype, IndexType):
-            if not self.proves(z3.And(n.term >= lo, n.term <= hi)):
-                self.may_wrap()
+            self.stays(z3.And(n.term >= lo, n.term <= hi))
             return Num(n.term, max(n.lo, lo), min(n.hi, hi))
         return self.wrapped(n, dtype)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import z3
@@ -61,6 +62,10 @@ if TYPE_CHECKING:
 
 Key = Assert | Load | Reduce | For
 """What an obligation is found by."""
+
+
+GENERATED = (Check.BOUNDS, Check.DIVISION, Check.SHIFT, Check.STEP, Check.NARROWS)
+"""Checks of which nothing is learned where they are proved: they follow from what is known, and would slow z3 down."""
 
 
 class Walk:
@@ -162,10 +167,12 @@ class Walk:
 
     def terms(self, state: State) -> Terms:
         """A maker of terms that learns into the state."""
-        return Terms(state.facts.append, lambda goal: self.proves(state, goal), self._may_wrap)
+        return Terms(state.facts.append, lambda goal: self.proves(state, goal), partial(self._stays, state))
 
-    def _may_wrap(self) -> None:
-        self.wraps = True
+    def _stays(self, state: State, inside: Bool) -> None:
+        """Index arithmetic is taken as exact; where that isn't proved, the report says so."""
+        if self.deciding and not self.wraps and not self.proves(state, inside):
+            self.wraps = True
 
     # ------------------------------------------------------------------------------------------------- expressions
 
@@ -268,7 +275,8 @@ class Walk:
         self.accesses = recorded
         if s.check is not Check.REQUIRES:
             self.decide(s, state, cond)
-        if s.check is not Check.NARROWS:
+        told = s.check not in GENERATED or (s.check is not Check.NARROWS and self.status.get(s) == UNKNOWN)
+        if told:
             self.know(state, cond)
 
     def store(self, b: Buffer, place: Place, value: Term, state: State, op: Op | None = None) -> None:
