@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import z3
 
-from gemel.semantics.dtypes import is_integer
+from gemel.semantics.dtypes import BoolType, is_integer
 from gemel.semantics.ir import Assert, Buffer, Check, Const, For, If, Let, Reduce, Stmt, Var, While
 from gemel.semantics.traverse import blocks_of, statements, stored
 from gemel.semantics.verify import conflicts, regions
-from gemel.semantics.verify.state import ForAll, State, fresh_int, mark, newer
+from gemel.semantics.verify.state import ForAll, Region, State, fresh_bool, fresh_int, mark, newer
 from gemel.semantics.verify.terms import Bool, Num
 
 if TYPE_CHECKING:
@@ -196,10 +196,13 @@ def _forget(walk: Walk, loop: Loop, state: State) -> None:
             state.arrays[b] = walk.memory.unknown(b)
         elif b in state.scalars:
             state.scalars[b] = walk.terms(state).anything(b.dtype)
+        if not b.rank and b in walk.tracked and b not in state.known:
+            state.regions[b] = [*state.regions.get(b, ()), Region((), fresh_bool(f"{b.hint} is set"), ())]
 
 
 def _candidates(walk: Walk, loop: Loop, state: State, first: Any) -> Iterator[tuple[Any, Invariant]]:
     """Invariants that may hold, each with a name that is the same whenever the loop is run."""
+    yield from _flagged(walk, loop, state)
     scalars = [b for b in loop.changed if not b.rank and is_integer(b.dtype) and isinstance(state.scalars.get(b), Num)]
     if not scalars or len(scalars) > MOST_SCALARS:
         return
@@ -217,6 +220,22 @@ def _candidates(walk: Walk, loop: Loop, state: State, first: Any) -> Iterator[tu
                 yield (b, "above", name, less), lambda st, v, b=b, x=x: _of(st, b) >= x  # type: ignore[misc]
         yield from _with_variable(loop, b, begin, first)
     yield from _among(loop, scalars, state, first)
+
+
+def _flagged(walk: Walk, loop: Loop, state: State) -> Iterator[tuple[Any, Invariant]]:
+    """A variable has a value where a flag is set: what `return` in a loop leaves."""
+    flags = [b for b in loop.changed if not b.rank and isinstance(b.dtype, BoolType) and b in state.scalars]
+    open_ = [b for b in loop.changed if not b.rank and b in walk.tracked and b not in state.known]
+    for flag in flags:
+        for b in open_:
+            yield (flag, b, "set"), partial(_set_where, flag, b)
+
+
+def _set_where(flag: Buffer, b: Buffer, state: State, at: Any) -> Bool:
+    value = state.scalars.get(flag)
+    is_set = z3.BoolVal(b in state.known)
+    known = z3.Or(is_set, regions.covered(state.regions.get(b, ()), ()))
+    return known if value is None or isinstance(value, Num) else z3.Implies(value, known)
 
 
 def _with_variable(loop: Loop, b: Buffer, begin: Any, first: Any) -> Iterator[tuple[Any, Invariant]]:

@@ -20,16 +20,52 @@ MOST_LEMMAS = 96
 MOST_BOUNDS = 7
 
 
-def linear(facts: Sequence[Bool], goal: Bool) -> tuple[list[Bool], Bool] | None:
-    """Facts and goal without products of unknowns; None where there are none to begin with."""
-    expanded = [_expand(f) for f in facts]
-    wanted = _expand(goal)
-    products = {p.get_id(): p for t in (*expanded, wanted) for p in _products(t)}
-    if not products:
-        return None
-    lemmas = list(itertools.islice(_lemmas(list(products.values()), expanded), MOST_LEMMAS))
-    names = _Monomials()
-    return [names(t) for t in (*expanded, *lemmas)], names(wanted)
+@dataclass(frozen=True)
+class _Bound:
+    """A term that is at least 0, the unknowns it is a sum of, and how plain it is (less is plainer)."""
+
+    term: Any
+    summands: frozenset[int]
+    rank: int
+
+
+@dataclass(frozen=True)
+class _Expanded:
+    """A fact as a sum of monomials, the products in it, and what it says is at least 0."""
+
+    original: Any
+    term: Any
+    products: tuple[Any, ...]
+    bounds: tuple[_Bound, ...]
+
+
+class Linear:
+    """Makes questions linear; remembers what facts look like multiplied out."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Expanded] = {}
+
+    def __call__(self, facts: Sequence[Bool], goal: Bool) -> tuple[list[Bool], Bool] | None:
+        """Facts and goal without products of unknowns; None where there are none to begin with."""
+        parts = [self._expanded(f) for f in facts]
+        wanted = self._expanded(goal)
+        products = {p.get_id(): p for x in (*parts, wanted) for p in x.products}
+        if not products:
+            return None
+        bounds = {b.term.get_id(): b for x in parts for b in x.bounds}
+        lemmas = list(itertools.islice(_lemmas(list(products.values()), list(bounds.values())), MOST_LEMMAS))
+        names = _Monomials()
+        known = [names(x.term, x.products) for x in parts]
+        known += [names(t, tuple(_products(t))) for t in lemmas]
+        return known, names(wanted.term, wanted.products)
+
+    def _expanded(self, fact: Bool) -> _Expanded:
+        key = fact.get_id()
+        if key not in self._known:
+            term = _expand(fact)
+            bounds = tuple(map(_ranked, _bounds(term)))
+            self._known[key] = _Expanded(fact, term, tuple(_products(term)), bounds)
+        return self._known[key]
 
 
 def _expand(term: Any) -> Any:
@@ -70,9 +106,9 @@ class _Monomials:
         self.names: dict[tuple[int, ...], Any] = {}
         self.kept: list[Any] = []
 
-    def __call__(self, term: Any) -> Any:
+    def __call__(self, term: Any, products: Sequence[Any]) -> Any:
         swaps = []
-        for product in _products(term):
+        for product in products:
             factors = _factors(product)
             self.kept.append(product)
             key = tuple(sorted(f.get_id() for f in factors))
@@ -82,18 +118,8 @@ class _Monomials:
         return z3.substitute(term, *swaps) if swaps else term
 
 
-@dataclass(frozen=True)
-class _Bound:
-    """A term that is at least 0, the unknowns it is a sum of, and how plain it is (less is plainer)."""
-
-    term: Any
-    summands: frozenset[int]
-    rank: int
-
-
-def _lemmas(products: Sequence[Any], facts: Sequence[Bool]) -> Iterator[Bool]:
-    unique = {b.get_id(): b for f in facts for b in _bounds(f)}
-    bounds = sorted(map(_ranked, unique.values()), key=lambda b: b.rank)
+def _lemmas(products: Sequence[Any], known: Sequence[_Bound]) -> Iterator[Bool]:
+    bounds = sorted(known, key=lambda b: b.rank)
     done: set[tuple[int, int]] = set()
     for product in products:
         for x, y in itertools.combinations(_factors(product), 2):

@@ -7,7 +7,7 @@ from typing import Any
 
 import z3
 
-from gemel.semantics.verify.products import linear
+from gemel.semantics.verify.products import Linear
 from gemel.semantics.verify.state import symbols
 from gemel.semantics.verify.terms import Bool
 
@@ -24,6 +24,7 @@ class Prover:
         self.questions = 0
         self._answers: dict[tuple[int, ...], bool] = {}
         self._symbols: dict[int, frozenset[str]] = {}
+        self._linear = Linear()
         self._kept: list[Any] = []  # a z3 term's id is its own only as long as the term lives
 
     def proves(self, facts: Sequence[Bool], goal: Bool, effort: int = CHEAP) -> bool:
@@ -38,13 +39,23 @@ class Prover:
         if key not in self._answers:
             self.questions += 1
             self._kept += [goal, *useful]
-            self._answers[key] = _implies(useful, goal, effort)
+            self._answers[key] = self._implies(useful, goal, effort)
         return self._answers[key]
 
     def model(self, facts: Sequence[Bool], goal: Bool, extra: Sequence[Bool]) -> Any:
         """Values for which the facts and `extra` hold and the goal doesn't; None where z3 has none."""
         solver = _solver([*facts, *extra], z3.Not(goal), EFFORT)
         return solver.model() if solver.check() == z3.sat else None
+
+    def _implies(self, facts: Sequence[Bool], goal: Bool, effort: int) -> bool:
+        """Whether no values fulfil the facts and not the goal; products are made linear first."""
+        easier = self._linear(facts, goal)
+        if easier is not None:
+            known, wanted = easier
+            if _solver(known, z3.Not(wanted), effort).check() == z3.unsat:
+                return True
+            effort //= 4
+        return bool(_solver(facts, z3.Not(goal), effort).check() == z3.unsat)
 
     def _relevant(self, facts: Sequence[Bool], goal: Bool) -> list[Bool]:
         """The facts that share unknowns with the goal, directly or by way of other facts; those without any too."""
@@ -65,17 +76,6 @@ class Prover:
             self._kept.append(term)
             self._symbols[key] = frozenset(symbols(term))
         return self._symbols[key]
-
-
-def _implies(facts: Sequence[Bool], goal: Bool, effort: int) -> bool:
-    """Whether z3 finds no values for which the facts hold and the goal doesn't; products are made linear first."""
-    easier = linear(facts, goal)
-    if easier is not None:
-        known, wanted = easier
-        if _solver(known, z3.Not(wanted), effort).check() == z3.unsat:
-            return True
-        effort //= 4
-    return bool(_solver(facts, z3.Not(goal), effort).check() == z3.unsat)
 
 
 def _solver(facts: Sequence[Bool], negated: Bool, effort: int) -> Any:

@@ -133,9 +133,11 @@ class Walk:
             state.scalars[b] = self.memory.load(state, self.inputs[b], ())
 
     def _sized(self, state: State, b: Buffer) -> None:
+        deciding, self.deciding = self.deciding, False  # an array has the size: no question of 64 bits
         for size in b.shape:
             term = self.integer(size, state)
             state.facts.append(z3.And(term.term >= 0, term.term <= MAX_SIZE))
+        self.deciding = deciding
 
     def allocate(self, state: State, b: Buffer) -> None:
         """A buffer without values, or a table."""

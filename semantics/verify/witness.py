@@ -27,9 +27,9 @@ from gemel.semantics.verify.report import REFUTED, Counterexample, Obligation
 from gemel.semantics.verify.state import Base, State
 from gemel.semantics.verify.terms import Bool
 
-FUEL = 20_000
+FUEL = 3_000
 MOST_ELEMENTS = 4096
-TRIES = 60
+TRIES = 45
 SPREADS = (Spread.SMALL, Spread.CORNERS, Spread.ALL)
 SIZES = (3, 8, 40)
 """Models with small sizes are tried first: they read better and run sooner."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gemel as gm
-from gemel import f32, f64, i8, i16, i32, index, u8
+from gemel import f32, f64, i32, index
 
 B, H, K, L, M, N, NNZ, P = gm.dims("B H K L M N NNZ P")
 
@@ -93,12 +93,11 @@ def fft(re: f64[N], im: f64[N], cos: f64[N], sin: f64[N]):
     """Stages of butterflies over halves of ever smaller blocks, in place; N need not be known."""
     span = N // 2
     while span > 0:
-        gm.invariant(0 <= span and span <= N // 2)
+        gm.invariant(0 <= span <= N // 2)
         for block in range(0, N - 2 * span + 1, 2 * span):
             for k in range(span):
                 a = block + k
                 b = block + k + span
-                gm.assume(k * (N // (2 * span)) < N)
                 w = k * (N // (2 * span))
                 dr = re[a] - re[b]
                 di = im[a] - im[b]
