@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from gemel.codegen import llvmfloat as fl
 from gemel.codegen import llvmint as whole
+from gemel.codegen.elementary import elementary
 from gemel.codegen.emitter import Emitter, llvm_type
 from gemel.codegen.llvmint import Arg, held_bits, span
 from gemel.semantics import intervals, ops
@@ -216,6 +217,7 @@ TABLE: dict[Op, Emit] = {
     ops.CEIL: _float_unary("ceil"),
     ops.TRUNC: _float_unary("trunc"),
     ops.RINT: _float_unary("rint"),
+    **{op: elementary(op) for op in ops.ELEMENTARY},
     ops.AND: _bitwise(ops.AND),
     ops.OR: _bitwise(ops.OR),
     ops.XOR: _bitwise(ops.XOR),

@@ -50,11 +50,12 @@ def compare(name: str, a: object, b: object, span: Span) -> Any:
 
 
 def power(base: object, exponent: object, span: Span) -> Any:
-    """`base ** n` for a small known n, by repeated squaring; n = 0 gives 1."""
+    """`base ** n` for a small known n, by repeated squaring; n = 0 gives 1. With another exponent `gm.pow` of floats.
+
+    Raises TypeCheckError where the base is no float then.
+    """
     if isinstance(exponent, bool) or not isinstance(exponent, int | np.integer) or not 0 <= exponent <= 64:
-        raise TraceError(
-            "** with this exponent", code="P02", span=span, mend="the exponent is a known integer from 0 to 64"
-        )
+        return apply(ops.POW, (base, exponent), span)
     result: Any = None
     square: Any = base
     n = int(exponent)

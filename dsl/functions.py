@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -167,6 +168,24 @@ ceil = _unary(ops.CEIL, np.ceil)
 trunc = _unary(ops.TRUNC, np.trunc)
 round_ = _unary(ops.RINT, np.rint)
 abs_ = _unary(ops.ABS, abs)
+
+
+exp = _unary(ops.EXP, np.exp)
+exp2 = _unary(ops.EXP2, np.exp2)
+log = _unary(ops.LOG, np.log)
+log2 = _unary(ops.LOG2, np.log2)
+tanh = _unary(ops.TANH, np.tanh)
+sin = _unary(ops.SIN, np.sin)
+cos = _unary(ops.COS, np.cos)
+erf = _unary(ops.ERF, np.vectorize(math.erf))
+sigmoid = _unary(ops.SIGMOID, lambda x: 1 / (1 + np.exp(-x)))
+rsqrt = _unary(ops.RSQRT, lambda x: 1 / np.sqrt(x))
+reciprocal = _unary(ops.RECIPROCAL, lambda x: 1 / x)
+
+
+def pow_(x: Any, y: Any) -> Any:
+    """x to the power of y, of floats; `x ** y` is the same."""
+    return arith.apply(ops.POW, (x, y), here()) if _traced(x, y) and not (is_static(x) and is_static(y)) else x**y
 
 
 def fma(a: Any, b: Any, c: Any) -> Any:

@@ -221,6 +221,37 @@ CEIL = Op("ceil", 1, rule.floats_only("ceil", "an integer is its own ceiling"), 
 TRUNC = Op("trunc", 1, rule.floats_only("trunc", "an integer needs no truncation"), _floats(_whole(math.trunc)))
 RINT = Op("rint", 1, rule.floats_only("round", "an integer needs no rounding"), _floats(_whole(round)))
 
+
+def _elementary(name: str) -> Op:
+    """An elementary function; the op tower has its definition, which is its meaning."""
+    arity = 2 if name == "pow" else 1
+
+    def meaning(dtype: DType, types: tuple[DType, ...], values: tuple[Value, ...]) -> Value:
+        from gemel.semantics import tower
+
+        if not isinstance(dtype, FloatType):
+            raise TypeError(f"{name} at {dtype}")
+        return tower.evaluate(TABLE[name], dtype, values)
+
+    mend = "of integers, ** takes a known exponent from 0 to 64" if name == "pow" else "cast to a float first"
+    return Op(name, arity, rule.floats_only(name, mend), meaning)
+
+
+EXP = _elementary("exp")
+EXP2 = _elementary("exp2")
+LOG = _elementary("log")
+LOG2 = _elementary("log2")
+TANH = _elementary("tanh")
+ERF = _elementary("erf")
+SIGMOID = _elementary("sigmoid")
+SIN = _elementary("sin")
+COS = _elementary("cos")
+POW = _elementary("pow")
+RSQRT = _elementary("rsqrt")
+RECIPROCAL = _elementary("reciprocal")
+ELEMENTARY = (EXP, EXP2, LOG, LOG2, TANH, ERF, SIGMOID, SIN, COS, POW, RSQRT, RECIPROCAL)
+"""The ops that the op tower defines by smaller ones."""
+
 AND = Op("and", 2, rule.bitwise("&"), _bitwise(lambda a, b: a & b), "&", True, True)
 OR = Op("or", 2, rule.bitwise("|"), _bitwise(lambda a, b: a | b), "|", True, True)
 XOR = Op("xor", 2, rule.bitwise("^"), _bitwise(lambda a, b: a ^ b), "^", True, True)

@@ -29,6 +29,18 @@ MUTUAL = (
         "gemel.quantified",
         "gemel.statements",
     },  # an evaluator recurs, as syntax does
+    {"gemel.codegen.elementary", "gemel.codegen.llvmops"},  # a function's body is made of ops
+    {  # an op of the tower has smaller ops as its meaning
+        "gemel.semantics.build",
+        "gemel.semantics.ops",
+        "gemel.semantics.tower",
+        "gemel.semantics.tower.error",
+        "gemel.semantics.tower.exponential",
+        "gemel.semantics.tower.formula",
+        "gemel.semantics.tower.logarithm",
+        "gemel.semantics.tower.roots",
+        "gemel.semantics.tower.trigonometric",
+    },
     {"gemel.semantics.ir", "gemel.semantics.text"},  # a kernel prints itself
     {"gemel.semantics.convert", "gemel.semantics.dtypes", "gemel.semantics.rounding"},  # a type converts its constants
 )

@@ -1,0 +1,87 @@
+"""Elementary functions as functions of an LLVM module, from their definitions in the op tower."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gemel.codegen.emitter import Emitter, llvm_type
+from gemel.semantics import tower
+from gemel.semantics.dtypes import F64, DType, FloatType
+from gemel.semantics.ir import Apply, Const, Expr, Load, Ref, Var
+from gemel.semantics.ops import Op
+
+Emit = Callable[[Emitter, DType, list[tuple[str, DType]]], str]
+
+
+def elementary(op: Op) -> Emit:
+    """Emits calls of an elementary function; the module gets its definition once."""
+
+    def run(out: Emitter, dtype: DType, args: list[tuple[str, DType]]) -> str:
+        if not isinstance(dtype, FloatType):
+            raise TypeError(f"{op.name} at {dtype}")
+        return _call(out, tower.definition(op, dtype), dtype, [value for value, _ in args])
+
+    return run
+
+
+def _call(out: Emitter, made: tower.Definition, dtype: FloatType, args: list[str]) -> str:
+    name = f'@"gemel.{made.name}.{dtype}"'
+    out.declarations |= _function(made, name, dtype, out.half)
+    kind = llvm_type(dtype)
+    return out.value(f"call {kind} {name}({', '.join(f'{kind} {a}' for a in args)})")
+
+
+def _function(made: tower.Definition, name: str, dtype: FloatType, half: bool) -> set[str]:
+    """The text of a function, and what it needs from elsewhere."""
+    out, kind = Emitter(half=half), llvm_type(dtype)
+    values = {p: f"%p{n}" for n, p in enumerate(made.params)}
+    body = _Body(out, values, name)
+    for let in made.lets:
+        values[let.var] = body.value(let.value)
+    if made.rare is not None and made.otherwise is not None:
+        out.branch(body.value(made.rare), "rare", "usual")
+        out.start("rare")
+        other = _call(out, made.otherwise, F64, list(values.values())[: len(made.params)])
+        out.do(f"ret {kind} {other}")
+        out.start("usual")
+    out.do(f"ret {kind} {body.value(made.result)}")
+    params = ", ".join(f"{kind} {values[p]}" for p in made.params)
+    inline = "noinline cold" if made.name.endswith(".far") else "alwaysinline"
+    head = f"define internal {kind} {name}({params}) {inline} nounwind {{\nentry:"
+    return {"\n".join([*body.tables, head, *out.lines, "}"]), *out.declarations}
+
+
+class _Body:
+    """Emits the expressions of one definition."""
+
+    def __init__(self, out: Emitter, values: dict[Var, str], name: str) -> None:
+        self.out, self.values, self.name = out, values, name.strip('@"')
+        self.tables: list[str] = []
+        self.at: dict[object, str] = {}
+
+    def value(self, e: Expr) -> str:
+        """The LLVM value of an expression."""
+        from gemel.codegen import llvmops
+
+        match e:
+            case Const():
+                return llvmops.constant(e.value, e.dtype)
+            case Ref():
+                return self.values[e.var]
+            case Load():
+                return self._load(e)
+            case Apply():
+                return llvmops.emit(e.op, e.dtype, [(self.value(a), a.dtype) for a in e.args], self.out)
+
+    def _load(self, e: Load) -> str:
+        kind, index = llvm_type(e.dtype), self.value(e.indices[0])
+        if e.buffer not in self.at:
+            self.at[e.buffer] = f'@"{self.name}.{e.buffer.hint}"'
+            data = e.buffer.data
+            from gemel.codegen import llvmops
+
+            items = ", ".join(f"{kind} {llvmops.constant(x, e.dtype)}" for x in ([] if data is None else data.tolist()))
+            size = 0 if data is None else len(data)
+            self.tables.append(f"{self.at[e.buffer]} = private unnamed_addr constant [{size} x {kind}] [{items}]")
+        place = self.out.value(f"getelementptr inbounds {kind}, ptr {self.at[e.buffer]}, i64 {index}")
+        return self.out.value(f"load {kind}, ptr {place}")

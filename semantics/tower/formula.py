@@ -1,0 +1,228 @@
+"""Straight-line formulas in IR: what a function of the op tower is made of.
+
+Each operation becomes a `Let`, so that a value used twice is computed once and every operand is a name or a literal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gemel.semantics import build, ops
+from gemel.semantics.dtypes import F64, INDEX, DType, FloatType, IntType, storage_bits
+from gemel.semantics.ir import Apply, Buffer, Const, Expr, Let, Load, Ref, Var
+from gemel.semantics.ops import Op
+from gemel.semantics.span import BUILTIN
+
+I64, U64 = IntType(64, True), IntType(64, False)
+
+
+@dataclass(frozen=True, eq=False)
+class Definition:
+    """A function by smaller ops: `result` is its value after `lets`; where `rare` holds it is that of `otherwise`.
+
+    `otherwise` takes the same parameters; it is apart because it costs much and is seldom needed.
+    """
+
+    name: str
+    params: tuple[Var, ...]
+    lets: tuple[Let, ...]
+    result: Expr
+    rare: Expr | None = None
+    otherwise: Definition | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class X:
+    """A value in a formula, with Python's operators; plain numbers take the type of the other side."""
+
+    expr: Expr
+    f: Formula
+
+    @property
+    def dtype(self) -> DType:
+        """The value's type."""
+        return self.expr.dtype
+
+    def _with(self, op: Op, other: X | float, turned: bool = False) -> X:
+        pair = (self.f.of(other, self.dtype), self) if turned else (self, self.f.of(other, self.dtype))
+        return self.f.apply(op, *pair)
+
+    def __add__(self, other: X | float) -> X:
+        return self._with(ops.ADD, other)
+
+    def __radd__(self, other: float) -> X:
+        return self._with(ops.ADD, other, True)
+
+    def __sub__(self, other: X | float) -> X:
+        return self._with(ops.SUB, other)
+
+    def __rsub__(self, other: float) -> X:
+        return self._with(ops.SUB, other, True)
+
+    def __mul__(self, other: X | float) -> X:
+        return self._with(ops.MUL, other)
+
+    def __rmul__(self, other: float) -> X:
+        return self._with(ops.MUL, other, True)
+
+    def __truediv__(self, other: X | float) -> X:
+        return self._with(ops.DIV, other)
+
+    def __rtruediv__(self, other: float) -> X:
+        return self._with(ops.DIV, other, True)
+
+    def __neg__(self) -> X:
+        return self.f.apply(ops.NEG, self)
+
+    def __and__(self, other: X | int) -> X:
+        return self._with(ops.AND, other)
+
+    def __or__(self, other: X | int) -> X:
+        return self._with(ops.OR, other)
+
+    def __xor__(self, other: X | int) -> X:
+        return self._with(ops.XOR, other)
+
+    def __invert__(self) -> X:
+        return self.f.apply(ops.LNOT, self)
+
+    def __rshift__(self, other: X | int) -> X:
+        return self._with(ops.SHR, other)
+
+    def __lshift__(self, other: X | int) -> X:
+        return self._with(ops.SHL, other)
+
+    def __lt__(self, other: X | float) -> X:
+        return self._with(ops.LT, other)
+
+    def __le__(self, other: X | float) -> X:
+        return self._with(ops.LE, other)
+
+    def __gt__(self, other: X | float) -> X:
+        return self._with(ops.GT, other)
+
+    def __ge__(self, other: X | float) -> X:
+        return self._with(ops.GE, other)
+
+    def equals(self, other: X | float) -> X:
+        """Whether the values are equal."""
+        return self._with(ops.EQ, other)
+
+    def differs(self, other: X | float) -> X:
+        """Whether the values are not equal; a NaN differs from itself."""
+        return self._with(ops.NE, other)
+
+    def to(self, dtype: DType) -> X:
+        """The value as another type."""
+        return self if self.dtype == dtype else self.f.apply(ops.CAST, self, dtype=dtype)
+
+    def as_bits(self, dtype: DType) -> X:
+        """The pattern read as another type."""
+        return self.f.apply(ops.BITCAST, self, dtype=dtype)
+
+    def rint(self) -> X:
+        """The nearest whole number, ties to even."""
+        return self.f.apply(ops.RINT, self)
+
+    def trunc(self) -> X:
+        """The whole part."""
+        return self.f.apply(ops.TRUNC, self)
+
+    def abs(self) -> X:
+        """The size."""
+        return self.f.apply(ops.ABS, self)
+
+    def sqrt(self) -> X:
+        """The square root."""
+        return self.f.apply(ops.SQRT, self)
+
+    def clamped(self, lo: float, hi: float) -> X:
+        """The value kept between two; NaN stays."""
+        return self._with(ops.MAX, lo)._with(ops.MIN, hi)
+
+    def is_nan(self) -> X:
+        """Whether it is no number."""
+        return self.differs(self)
+
+
+@dataclass
+class Formula:
+    """Collects the operations of one definition."""
+
+    lets: list[Let] = field(default_factory=list)
+
+    def of(self, value: X | float, dtype: DType) -> X:
+        """A value, or a literal of a type."""
+        if isinstance(value, X):
+            return value
+        if isinstance(dtype, FloatType):
+            return X(Const(float(value), dtype, BUILTIN), self)
+        return X(build.literal(int(value), BUILTIN, dtype), self)
+
+    def named(self, e: Expr, hint: str = "t") -> X:
+        """A value under a name of its own."""
+        if isinstance(e, Const | Ref):
+            return X(e, self)
+        var = Var(hint, e.dtype, BUILTIN)
+        self.lets.append(Let(var, e, BUILTIN))
+        return X(Ref(var, BUILTIN), self)
+
+    def apply(self, op: Op, *args: X, dtype: DType | None = None) -> X:
+        """An op."""
+        return self.named(build.apply(op, *(a.expr for a in args), span=BUILTIN, dtype=dtype))
+
+    def fma(self, a: X | float, b: X | float, c: X | float) -> X:
+        """a * b + c, rounded once."""
+        like = next(x.dtype for x in (a, b, c) if isinstance(x, X))
+        return self.apply(ops.FMA, *(self.of(x, like) for x in (a, b, c)))
+
+    def where(self, cond: X, a: X | float, b: X | float) -> X:
+        """One of two values."""
+        like = next(x.dtype for x in (a, b) if isinstance(x, X))
+        e = Apply(ops.SELECT, (cond.expr, self.of(a, like).expr, self.of(b, like).expr), like, BUILTIN)
+        return self.named(e)
+
+    def polynomial(self, x: X, coefficients: Sequence[float]) -> X:
+        """The value at `x` of a polynomial, lowest power first, by Horner's rule."""
+        total = self.of(coefficients[-1], x.dtype)
+        for c in reversed(coefficients[:-1]):
+            total = self.fma(total, x, c)
+        return total
+
+    def table(self, hint: str, values: Sequence[float], dtype: DType) -> Callable[[X], X]:
+        """A constant table, read at an integer that must be in range."""
+        kind = "f8" if isinstance(dtype, FloatType) else f"u{storage_bits(dtype) // 8}"
+        data = np.array(values, kind)
+        buffer = Buffer(hint, dtype, (build.index(len(data)),), BUILTIN, data)
+        return lambda at: self.named(Load(buffer, (at.to(INDEX).expr,), BUILTIN))
+
+    def sum(self, a: X, b: X) -> tuple[X, X]:
+        """a + b and what rounding lost (Knuth's two-sum)."""
+        total = a + b
+        other = total - a
+        return total, (a - (total - other)) + (b - other)
+
+    def quick_sum(self, a: X | float, b: X) -> tuple[X, X]:
+        """As `sum`, where `a` is 0 or not the smaller one (Dekker)."""
+        first = self.of(a, b.dtype)
+        total = first + b
+        return total, (first - total) + b
+
+    def product(self, a: X, b: X | float) -> tuple[X, X]:
+        """a * b and what rounding lost."""
+        high = a * b
+        return high, self.fma(a, b, -high)
+
+
+Body = Callable[..., "X"]
+
+
+def defined(name: str, body: Body, count: int, dtype: FloatType = F64) -> Definition:
+    """The definition whose result `body` makes of the formula and the parameters."""
+    f = Formula()
+    params = tuple(Var(f"x{n}" if n else "x", dtype, BUILTIN) for n in range(count))
+    result = body(f, *(X(Ref(p, BUILTIN), f) for p in params))
+    return Definition(name, params, tuple(f.lets), result.expr)
