@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from gemel.hwsynth.deliver import deliver
 from gemel.hwsynth.engines.run import Model, Run
 from gemel.hwsynth.netlist import Module
 from gemel.hwsynth.report import Report
-from gemel.hwsynth.synthesis import Synthesized, synthesize_kernel
+from gemel.hwsynth.synthesis import RESERVED, Synthesized, synthesize_kernel
 from gemel.hwsynth.system import System
 from gemel.hwsynth.verilog import verilog
 from gemel.semantics.arguments import Bound, bind, new_results, unpack
@@ -23,8 +23,9 @@ from gemel.semantics.convert import from_bits, to_bits
 from gemel.semantics.errors import SynthesisError
 from gemel.semantics.failures import raised
 from gemel.semantics.interp import interpret
-from gemel.semantics.ir import Buffer, Kernel, Var
+from gemel.semantics.ir import Buffer, Kernel, Ref, Var
 from gemel.semantics.storage import Array
+from gemel.semantics.traverse import Copier
 
 DEFAULT_MAX_CYCLES = 1_000_000_000
 
@@ -154,4 +155,19 @@ def synthesize(kernel: Kernel, *, target: str = "ecp5", clock_mhz: float = 100.0
     """
     if interface != "memory":
         raise SynthesisError(f"unknown interface {interface!r}", code="H06", mend="the interface is 'memory'")
+    kernel = _with_ports(kernel)
     return Design(kernel, synthesize_kernel(kernel, target, clock_mhz))
+
+
+def _with_ports(kernel: Kernel) -> Kernel:
+    """The kernel with scalars renamed that are called as a port of the protocol is: `start` becomes `start_in`."""
+    copier = Copier()
+    params: list[Buffer | Var] = []
+    for p in kernel.params:
+        if isinstance(p, Var) and p.hint in RESERVED:
+            new = Var(f"{p.hint}_in", p.dtype, p.span)
+            copier.vars[p] = Ref(new, p.span)
+            params.append(new)
+        else:
+            params.append(p)
+    return replace(kernel, params=tuple(params), body=copier.body(kernel.body)) if copier.vars else kernel

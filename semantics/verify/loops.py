@@ -245,7 +245,8 @@ def _with_variable(loop: Loop, b: Buffer, begin: Any, first: Any) -> Iterator[tu
         run = partial(_pace, loop, begin, first, k)
         yield (b, "runs", k), lambda st, v, b=b, run=run: _of(st, b) == run(v)  # type: ignore[misc]
         yield (b, "behind", k), lambda st, v, b=b, run=run: _of(st, b) <= run(v)  # type: ignore[misc]
-    yield (b, "low"), lambda st, v, b=b: _of(st, b) <= v  # type: ignore[misc]
+    for n in (0, 1):
+        yield (b, "low", n), lambda st, v, b=b, n=n: _of(st, b) + n <= v  # type: ignore[misc]
     yield (b, "high"), lambda st, v, b=b: _of(st, b) >= v  # type: ignore[misc]
 
 

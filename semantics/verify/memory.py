@@ -61,17 +61,17 @@ class Memory:
         if any(all(a.eq(b) for a, b in zip(place, other, strict=True)) for other in seen):
             return made
         seen.append(place)
-        self._ranged(state, buffer, term)
+        self._ranged(state, buffer, term, place)
         for statement in list(state.foralls):
             self._instances(state, statement, name, place)
         return made
 
-    def _ranged(self, state: State, buffer: Buffer, term: Any) -> None:
+    def _ranged(self, state: State, buffer: Buffer, term: Any, place: Place) -> None:
         """What the type of a loaded element says, and what all elements have in common."""
         if not isinstance(buffer.dtype, BoolType):
             known = Num(term, *range_of(buffer.dtype))
             state.facts.append(z3.And(term >= known.lo, term <= known.hi))
-            state.facts.extend(rule(known) for rule in self.elements.get(buffer, ()))
+            state.facts.extend(rule(known, place) for rule in self.elements.get(buffer, ()))
 
     def state_all(self, state: State, statement: ForAll) -> None:
         """Takes in a statement about all elements, for those loaded so far and later."""
@@ -95,7 +95,7 @@ class Memory:
                     continue
                 state.facts.append(made)
                 for load in applications(made, set(self.bases)):
-                    self._ranged(state, self.bases[load.decl().name()].buffer, load)
+                    self._ranged(state, self.bases[load.decl().name()].buffer, load, tuple(load.children()))
 
     def _matches(self, state: State, statement: ForAll, pattern: Any, place: Place) -> Iterator[tuple[Any, ...]]:
         found = solve(tuple(pattern.children()), place, statement.variables)

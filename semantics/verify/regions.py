@@ -14,7 +14,8 @@ from gemel.semantics.verify.memory import solve
 from gemel.semantics.verify.state import Place, Region, State, fresh_int, newer
 from gemel.semantics.verify.terms import Bool, Num
 
-Rule = Callable[[Num], Bool]
+Rule = Callable[[Num, Place], Bool]
+"""What an element with a value at a place fulfils."""
 
 
 def covered(known: Sequence[Region], place: Place) -> Bool:
@@ -56,15 +57,21 @@ def element_candidates(kernel: Kernel, state: State) -> dict[Buffer, list[Rule]]
     for b in (*locals_, *kernel.results):
         if b.rank and not isinstance(b.dtype, FloatType | BoolType | FixedType):
             found[b] = [_at_least(0), _at_least(-1), *(_below(d, n) for d in dims for n in (0, 1))]
+            found[b] += [_under(n) for n in (0, 1)] if b.rank == 1 else []
     return found
 
 
 def _at_least(least: int) -> Rule:
-    return lambda n: n.term >= least
+    return lambda n, place: n.term >= least
 
 
 def _below(bound: Any, more: int) -> Rule:
-    return lambda n: n.term < bound + more
+    return lambda n, place: n.term < bound + more
+
+
+def _under(more: int) -> Rule:
+    """Below the element's own index plus `more`: links that lead backwards."""
+    return lambda n, place: n.term < place[0] + more
 
 
 def table_rules(b: Buffer) -> list[Rule]:
@@ -72,4 +79,4 @@ def table_rules(b: Buffer) -> list[Rule]:
     if b.data is None or not b.data.size or b.data.dtype.kind not in "iu":
         return []
     lo, hi = int(b.data.min()), int(b.data.max())
-    return [lambda n: z3.And(n.term >= lo, n.term <= hi)]
+    return [lambda n, place: z3.And(n.term >= lo, n.term <= hi)]

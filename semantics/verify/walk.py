@@ -284,7 +284,7 @@ class Walk:
     def store(self, b: Buffer, place: Place, value: Term, state: State, op: Op | None = None) -> None:
         """Sets an element; `op` says that this is an accumulation."""
         self._access(b, place, True, op, state)
-        self._keeps_rules(b, value, state)
+        self._keeps_rules(b, place, value, state)
         if b in self.tracked and b not in state.known:
             state.regions.setdefault(b, []).append(Region((), z3.BoolVal(True), place))
         if not b.rank:
@@ -300,13 +300,13 @@ class Walk:
             value = self.terms(state).anything(b.dtype)
         state.arrays[b] = Stored(older, place, value, older.depth + 1)
 
-    def _keeps_rules(self, b: Buffer, value: Term, state: State) -> None:
+    def _keeps_rules(self, b: Buffer, place: Place, value: Term, state: State) -> None:
         """Drops what was supposed of all elements of a buffer where a stored value doesn't have it."""
         rules = self.memory.elements.get(b)
         if not rules or self.deciding or b.data is not None:
             return
         known = self.terms(state).as_number(value, b.dtype)
-        kept = [rule for rule in rules if self.proves(state, rule(known))]
+        kept = [rule for rule in rules if self.proves(state, rule(known, place))]
         if len(kept) < len(rules):
             self.memory.elements[b] = kept
             self.dropped = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 
+import numpy as np
 import pytest
 from suites.case import Case, arguments, close, identical, outcome
 
@@ -33,3 +34,23 @@ def test_larger_sizes_on_the_cpu(case: Case) -> None:
 def test_polybench_is_proved_for_all_sizes(case: Case) -> None:
     report = case.kernel.verify()
     assert report.ok, str(report)
+
+
+INTEGER = ["kmp/kmp", "nw/nw", "sort/merge", "stencil/stencil2d", "bfs/queue", "aes/aes"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [c for c in CASES if c.id and c.id.removeprefix("machsuite/") in INTEGER])
+def test_integer_kernels_as_rtl(case: Case) -> None:
+    args = arguments(case, case.tiny)
+    design = case.kernel.synth_for(*args)
+    assert identical(outcome(lambda *a: design.simulate(*a).outputs, args), outcome(case.kernel, args))
+
+
+def test_aes_of_the_standard() -> None:
+    """FIPS 197, appendix C.3."""
+    case = next(c.values[0] for c in CASES if c.id == "machsuite/aes/aes")
+    assert isinstance(case, Case)
+    block = np.array([0x11 * n for n in range(16)], np.uint8)
+    case.kernel(np.arange(32, dtype=np.uint8), block)
+    assert bytes(block).hex() == "8ea2b7ca516745bfeafc49904b496089"
