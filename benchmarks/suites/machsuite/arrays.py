@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,7 @@ def spmv_crs(val: f64[E], cols: i32[E], row_start: i32[N + 1], vec: f64[M]) -> f
 
 
 def spmv_crs_reference(val: Any, cols: Any, row_start: Any, vec: Any) -> Any:
-    ends = zip(row_start[:-1], row_start[1:], strict=True)
-    return np.array([val[a:b] @ vec[cols[a:b]] for a, b in ends])
+    return np.array([val[a:b] @ vec[cols[a:b]] for a, b in itertools.pairwise(row_start)])
 
 
 @gm.kernel
@@ -270,9 +270,8 @@ def md_grid(n_points: i32[B, B, B], force: f64[B, B, B, P, 3], position: f64[B, 
                         fz: f64 = total[2]
                         for q in range(n_points[nx, ny, nz]):
                             if not (bx == nx and by == ny and bz == nz and p == q):
-                                d = [
-                                    position[bx, by, bz, p, a] - position[nx, ny, nz, q, a] for a in gm.unroll(range(3))
-                                ]
+                                here, there = position[bx, by, bz, p], position[nx, ny, nz, q]
+                                d = [here[a] - there[a] for a in gm.unroll(range(3))]
                                 push = lennard_jones(d[0], d[1], d[2])
                                 fx += d[0] * push
                                 fy += d[1] * push
