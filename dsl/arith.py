@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gemel import tensors
+from gemel import reductions, tensors
 from gemel.semantics import build, ops
 from gemel.semantics.dtypes import DType
 from gemel.semantics.errors import TraceError
@@ -36,7 +36,7 @@ def binary(name: str, a: object, b: object, span: Span) -> Any:
         left, right = tensors.as_tensor(a, span), tensors.as_tensor(b, span)
         if left is None or right is None:
             raise TraceError("@ needs two tensors", code="P10", span=span)
-        return tensors.matmul(left, right, span)
+        return reductions.matmul(left, right, span)
     if name == "Pow":
         return power(a, b, span)
     return apply(OPERATORS[name][0], (a, b), span)

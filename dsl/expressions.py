@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gemel import arith, quantified, tensors
+from gemel import arith, functions, quantified, tensors
 from gemel.calls import Staged, call
 from gemel.quantified import QUANTIFIERS
 from gemel.scope import Cell, Frame
@@ -493,16 +493,14 @@ _HANDLERS: dict[type[ast.expr], Callable[[Any, Frame], Any]] = {
 }
 
 
-def _method(op: ops.Op) -> Callable[..., Any]:
-    def method(t: Tensor, axis: int | None = None, dtype: Any = None) -> Any:
-        return tensors.reduction(op, t, axis, dtype, tracer().span)
-
-    return method
-
-
 _METHODS: dict[str, Callable[..., Any]] = {
-    "sum": _method(ops.ADD),
-    "prod": _method(ops.MUL),
-    "min": _method(ops.MIN),
-    "max": _method(ops.MAX),
+    "sum": functions.sum_,
+    "prod": functions.prod,
+    "min": functions.min_,
+    "max": functions.max_,
+    "mean": functions.mean,
+    "argmax": functions.argmax,
+    "argmin": functions.argmin,
+    "astype": functions.cast,
+    "clip": functions.clip,
 }

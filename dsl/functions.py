@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from gemel import arith, tensors
+from gemel import arith, reductions, tensors
 from gemel.quantified import ForAll
+from gemel.reductions import Axis
 from gemel.semantics import build, ir, ops
 from gemel.semantics.convert import from_bits, from_python, to_bits
 from gemel.semantics.convert import saturate as saturate_value
@@ -228,22 +229,45 @@ def _chosen(cond: Value, a: Any, b: Any) -> Value:
 
 
 def _reduction(op: Op, plain: Callable[..., Any]) -> Callable[..., Any]:
-    def function(x: Any, axis: int | None = None, dtype: DType | None = None) -> Any:
+    def function(x: Any, axis: Axis = None, dtype: DType | None = None, keepdims: bool = False) -> Any:
         if not _traced(x):
-            return plain(x, axis=axis)
-        t = tensors.as_tensor(x, here())
-        if t is None or not t.rank:
-            raise TraceError("a reduction needs a tensor", code="T08", span=here())
-        return tensors.reduction(op, t, axis, dtype, here())
+            return plain(x, axis=axis, keepdims=keepdims)
+        return reductions.reduction(op, _reduced(x), axis, dtype, here(), keepdims)
 
-    function.__doc__ = f"The {op.name} over one axis of a tensor, or over all; an integer sum's type holds it."
+    function.__doc__ = f"The {op.name} over some axes of a tensor, or over all; an integer sum's type holds it."
     return function
+
+
+def _reduced(x: Any) -> Tensor:
+    t = tensors.as_tensor(x, here())
+    if t is None or not t.rank:
+        raise TraceError(
+            "a reduction needs a tensor", code="T08", span=here(), mend="reduce a tensor, or use the number itself"
+        )
+    return t
 
 
 sum_ = _reduction(ops.ADD, np.sum)
 prod = _reduction(ops.MUL, np.prod)
 min_ = _reduction(ops.MIN, np.min)
 max_ = _reduction(ops.MAX, np.max)
+
+
+def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """The mean over some axes of a tensor of floats, or over all: the sum, divided by the number of elements."""
+    if not _traced(x):
+        return np.mean(x, axis=axis, keepdims=keepdims)
+    t = _reduced(x)
+    count: Any = 1
+    for n in reductions.reduced_axes(axis, t.rank, here()):
+        count = arith.binary("Mult", count, Value(t.shape_exprs[n]), here())
+    total = reductions.reduction(ops.ADD, t, axis, None, here(), keepdims)
+    return arith.binary("Div", total, cast(count, t.dtype), here())
+
+
+def clip(x: Any, low: Any, high: Any) -> Any:
+    """`x` brought into low..high, elementwise."""
+    return minimum(maximum(x, low), high)
 
 
 def argmax(x: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from gemel import tensors
-from gemel.calls import closure_of
+from gemel.calls import DTYPES, closure_of
 from gemel.semantics import arguments
 from gemel.semantics import ir as irs
 from gemel.semantics.build import index
@@ -25,7 +25,7 @@ from gemel.source import source_of
 from gemel.tensors import Tensor
 from gemel.tracer import here, tracer, tracing
 from gemel.tracing import trace
-from gemel.values import Value, for_store
+from gemel.values import Dim, Value, for_store
 
 if TYPE_CHECKING:
     from gemel.codegen import Compiled
@@ -150,8 +150,12 @@ class Kernel:
     def _check_static(self, name: str, value: Any) -> None:
         for p in self._signature.parameters if self._signature else ():
             kind = getattr(p.annotation, "kind", object)
-            if p.name == name and isinstance(kind, type) and not isinstance(value, kind):
-                raise ArgumentError(f"{name} is {kind.__name__}, not {type(value).__name__}", code="A08", span=p.span)
+            wanted = DTYPES if kind is type else kind  # gm.static[type]: an element type
+            if p.name == name and isinstance(wanted, type | tuple) and not isinstance(value, wanted):
+                what = "an element type" if kind is type else kind.__name__
+                raise ArgumentError(
+                    f"{name} is {what}, not {value!r}", code="A08", span=p.span, mend=f"pass {what} for {name}"
+                )
 
     # ------------------------------------------------------------------------------------------------------------ runs
 
@@ -407,13 +411,16 @@ def _make(fn: Callable[..., Any], strict: bool, around: dict[str, Any]) -> Kerne
     if not inspect.isfunction(fn):
         raise ArgumentError(f"@gm.kernel on a {type(fn).__name__}", code="A06", mend="put it above a plain function")
 
+    dims = {p.__name__: Dim(p.__name__) for p in getattr(fn, "__type_params__", ())}  # def f[M, N](...), PEP 695
+
     @functools.cache
     def signature() -> Signature:
         defaults = {n: p.default for n, p in inspect.signature(fn).parameters.items()}
-        return read_signature(source_of(fn), {**fn.__globals__, **around, **closure_of(fn)}, defaults)
+        names = {**fn.__globals__, **around, **closure_of(fn), **dims}
+        return read_signature(source_of(fn), names, defaults)
 
     def traced(statics: Mapping[str, Any]) -> irs.Kernel:
-        scope = {**around, **closure_of(fn)} if fn.__closure__ else dict(around)
+        scope = {**around, **closure_of(fn), **dims}
         outer = {n: v for n, v in scope.items() if n not in fn.__globals__ or fn.__globals__[n] is not v}
         return trace(fn.__name__, source_of(fn), signature(), statics, outer, fn.__globals__, strict)
 

@@ -244,8 +244,11 @@ def carry_names(s: Loop, frame: Frame) -> None:
     changed = set(assigned_names(s.body))
     tests = [] if isinstance(s, ast.For) else [ast.Expr(s.test)]
     needed = exposed([*tests, *s.body])
+    bound = set(assigned_names(s.body, in_place=False))
     for name in sorted(changed & frame.locals.keys()):
         value = frame.locals[name]
+        if name not in bound and isinstance(value, Tensor) and value.buffer is not None:
+            continue  # only `t += x`, which changes the tensor and not the name
         if isinstance(value, Cell | Unset) or not (name in needed or _live_after(name, s, frame)):
             continue
         frame.locals[name] = _variable(name, value, frame, frame.span(s))

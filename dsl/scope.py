@@ -185,10 +185,12 @@ class LoopState:
     skipped: Flag
 
 
-def assigned_names(nodes: Sequence[ast.AST]) -> Iterator[str]:
-    """The names that statements or targets bind in their own function."""
-    for node in _own_nodes(nodes):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+def assigned_names(nodes: Sequence[ast.AST], in_place: bool = True) -> Iterator[str]:
+    """The names that statements or targets bind in their own function; `in_place` says whether `x += y` counts."""
+    own = list(_own_nodes(nodes))
+    skipped = set() if in_place else {n.target for n in own if isinstance(n, ast.AugAssign)}
+    for node in own:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node not in skipped:
             yield node.id
 
 

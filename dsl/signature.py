@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gemel.calls import DTYPES
@@ -20,7 +20,17 @@ from gemel.semantics.traverse import subexprs
 from gemel.source import Source
 from gemel.values import Value
 
-Annotation = DType | TensorType | Static
+
+@dataclass(frozen=True)
+class Deferred:
+    """An annotation that speaks of a static parameter: evaluated when its argument is known."""
+
+    node: ast.expr
+    name: str
+    span: Span
+
+
+Annotation = DType | TensorType | Static | Deferred
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,22 @@ class Signature:
     parameters: tuple[Parameter, ...]
     result: tuple[Annotation, ...] | None
     result_span: Span
+    source: Source
+    names: Mapping[str, Any]
+
+    def at(self, statics: Mapping[str, Any]) -> Signature:
+        """The signature at given static arguments, with nothing deferred.
+
+        Raises TraceError for an annotation that makes no sense then.
+        """
+        names = {**self.names, **statics}
+
+        def settled(a: Annotation) -> Annotation:
+            return _evaluated(a.node, a.name, self.source, names, a.span) if isinstance(a, Deferred) else a
+
+        parameters = tuple(replace(p, annotation=settled(p.annotation)) for p in self.parameters)
+        result = None if self.result is None else tuple(map(settled, self.result))
+        return replace(self, parameters=parameters, result=result)
 
 
 def read_signature(source: Source, names: Mapping[str, Any], defaults: Mapping[str, Any]) -> Signature:
@@ -59,47 +85,58 @@ def read_signature(source: Source, names: Mapping[str, Any], defaults: Mapping[s
         raise TraceError(
             "a kernel with * or ** parameters", code="P07", span=source.span(node), mend="name each parameter"
         )
+    args = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+    own = {arg.arg for arg in args}
     made = []
-    for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
-        annotation = _annotation(arg.annotation, arg.arg, source, names, source.span(arg))
+    for arg in args:
+        annotation = _annotation(arg.annotation, arg.arg, source, names, source.span(arg), own)
         default = defaults.get(arg.arg, inspect.Parameter.empty)
         made.append(Parameter(arg.arg, annotation, source.span(arg), default))
     if node.returns is None or (isinstance(node.returns, ast.Constant) and node.returns.value is None):
-        return Signature(tuple(made), None, source.span(node))
-    return Signature(tuple(made), _result(node.returns, source, names), source.span(node.returns))
+        return Signature(tuple(made), None, source.span(node), source, names)
+    result = tuple(_annotation(e, "result", source, names, source.span(e), own) for e in _results(node.returns))
+    return Signature(tuple(made), result, source.span(node.returns), source, names)
 
 
-def _result(node: ast.expr, source: Source, names: Mapping[str, Any]) -> tuple[Annotation, ...]:
+def _results(node: ast.expr) -> list[ast.expr]:
+    """The annotations of a result: several in `tuple[...]` or a tuple."""
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "tuple":
-        elements = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        return tuple(_annotation(e, "result", source, names, source.span(e)) for e in elements)
-    if isinstance(node, ast.Tuple):
-        return tuple(_annotation(e, "result", source, names, source.span(e)) for e in node.elts)
-    return (_annotation(node, "result", source, names, source.span(node)),)
+        return node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    return node.elts if isinstance(node, ast.Tuple) else [node]
 
 
-def _annotation(node: ast.expr | None, name: str, source: Source, names: Mapping[str, Any], span: Span) -> Annotation:
-    mend = "write an element type, or one with a shape: `x: f32[M, N]`, `n: i32`, `k: gm.static[int]`"
+MEND = "write an element type, or one with a shape: `x: f32[M, N]`, `n: i32`, `k: gm.static[int]`"
+
+
+def _annotation(
+    node: ast.expr | None, name: str, source: Source, names: Mapping[str, Any], span: Span, own: set[str]
+) -> Annotation:
     if node is None:
-        raise TraceError(f"{name} has no annotation", code="P07", span=span, mend=mend)
+        raise TraceError(f"{name} has no annotation", code="P07", span=span, mend=MEND)
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         node = ast.parse(node.value, mode="eval").body
+    if any(isinstance(n, ast.Name) and n.id in own for n in ast.walk(node)):
+        return Deferred(node, name, span)
+    return _evaluated(node, name, source, names, span)
+
+
+def _evaluated(node: ast.expr, name: str, source: Source, names: Mapping[str, Any], span: Span) -> Annotation:
     try:
         code = compile(ast.fix_missing_locations(ast.Expression(node)), source.file, "eval")
         found = eval(code, {"__builtins__": __builtins__}, dict(names))
     except Exception as error:
-        raise TraceError(f"the annotation of {name}: {error}", code="P07", span=span, mend=mend) from None
+        raise TraceError(f"the annotation of {name}: {error}", code="P07", span=span, mend=MEND) from None
     if isinstance(found, DTYPES):
         check_boundary(found, span)
         return found
     if isinstance(found, TensorType):
         if not isinstance(found.element, DTYPES):
-            raise TraceError(f"the element type of {name} is {found.element!r}", code="P07", span=span, mend=mend)
+            raise TraceError(f"the element type of {name} is {found.element!r}", code="P07", span=span, mend=MEND)
         check_boundary(found.element, span)
         return found
     if isinstance(found, Static):
         return found
-    raise TraceError(f"the annotation of {name} is {found!r}", code="P07", span=span, mend=mend)
+    raise TraceError(f"the annotation of {name} is {found!r}", code="P07", span=span, mend=MEND)
 
 
 def shape_of(annotation: TensorType, span: Span) -> tuple[ir.Expr, ...]:

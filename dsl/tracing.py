@@ -36,6 +36,7 @@ def trace(
 
     Raises GemelError for whatever in its source can't be a kernel.
     """
+    signature = signature.at(statics)
     decisions: frozenset[object] = frozenset()
     for _ in range(MAX_RETRACES):
         t = Tracer(decisions)
