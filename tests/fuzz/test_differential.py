@@ -4,82 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from needs import needs
-from strategies import Options, arguments_for, kernels
 
-from gemel.codegen import compile_kernel
-from gemel.codegen.pipeline import CPU
-from gemel.hwsynth import synthesize
-from gemel.hwsynth.pipeline import HARDWARE, SCHEDULE
-from gemel.parser import parse
+from gemel.fuzzing.draws import EVERYTHING, HARDWARE, Options, arguments_for, kernels
+from gemel.fuzzing.engines import compare, in_hardware, on_cpu, round_trip, verified
 from gemel.semantics.check import check
-from gemel.semantics.equal import same
-from gemel.semantics.errors import GemelError
-from gemel.semantics.interp import interpret
-from gemel.semantics.ir import Kernel
-from gemel.semantics.text import print_kernel
 
 QUICK = settings(max_examples=60)
 LONG = settings(max_examples=150)
 
 
-def run(engine: Any, arguments: list[Any]) -> tuple[str, list[bytes]]:
-    """The error's code, or "" and the bytes of all arrays and results; NaNs are one value."""
-    own = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
-    try:
-        result = engine(*own)
-    except GemelError as error:
-        return error.code, []
-    found = [*(a for a in own if isinstance(a, np.ndarray)), result]
-    return "", [_canonical(np.asarray(x)) for x in found]
-
-
-def _canonical(x: Any) -> bytes:
-    if x.dtype.kind == "f":
-        x = np.where(np.isnan(x), np.nan, x)
-    return bytes(x.tobytes())
-
-
-def interpreted(kernel: Kernel) -> Any:
-    return lambda *a: interpret(kernel, a, fuel=100_000)
-
-
-def assert_agree(kernel: Kernel, arguments: list[Any], engines: dict[str, Any]) -> None:
-    want = run(interpreted(kernel), arguments)
-    for name, engine in engines.items():
-        got = run(engine, arguments)
-        assert got == want, f"{name} gives {got}, the interpreter {want}\n{print_kernel(kernel)}\n{arguments}"
-
-
-def after(kernel: Kernel, passes: tuple[Any, ...]) -> Kernel:
-    for one in passes:
-        kernel = one(kernel)
-        check(kernel)
-    return kernel
+def drawn(data: Any, options: Options) -> tuple[Any, list[Any]]:
+    kernel = data.draw(kernels(options))
+    check(kernel)
+    return kernel, data.draw(arguments_for(kernel))
 
 
 def cpu_case(data: Any, options: Options) -> None:
-    kernel = data.draw(kernels(options))
-    arguments = data.draw(arguments_for(kernel))
-    check(kernel)
-    assert_agree(kernel, arguments, {"passes": interpreted(after(kernel, CPU)), "cpu": compile_kernel(kernel)})
+    kernel, arguments = drawn(data, options)
+    compare(kernel, arguments, on_cpu(kernel, arguments))
 
 
 def rtl_case(data: Any, options: Options, engine: str = "native") -> None:
-    kernel = data.draw(kernels(options))
-    arguments = data.draw(arguments_for(kernel))
-    design = synthesize(kernel)
-    scheduled = after(kernel, SCHEDULE)
-    engines = {
-        "scheduled": interpreted(scheduled),
-        "lowered": interpreted(after(scheduled, HARDWARE)),
-        engine: lambda *a: design.simulate(*a, engine=engine, max_cycles=1_000_000).outputs,
-    }
-    assert_agree(kernel, arguments, engines)
+    kernel, arguments = drawn(data, options)
+    compare(kernel, arguments, in_hardware(kernel, arguments, engine))
 
 
 @QUICK
@@ -90,8 +41,15 @@ def test_cpu(data: Any) -> None:
 
 @QUICK
 @given(st.data())
-def test_cpu_floats_and_fixed_point(data: Any) -> None:
-    cpu_case(data, Options(floats=True, fixed=True))
+def test_cpu_whole_language(data: Any) -> None:
+    cpu_case(data, EVERYTHING)
+
+
+@QUICK
+@given(st.data())
+def test_verified(data: Any) -> None:
+    kernel, arguments = drawn(data, EVERYTHING)
+    compare(kernel, arguments, verified(kernel, arguments))
 
 
 @QUICK
@@ -102,22 +60,22 @@ def test_rtl(data: Any) -> None:
 
 @QUICK
 @given(st.data())
-def test_rtl_fixed_point(data: Any) -> None:
-    rtl_case(data, Options(fixed=True, total=True))
+def test_rtl_whole_language(data: Any) -> None:
+    rtl_case(data, HARDWARE)
 
 
 @pytest.mark.slow
 @LONG
 @given(st.data())
 def test_cpu_long(data: Any) -> None:
-    cpu_case(data, Options(floats=True, fixed=True))
+    cpu_case(data, EVERYTHING)
 
 
 @pytest.mark.slow
 @LONG
 @given(st.data())
 def test_rtl_long(data: Any) -> None:
-    rtl_case(data, Options(fixed=True))
+    rtl_case(data, HARDWARE)
 
 
 @pytest.mark.slow
@@ -137,9 +95,6 @@ def test_icarus(data: Any) -> None:
 
 
 @QUICK
-@given(kernels(Options(floats=True, fixed=True)))
-def test_text_round_trip(kernel: Kernel) -> None:
-    text = print_kernel(kernel)
-    again = parse(text)
-    assert same(kernel, again), text
-    assert print_kernel(again) == text
+@given(kernels(EVERYTHING))
+def test_text_round_trip(kernel: Any) -> None:
+    round_trip(kernel)

@@ -1,19 +1,21 @@
-"""Small well-typed kernels and arguments for them, drawn by Hypothesis: the differential fuzzer's fuel."""
+"""Small well-typed kernels of the whole language, and arguments for them, drawn by Hypothesis."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
 from gemel.semantics import build, ops
+from gemel.semantics.arguments import shape_of
+from gemel.semantics.convert import from_python
 from gemel.semantics.dtypes import (
     BOOL,
-    F32,
     F64,
+    FLOATS,
     INDEX,
     BoolType,
     DType,
@@ -22,12 +24,15 @@ from gemel.semantics.dtypes import (
     IntType,
     Overflow,
     Rounding,
+    width_of,
 )
 from gemel.semantics.errors import TypeCheckError
 from gemel.semantics.ir import (
     Alloc,
     Assert,
+    Assume,
     Buffer,
+    Call,
     Check,
     Const,
     Expr,
@@ -42,10 +47,11 @@ from gemel.semantics.ir import (
     Stmt,
     Store,
     Var,
+    View,
     While,
 )
 from gemel.semantics.span import Span
-from gemel.semantics.storage import numpy_dtype, value_range
+from gemel.semantics.storage import from_values, numpy_dtype, value_range
 
 SPAN = Span("<fuzz>", 1, 1, 1, 2)
 MAX_WIDTH = 48
@@ -61,14 +67,25 @@ class Options:
     floats: bool = False
     fixed: bool = False
     total: bool = False
+    elementary: bool = False
+    wide: bool = False
+    symbolic: bool = False
+    calls: bool = False
+    contracts: bool = False
+
+
+EVERYTHING = Options(True, True, False, True, True, True, True, True)
+"""All that the CPU has."""
+HARDWARE = Options(fixed=True, symbolic=True, calls=True, contracts=True)
+"""All that hardware has so far: no floats."""
 
 
 def dtypes(o: Options) -> st.SearchStrategy[DType]:
     """Element types."""
-    ints = st.builds(IntType, st.sampled_from(WIDTHS), st.booleans())
+    ints = st.builds(IntType, st.sampled_from((*WIDTHS, 70, 130) if o.wide else WIDTHS), st.booleans())
     kinds: list[st.SearchStrategy[Any]] = [ints, ints, st.just(BOOL)]
     if o.floats:
-        kinds.append(st.sampled_from((F32, F64)))
+        kinds.append(st.sampled_from(tuple(FLOATS.values())))
     if o.fixed:
         modes = (st.sampled_from(list(Rounding)), st.sampled_from(list(Overflow)))
         kinds.append(st.builds(FixedType, st.sampled_from((8, 12, 16)), st.integers(-2, 10), st.booleans(), *modes))
@@ -85,6 +102,21 @@ class _Maker:
     depth: int = 0
     size: int = 0
     loops: list[tuple[Var, int]] = field(default_factory=list)
+    dims: dict[Var, int] = field(default_factory=dict)
+
+    def extent(self, size: Expr) -> int:
+        """How many elements an axis has in this draw."""
+        return self.dims[size.var] if isinstance(size, Ref) else int(size.value) if isinstance(size, Const) else 0
+
+    def axis(self, size: int) -> Expr:
+        """An axis of so many elements: a number, or a symbol that has this value in the draw."""
+        if not self.options.symbolic or self.draw(st.booleans()):
+            return build.index(size, SPAN)
+        known = [d for d, n in self.dims.items() if n == size]
+        if not known:
+            known = [Var(f"n{size}", INDEX, SPAN)]  # its name says the size in this draw
+            self.dims[known[0]] = size
+        return Ref(known[0], SPAN)
 
     # ------------------------------------------------------------------------------------------------- expressions
 
@@ -92,7 +124,7 @@ class _Maker:
         if isinstance(dtype, BoolType):
             return Const(self.draw(st.booleans()), dtype, SPAN)
         if isinstance(dtype, FloatType):
-            values = (0.0, -0.0, 1.0, -1.5, 0.1, 3e38, 1e-45, float("inf"), float("nan"))
+            values = (0.0, -0.0, 1.0, -1.5, 0.1, 3e38, 1e-45, 448.0, 0.002, float("inf"), float("nan"))
             return build.convert(Const(self.draw(st.sampled_from(values)), F64, SPAN), dtype)  # type: ignore[return-value]
         low, high = value_range(dtype)
         corners = [v for v in (0, 1, -1, 2, low, high) if low <= v <= high]
@@ -104,11 +136,14 @@ class _Maker:
         if isinstance(e.dtype, FloatType) != isinstance(dtype, FloatType):
             op = ops.CAST if not self.draw(st.booleans()) or isinstance(dtype, BoolType) else ops.SATURATE
             return build.apply(op, e, span=SPAN, dtype=dtype)
-        return build.convert(e, dtype)
+        if width_of(e.dtype) == width_of(dtype) and self.draw(st.integers(0, 7)) == 0:
+            return build.bitcast(e, dtype, SPAN)
+        return build.narrow(e, dtype) if self.draw(st.booleans()) else build.convert(e, dtype)
 
     def any_expr(self, depth: int, like: DType) -> Expr:
         choices = ["const", "var", "load"] if depth <= 0 else ["var", "load", "op", "op", "op", "op", "select"]
-        match self.draw(st.sampled_from(choices)):
+        kind: str = self.draw(st.sampled_from(choices))
+        match kind:
             case "var":
                 known = [v for v in self.vars if v.dtype != INDEX] + [v for v, _ in self.loops]
                 return Ref(self.draw(st.sampled_from(known)), SPAN) if known else self.const(like)
@@ -119,7 +154,8 @@ class _Maker:
                 return build.apply(ops.SELECT, self.condition(depth - 1), a, b, span=SPAN)
             case "op":
                 return self.op(depth, like)
-        return self.const(like)
+            case _:
+                return self.const(like)
 
     def condition(self, depth: int = 2) -> Expr:
         kind = self.draw(st.sampled_from(("compare", "compare", "bool", "land", "lor", "lnot")))
@@ -168,18 +204,15 @@ class _Maker:
         return build.apply(op, a, b, span=SPAN)
 
     def float_op(self, a: Expr, depth: int) -> Expr:
-        op = self.draw(
-            st.sampled_from((ops.ADD, ops.SUB, ops.MUL, ops.DIV, ops.MIN, ops.MAX, ops.NEG, ops.SQRT, ops.FLOOR))
-        )
-        if op.arity == 1:
-            return build.apply(op, a, span=SPAN)
-        b = self.any_expr(depth - 1, a.dtype)
-        return build.apply(op, a, build.apply(ops.CAST, b, span=SPAN, dtype=a.dtype), span=SPAN)
+        op = self.draw(st.sampled_from((*_FLOAT_OPS, *(ops.ELEMENTARY if self.options.elementary else ()))))
+        others = [self.any_expr(depth - 1, a.dtype) for _ in range(op.arity - 1)]
+        same = [build.apply(ops.CAST, b, span=SPAN, dtype=a.dtype) for b in others]
+        return build.apply(op, a, *same, span=SPAN)
 
     def bounded(self, e: Expr) -> Expr:
         """The expression, or what is left of it at a width that stays small."""
         width = getattr(e.dtype, "width", 1)
-        if width <= MAX_WIDTH or isinstance(e.dtype, FloatType):
+        if width <= (400 if self.options.wide else MAX_WIDTH) or isinstance(e.dtype, FloatType):
             return e
         if isinstance(e.dtype, FixedType):
             return build.apply(ops.CAST, e, span=SPAN, dtype=FixedType(16, 4, True))
@@ -187,10 +220,11 @@ class _Maker:
 
     def load(self) -> Expr:
         b = self.draw(st.sampled_from(self.buffers))
-        return Load(b, tuple(self.index(int(s.value)) for s in b.shape if isinstance(s, Const)), SPAN)
+        return Load(b, tuple(map(self.index, b.shape)), SPAN)
 
-    def index(self, size: int) -> Expr:
+    def index(self, axis: Expr) -> Expr:
         """An index of an axis: a loop variable that fits, a constant, or anything brought into range."""
+        size = self.extent(axis)
         fitting = [v for v, top in self.loops if top <= size]
         kinds = ["const", "mod"] * 3 + ["loop"] * (6 * bool(fitting)) + ["any"] * (not self.options.total)
         kind = self.draw(st.sampled_from(kinds))
@@ -200,7 +234,7 @@ class _Maker:
             return build.index(self.draw(st.integers(0, size - 1)), SPAN)
         e = self.any_expr(1, IntType(8, True))
         whole = build.apply(ops.CAST, e, span=SPAN, dtype=INDEX)
-        return build.apply(ops.MOD, whole, build.index(size), span=SPAN) if kind == "mod" else whole
+        return build.apply(ops.MOD, whole, axis, span=SPAN) if kind == "mod" else whole
 
     # -------------------------------------------------------------------------------------------------- statements
 
@@ -213,16 +247,18 @@ class _Maker:
     def stmt(self) -> list[Stmt]:
         self.size += 1
         simple = ["store", "store", "reduce", "let", "assert"]
+        simple += ["contract"] * self.options.contracts + ["call"] * (self.options.calls and not self.depth)
         kind = self.draw(
             st.sampled_from(
                 simple if self.depth >= 3 or self.size > 14 else [*simple, "for", "for", "if", "while", "alloc"]
             )
         )
-        return getattr(self, "make_" + kind)()
+        made: list[Stmt] = getattr(self, "make_" + kind)()
+        return made
 
     def place(self) -> tuple[Buffer, tuple[Expr, ...]]:
         b = self.draw(st.sampled_from(self.written))
-        return b, tuple(self.index(int(s.value)) for s in b.shape if isinstance(s, Const))
+        return b, tuple(map(self.index, b.shape))
 
     def make_store(self) -> list[Stmt]:
         b, indices = self.place()
@@ -245,11 +281,46 @@ class _Maker:
         if self.options.total:
             return self.make_store()
         always = build.apply(ops.LOR, self.condition(1), self.condition(1), span=SPAN)
-        return [Assert(Check.ASSERT, always, "drawn", (), SPAN)]
+        check = self.draw(st.sampled_from((Check.ASSERT, Check.ENSURES, Check.REQUIRES)))
+        return [Assert(check, always, "drawn", (), SPAN)]
+
+    def make_contract(self) -> list[Stmt]:
+        """A statement about all elements of a tensor, or one that can't be wrong."""
+        tensors = [b for b in self.buffers if b.rank == 1 and not isinstance(b.dtype, FloatType)]
+        if not tensors or self.options.total:
+            return [Assume(build.boolean(True, SPAN), SPAN)]
+        b, var = self.draw(st.sampled_from(tensors)), Var("j", INDEX, SPAN)
+        element = Load(b, (Ref(var, SPAN),), SPAN)
+        least = build.apply(ops.GE, element, self.const(b.dtype), span=SPAN)
+        check = self.draw(st.sampled_from((Check.REQUIRES, Check.ASSERT)))
+        inner = (Assert(check, least, "drawn for all", (), SPAN),)
+        return [For(var, build.index(0), b.shape[0], build.index(1), LoopKind.SERIAL, inner, SPAN)]
+
+    def make_call(self) -> list[Stmt]:
+        """A call of another drawn kernel: windows of tensors, or new ones."""
+        options = replace(self.options, calls=False, symbolic=False)
+        callee = self.draw(kernels(options))
+        made: list[Stmt] = []
+        args: list[Expr | View] = []
+        for p in callee.params:
+            if isinstance(p, Var):
+                args.append(self.expr(p.dtype, 1))
+                continue
+            b = Buffer("a", p.dtype, p.shape, SPAN)
+            made += [Alloc(b, SPAN), *_filled(b, self)]
+            own = tuple(Var("v", INDEX, SPAN) for _ in p.shape)
+            args.append(View(b, own, tuple(Ref(v, SPAN) for v in own), p.shape, SPAN))
+            self.buffers.append(b)
+            self.written.append(b)
+        results = tuple(Buffer("r", b.dtype, b.shape, SPAN) for b in callee.results)
+        made += [Alloc(b, SPAN) for b in results]
+        self.buffers += results
+        self.written += results
+        return [*made, Call(callee, (), tuple(args), results, SPAN)]
 
     def make_alloc(self) -> list[Stmt]:
         dtype = self.draw(dtypes(self.options))
-        shape = tuple(build.index(n, SPAN) for n in self.draw(st.lists(st.integers(1, 4), max_size=2)))
+        shape = tuple(map(self.axis, self.draw(st.lists(st.integers(1, 4), max_size=2))))
         b = Buffer("t", dtype, shape, SPAN)
         indices = [Var("i", INDEX, SPAN) for _ in shape]
         fill: tuple[Stmt, ...] = (Store(b, tuple(Ref(v, SPAN) for v in indices), self.const(dtype), SPAN),)
@@ -263,9 +334,12 @@ class _Maker:
         var = Var("i", INDEX, SPAN)
         top = self.draw(st.integers(0, 4))
         lo, hi, step = build.index(0), build.index(top), build.index(1)
+        if self.dims and self.draw(st.booleans()):
+            dim, top = self.draw(st.sampled_from(list(self.dims.items())))
+            hi = Ref(dim, SPAN)  # type: ignore[assignment]
         kind = self.draw(st.sampled_from(("plain", "plain", "down", "step", "triangle", "until")))
         if kind == "down":
-            lo, hi, step = build.index(top - 1), build.index(-1), build.index(-1)
+            lo, hi, step = build.sub(hi, build.index(1)), build.index(-1), build.index(-1)  # type: ignore[assignment]
         elif kind == "step":
             step = build.index(2)
         bound: Expr = hi
@@ -316,13 +390,19 @@ _INT_OPS = (
 )  # fmt: skip
 
 
+_FLOAT_OPS = (
+    ops.ADD, ops.SUB, ops.MUL, ops.DIV, ops.MIN, ops.MAX, ops.NEG, ops.ABS, ops.SQRT, ops.FLOOR, ops.CEIL, ops.TRUNC,
+    ops.RINT, ops.FMA,
+)  # fmt: skip
+
+
 @st.composite
 def kernels(draw: Any, options: Options = Options()) -> Kernel:
     """A kernel with known sizes."""
     m = _Maker(draw, options)
     params: list[Buffer | Var] = []
     for n in range(draw(st.integers(1, 3))):
-        shape = tuple(build.index(size, SPAN) for size in draw(st.lists(st.integers(1, 4), max_size=2)))
+        shape = tuple(map(m.axis, draw(st.lists(st.integers(1, 4), max_size=2))))
         if shape:
             params.append(Buffer(f"p{n}", draw(dtypes(options)), shape, SPAN))
         else:
@@ -336,8 +416,10 @@ def kernels(draw: Any, options: Options = Options()) -> Kernel:
     first = _filled(result, m)
     m.buffers = [*arrays, table, result]
     m.written = [*arrays, result]
+    given = {e.var for p in params if isinstance(p, Buffer) for e in p.shape if isinstance(e, Ref)}
+    m.dims = {d: n for d, n in m.dims.items() if d in given}
     body = m.body(5)
-    return Kernel("fuzzed", (), tuple(params), (result,), (Alloc(table, SPAN), *first, *body), SPAN)
+    return Kernel("fuzzed", tuple(m.dims), tuple(params), (result,), (Alloc(table, SPAN), *first, *body), SPAN)
 
 
 def _filled(b: Buffer, m: _Maker) -> tuple[Stmt, ...]:
@@ -350,18 +432,27 @@ def _filled(b: Buffer, m: _Maker) -> tuple[Stmt, ...]:
 
 def arguments_for(kernel: Kernel) -> st.SearchStrategy[list[Any]]:
     """Arguments, corner values among them."""
-    return st.tuples(*map(_argument, kernel.params)).map(list)
+    sizes = {d: int(d.hint[1:]) for d in kernel.dims}
+    return st.tuples(*(_argument(p, sizes) for p in kernel.params)).map(list)
 
 
-def _argument(p: Buffer | Var) -> st.SearchStrategy[Any]:
+def _argument(p: Buffer | Var, sizes: Mapping[Var, int]) -> st.SearchStrategy[Any]:
     values = _values(p.dtype)
     if isinstance(p, Var):
         return values
-    shape = tuple(int(s.value) for s in p.shape if isinstance(s, Const))
+    shape = shape_of(p, dict(sizes))
     count = int(np.prod(shape))
-    return st.lists(values, min_size=count, max_size=count).map(
-        lambda xs: np.array(xs, numpy_dtype(p.dtype)).reshape(shape)
-    )
+
+    def filled(values: list[Any]) -> Any:
+        out = np.zeros(shape, numpy_dtype(p.dtype))
+        from_values([from_python(v, p.dtype) for v in values] if _is_float(p.dtype) else values, p.dtype, out)
+        return out
+
+    return st.lists(values, min_size=count, max_size=count).map(filled)
+
+
+def _is_float(dtype: DType) -> bool:
+    return isinstance(dtype, FloatType)
 
 
 def _values(dtype: DType) -> st.SearchStrategy[Any]:
