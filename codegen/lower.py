@@ -15,6 +15,7 @@ from gemel.codegen import hints, llvmops
 from gemel.codegen.covered import Coverage
 from gemel.codegen.emitter import Emitter, llvm_type
 from gemel.codegen.places import Place, Places, alignment, element_bytes, known_shape
+from gemel.codegen.vectors import Lanes, emit_vector_loop
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import BoolType, DType
@@ -34,6 +35,7 @@ from gemel.semantics.ir import (
     Kernel,
     Let,
     Load,
+    LoopKind,
     Reduce,
     Ref,
     Stmt,
@@ -82,6 +84,7 @@ class Lowering:
     metadata: list[str] = field(default_factory=lambda: [*hints.METADATA])
     coverage: Coverage = field(default_factory=Coverage)
     loops: list[Var] = field(default_factory=list)
+    lanes: Lanes | None = None
     _done: list[dict[Expr, str]] = field(default_factory=lambda: [{}])
     _heavy: dict[Expr, bool] = field(default_factory=dict)
 
@@ -167,6 +170,8 @@ class Lowering:
 
     def stmt(self, s: Stmt) -> None:
         """Emits a statement."""
+        if self.lanes is not None and self.lanes.stmt(s):
+            return
         match s:
             case Let():
                 self.values[s.var] = self.typed(s.value, s.var.dtype)
@@ -175,7 +180,8 @@ class Lowering:
             case Reduce():
                 self._reduce(s)
             case For():
-                self._for(s)
+                if s.kind is not LoopKind.VECTOR or not emit_vector_loop(self, s):
+                    self._for(s)
             case While():
                 self._while(s)
             case If():

@@ -9,6 +9,7 @@ from gemel.semantics.passes.lowbits import LowBits
 from gemel.semantics.passes.lower_fixed import lower_fixed
 from gemel.semantics.passes.promote import promote
 from gemel.semantics.passes.simplify import simplify
+from gemel.semantics.passes.unroll import unroll
 from gemel.semantics.pipeline import Pass
 
 CPU: tuple[Pass, ...] = (
@@ -16,6 +17,8 @@ CPU: tuple[Pass, ...] = (
     guard,  # while types are the user's: messages show the user's values
     lower_fixed,  # fixed point becomes integers
     simplify,  # folds what sizes made constant, so that nests are perfect
+    unroll,  # what a schedule wants written out
+    simplify,  # what the copies' numbers made constant
     interchange,  # unit stride innermost; needs to see whole nests, so before scalars leave memory
     promote,  # LLVM wants values, not variables
     LowBits(held=True),  # after promote, which shows what a variable's value is used for: no 65 bits where 64 do

@@ -69,8 +69,8 @@ class Places:
         raw = llvmops.to_memory(self.out, value, b.dtype)
         self.out.do(f"store {kind} {raw}, ptr {address}, align {alignment(b.dtype)}")
 
-    def address(self, b: Buffer, indices: list[str]) -> str:
-        """The address of an element. It is in range: where guards can't be sure they have ended the run before."""
+    def address(self, b: Buffer, indices: list[str], inside: bool = True) -> str:
+        """The address of an element. `inside`: it is in range; where guards can't be sure they have ended the run."""
         place, size = self.at[b], element_bytes(b.dtype)
         if not indices:
             return place.pointer
@@ -81,7 +81,8 @@ class Places:
         else:
             indices = [self._flat(indices, place.sizes)]
         where = ", ".join(f"i64 {i}" for i in indices)
-        return self.out.value(f"getelementptr inbounds nuw {element}, ptr {place.pointer}, {where}")
+        flags = " inbounds nuw" if inside else ""
+        return self.out.value(f"getelementptr{flags} {element}, ptr {place.pointer}, {where}")
 
     def _flat(self, indices: list[str], sizes: tuple[str, ...]) -> str:
         flat = indices[0]

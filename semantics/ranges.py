@@ -37,8 +37,11 @@ from gemel.semantics.ir import (
 )
 from gemel.semantics.traverse import Body, stored
 
-Atom = Var | Buffer
-"""What a condition can speak of: a variable, or the value of a buffer of rank 0."""
+Form = tuple[frozenset[tuple[Var, int]], bool]
+"""The terms of a linear form, and whether it is of type index, whose arithmetic wraps."""
+
+Atom = Var | Buffer | Form
+"""What a condition can speak of: a variable, the value of a buffer of rank 0, or a sum of multiples of variables."""
 
 MAX_SIZE = (1 << 48) - 1
 """The largest size of a dimension: no array in memory is larger."""
@@ -93,6 +96,9 @@ class Ranges:
             if form is not None and form.terms:
                 lo, hi = self._extreme(form, False), self._extreme(form, True)
                 found = intervals.meet(found, (lo, hi))
+                fact = self.facts.get(_key(form, e))
+                if fact is not None:
+                    found = intervals.meet(found, (fact[0] + form.constant, fact[1] + form.constant))
         if found[0] < own[0] or found[1] > own[1]:
             return own  # the arithmetic of index wraps
         return found
@@ -288,11 +294,14 @@ class Ranges:
             self._compare(_FLIPPED[op], b, a)
 
     def _compare(self, op: ops.Op, a: Expr, b: Expr) -> None:
-        atom = _atom(a)
+        atom, offset = _atom(a), 0
+        form = self.linear(a) if atom is None else None
+        if form is not None and form.terms:
+            atom, offset = _key(form, a), form.constant
         if atom is None:
             return
-        lo, hi = self.of(a)
-        low, high = self.of(b)
+        lo, hi = (x - offset for x in self.of(a))
+        low, high = (x - offset for x in self.of(b))
         if op in (ops.LT, ops.LE):
             hi = min(hi, high - (op is ops.LT))
         elif op in (ops.GT, ops.GE):
@@ -385,6 +394,10 @@ def _contents(b: Buffer) -> Interval | None:
     if b.data is None or not b.data.size:
         return None
     return int(b.data.min()), int(b.data.max())
+
+
+def _key(form: Linear, e: Expr) -> Form:
+    return frozenset(form.terms.items()), isinstance(e.dtype, IndexType)
 
 
 def _atom(e: Expr) -> Atom | None:

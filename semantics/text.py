@@ -88,6 +88,11 @@ def print_kernel(kernel: Kernel) -> str:
     return "\n\n".join(texts.values())
 
 
+def print_expr(e: Expr) -> str:
+    """An expression as text, each name by its hint."""
+    return _Printer({}).expr(e)
+
+
 def _callees_first(kernel: Kernel) -> list[Kernel]:
     order: dict[Kernel, None] = {}
 

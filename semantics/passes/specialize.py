@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from gemel.semantics import build
 from gemel.semantics.errors import ArgumentError
-from gemel.semantics.ir import Apply, Buffer, Const, Expr, Kernel
-from gemel.semantics.traverse import Copier, map_expr
+from gemel.semantics.fold import Folding
+from gemel.semantics.ir import Buffer, Kernel
 
 
 def specialize(kernel: Kernel, sizes: Mapping[str, int]) -> Kernel:
@@ -23,7 +23,7 @@ def specialize(kernel: Kernel, sizes: Mapping[str, int]) -> Kernel:
             raise ArgumentError(
                 f"{kernel.name} has no size {name}", code="A08", span=kernel.span, mend=f"it has: {known}"
             )
-    copier = _Folding(vars={by_name[name]: build.index(value, kernel.span) for name, value in sizes.items()})
+    copier = Folding(vars={by_name[name]: build.index(value, kernel.span) for name, value in sizes.items()})
     params = tuple(copier.fresh_buffer(p) if isinstance(p, Buffer) else p for p in kernel.params)
     results = tuple(map(copier.fresh_buffer, kernel.results))
     body = copier.body(kernel.body)
@@ -34,17 +34,3 @@ def specialize(kernel: Kernel, sizes: Mapping[str, int]) -> Kernel:
         results=results,
         body=body,
     )
-
-
-class _Folding(Copier):
-    """A copier that also folds what the sizes make constant."""
-
-    def expr(self, e: Expr) -> Expr:
-        """The expression with sizes put in and folded."""
-        return map_expr(_fold, super().expr(e))
-
-
-def _fold(e: Expr) -> Expr:
-    if isinstance(e, Apply) and all(isinstance(a, Const) for a in e.args):
-        return build.apply(e.op, *e.args, span=e.span, dtype=e.dtype)
-    return e

@@ -1,0 +1,143 @@
+"""Loops and buffers by name: a schedule's handles, which stay what they are while other steps are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from gemel.semantics.errors import ScheduleError
+from gemel.semantics.ir import Alloc, Buffer, For, If, Kernel, Ref, Stmt, Var, While
+from gemel.semantics.span import Span
+from gemel.semantics.traverse import Body, Copier, map_blocks, statements
+
+
+class _Renaming(Copier):
+    """A copier that gives each loop variable and local buffer a name of its own."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        super().__init__()
+        self.taken = set(taken)
+
+    def fresh(self, v: Var) -> Var:
+        new = Var(unused(v.hint, self.taken), v.dtype, v.span)
+        self.taken.add(new.hint)
+        self.vars[v] = Ref(new, v.span)
+        return new
+
+    def fresh_buffer(self, b: Buffer) -> Buffer:
+        new = super().fresh_buffer(replace_hint(b, unused(b.hint, self.taken)))
+        self.taken.add(new.hint)
+        self.buffers[b] = new
+        return new
+
+
+def replace_hint(b: Buffer, hint: str) -> Buffer:
+    """The buffer's description with another name."""
+    return Buffer(hint, b.dtype, b.shape, b.span, b.data)
+
+
+def unused(hint: str, taken: Iterable[str]) -> str:
+    """A name like `hint` that isn't taken."""
+    names, n, found = set(taken), 1, hint
+    while found in names:
+        found, n = f"{hint}_{n}", n + 1
+    return found
+
+
+def named(kernel: Kernel) -> Kernel:
+    """The kernel with a name of its own for each loop and local buffer."""
+    outer = [x.hint for x in (*kernel.dims, *kernel.params, *kernel.results)]
+    return replace(kernel, body=_Renaming(outer).body(kernel.body))
+
+
+def names(kernel: Kernel) -> set[str]:
+    """All names of a kernel."""
+    found = {x.hint for x in (*kernel.dims, *kernel.params, *kernel.results)}
+    for s in statements(kernel.body):
+        if isinstance(s, For):
+            found.add(s.var.hint)
+        elif isinstance(s, Alloc):
+            found.add(s.buffer.hint)
+    return found
+
+
+@dataclass(frozen=True)
+class Found:
+    """A loop and the loops around it, outermost first."""
+
+    loop: For
+    around: tuple[For, ...]
+
+
+def loops(body: Body, around: tuple[For, ...] = ()) -> Iterator[Found]:
+    """All loops of a block, each before those within it."""
+    for s in body:
+        if isinstance(s, For):
+            yield Found(s, around)
+            yield from loops(s.body, (*around, s))
+        elif isinstance(s, If):
+            yield from loops((*s.then, *s.orelse), around)
+        elif isinstance(s, While):
+            yield from loops(s.body, around)
+
+
+def find(kernel: Kernel, name: str) -> Found:
+    """The loop of a name.
+
+    Raises ScheduleError where there is none.
+    """
+    for found in loops(kernel.body):
+        if found.loop.var.hint == name:
+            return found
+    known = ", ".join(found.loop.var.hint for found in loops(kernel.body)) or "none"
+    raise ScheduleError(
+        f"{kernel.name} has no loop {name}", code="K01", span=kernel.span, mend=f"its loops: {known}"
+    )
+
+
+def find_buffer(kernel: Kernel, name: str) -> Buffer:
+    """The buffer of a name.
+
+    Raises ScheduleError where there is none.
+    """
+    buffers = [b for b in (*kernel.params, *kernel.results) if isinstance(b, Buffer)]
+    buffers += [s.buffer for s in statements(kernel.body) if isinstance(s, Alloc)]
+    for b in buffers:
+        if b.hint == name:
+            return b
+    known = ", ".join(b.hint for b in buffers) or "none"
+    raise ScheduleError(
+        f"{kernel.name} has no buffer {name}", code="K01", span=kernel.span, mend=f"its buffers: {known}"
+    )
+
+
+def rewritten(kernel: Kernel, loop: For, change: Callable[[For], Body]) -> Kernel:
+    """The kernel with a loop replaced."""
+
+    def block(body: Body) -> Body:
+        out: list[Stmt] = []
+        for s in body:
+            out.extend(change(loop) if s is loop else (map_blocks(s, block),))
+        return tuple(out)
+
+    return replace(kernel, body=block(kernel.body))
+
+
+def refuse(what: str, span: Span, mend: str = "", code: str = "K03") -> ScheduleError:
+    """A step that can't be taken."""
+    return ScheduleError(what, code=code, span=span, mend=mend)
+
+
+def nest(outer: For) -> list[For]:
+    """The perfect nest that a loop begins."""
+    found = [outer]
+    while len(found[-1].body) == 1 and isinstance(found[-1].body[0], For):
+        found.append(found[-1].body[0])
+    return found
+
+
+def wrap(around: Iterable[For], body: Body) -> Body:
+    """Loops, outermost first, around a block."""
+    for loop in reversed(list(around)):
+        body = (replace(loop, body=body),)
+    return body
