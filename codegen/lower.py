@@ -208,7 +208,7 @@ class Lowering:
         if b.data is not None:
             self.places.table(b)
             return []
-        zero = not self.coverage.covers(rest, b)
+        zero = not s.filled and not self.coverage.covers(rest, b)
         if shape is not None:
             self.places.local(b, shape, zero)
             return []
@@ -414,6 +414,7 @@ def _module(low: Lowering, params: list[str]) -> str:
     declared = {*low.out.declarations}
     if frees:
         declared |= {"declare noalias ptr @malloc(i64)", "declare void @free(ptr)"}
+        declared |= {"declare noalias ptr @aligned_alloc(i64, i64)"}
     return "\n".join(
         [
             *sorted(declared),

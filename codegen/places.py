@@ -12,6 +12,9 @@ from gemel.semantics.dtypes import DType, storage_bits
 from gemel.semantics.ir import Buffer
 from gemel.semantics.storage import accepts, numpy_dtype
 
+LINE = 64
+"""Bytes of a cache line and of the widest vector: local arrays begin at a multiple."""
+
 STACK_BYTES = 1 << 15
 """Local arrays of known size live on the stack as long as they take no more than this together: threads may have small
 stacks."""
@@ -112,7 +115,7 @@ class Places:
             self.entry.append(f"{name} = alloca [{size} x i8], align 64")
         else:
             self.owned.append(name)
-            self.entry.append(f"{name} = call noalias ptr @malloc(i64 {size})")
+            self.entry.append(f"{name} = call noalias ptr @aligned_alloc(i64 {LINE}, i64 {-(-size // LINE) * LINE})")
         self.at[b] = Place(name, None, True)
         if zero and size:
             self.clear(name, str(size))

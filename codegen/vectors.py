@@ -278,6 +278,8 @@ class Lanes:
                 self.store(s.buffer, s.indices, new)
             case If() if self.depends(s.cond) and not s.merges:
                 self._if(s)
+            case If() if not s.merges:
+                return False
             case For() if not s.carry and not any(map(self.depends, (s.lo, s.hi, s.step))) and s.until is None:
                 return False
             case Assume():

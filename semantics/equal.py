@@ -14,6 +14,9 @@ from gemel.semantics.ops import Op
 
 _TYPES = (BoolType, IntType, IndexType, FixedType, FloatType)
 
+NOT_MEANT = ("span", "filled", "guarded", "scheduled")
+"""What says nothing about what a program computes."""
+
 
 def same(a: Kernel, b: Kernel) -> bool:
     """Whether two kernels are the same program."""
@@ -35,7 +38,7 @@ class _Same:
             return bool(a.dtype == b.dtype) and self._values(a.value, b.value)
         if isinstance(a, (Op, *_TYPES)) or not is_dataclass(a):
             return bool(a is b or a == b)
-        return all(self.same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a) if f.name != "span")
+        return all(self.same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a) if f.name not in NOT_MEANT)
 
     def _name(self, a: Var | Buffer, b: Var | Buffer) -> bool:
         if a in self.pairs:

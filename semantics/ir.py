@@ -184,10 +184,14 @@ class Let:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Alloc:
-    """Makes a buffer that lives to the end of its block; its elements are not initialised."""
+    """Makes a buffer that lives to the end of its block; its elements are not initialised.
+
+    `filled` says that each element that is read has been stored to before: a schedule's step has seen to it.
+    """
 
     buffer: Buffer
     span: Span
+    filled: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -288,7 +292,9 @@ class Kernel:
     buffers, visible in the body without an `Alloc`. What callers must ensure is an `Assert` with `Check.REQUIRES`, or a
     loop of such, at the top of the body; the verifier takes it as given. With `strict` no rewrite may change a float's
     rounding. In a `guarded` kernel each access, division and shift that may fail stands
-    behind an `Assert`: the rest needs no check. Text doesn't carry this flag, so what is parsed is guarded anew.
+    behind an `Assert`: the rest needs no check. In a `scheduled` kernel loops and order of computation are decided; a
+    target adds nothing of its own. Text doesn't carry these flags, nor that of an `Alloc`: what is parsed is guarded
+    anew.
     """
 
     name: str
@@ -299,6 +305,7 @@ class Kernel:
     span: Span
     strict: bool = False
     guarded: bool = False
+    scheduled: bool = False
 
     def __str__(self) -> str:
         from gemel.semantics.text import print_kernel

@@ -219,9 +219,11 @@ def map_blocks(s: Stmt, g: Callable[[Body], Body]) -> Stmt:
     """The statement with `g` applied to each nested block."""
     match s:
         case For() | While():
-            return replace(s, body=g(s.body))
+            body = g(s.body)
+            return s if body is s.body else replace(s, body=body)
         case If():
-            return replace(s, then=g(s.then), orelse=g(s.orelse))
+            then, orelse = g(s.then), g(s.orelse)
+            return s if then is s.then and orelse is s.orelse else replace(s, then=then, orelse=orelse)
         case _:
             return s
 
@@ -299,7 +301,7 @@ class Copier:
                 value = self.expr(s.value)
                 return Let(self.fresh(s.var), value, s.span)
             case Alloc():
-                return Alloc(self.fresh_buffer(s.buffer), s.span)
+                return Alloc(self.fresh_buffer(s.buffer), s.span, s.filled)
             case Store() | Reduce():
                 buffer, indices = self.place(s.buffer, tuple(map(self.expr, s.indices)))
                 return replace(s, buffer=buffer, indices=indices, value=self.expr(s.value))

@@ -67,7 +67,7 @@ class _Narrow:
                 self.vars[s.var] = Ref(var, s.var.span)
                 return Let(var, value, s.span)
             case Alloc():
-                return Alloc(self._buffer(s.buffer), s.span)
+                return Alloc(self._buffer(s.buffer), s.span, s.filled)
             case Store() | Reduce():
                 buffer = self.buffers.get(s.buffer, s.buffer)
                 value = build.convert(self.expr(s.value), buffer.dtype, s.span)

@@ -253,7 +253,7 @@ def stage(kernel: Kernel, buffer: str, at: str, *order: str, name: str = "") -> 
 
     def change(s: For) -> Body:
         fill = _filled(w, names(kernel))
-        return (replace(s, body=(Alloc(w.local, s.span), *fill, *map_body(s.body, expr=near))),)
+        return (replace(s, body=(Alloc(w.local, s.span, filled=True), *fill, *map_body(s.body, expr=near))),)
 
     return rewritten(kernel, w.found.loop, change)
 
@@ -279,7 +279,7 @@ def accumulate(kernel: Kernel, buffer: str, at: str, *order: str, name: str = ""
     def change(s: For) -> Body:
         taken = names(kernel)
         fill, back = _filled(w, taken), _stored_back(w, taken)
-        return (replace(s, body=(Alloc(w.local, s.span), *fill, *map_body(s.body, stmt=near), *back)),)
+        return (replace(s, body=(Alloc(w.local, s.span, filled=True), *fill, *map_body(s.body, stmt=near), *back)),)
 
     return rewritten(kernel, loop, change)
 

@@ -118,7 +118,8 @@ def rewritten(kernel: Kernel, loop: For, change: Callable[[For], Body]) -> Kerne
         out: list[Stmt] = []
         for s in body:
             out.extend(change(loop) if s is loop else (map_blocks(s, block),))
-        return tuple(out)
+        same = len(out) == len(body) and all(a is b for a, b in zip(out, body, strict=True))
+        return body if same else tuple(out)
 
     return replace(kernel, body=block(kernel.body))
 

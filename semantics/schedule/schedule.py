@@ -1,0 +1,115 @@
+"""A schedule: a kernel and the steps that made it what it is, as a value."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gemel.semantics.errors import ScheduleError
+from gemel.semantics.ir import Kernel
+from gemel.semantics.passes.simplify import simplify
+from gemel.semantics.schedule import local, loops
+from gemel.semantics.schedule.absorb import absorb
+from gemel.semantics.schedule.names import named, refuse
+from gemel.semantics.schedule.tree import tree
+
+Change = Callable[..., Kernel]
+
+STEPS: dict[str, Change] = {
+    "split": loops.split,
+    "reorder": loops.reorder,
+    "unroll": loops.unroll,
+    "vectorize": loops.vectorize,
+    "parallel": loops.parallel,
+    "stage": local.stage,
+    "accumulate": local.accumulate,
+    "absorb": absorb,
+    "unguard": local.unguard,
+    "contract": local.contract,
+}
+"""The vocabulary: each step is a function from kernel to kernel that checks what it does."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step that was taken, with its arguments: names, numbers, strings."""
+
+    name: str
+    args: tuple[Any, ...]
+    options: tuple[tuple[str, Any], ...]
+
+    def __str__(self) -> str:
+        given = [repr(a) for a in self.args] + [f"{k}={v!r}" for k, v in self.options]
+        return f"{self.name}({', '.join(given)})"
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A kernel, as it was and as the steps have made it."""
+
+    source: Kernel
+    kernel: Kernel
+    steps: tuple[Step, ...] = ()
+
+    @staticmethod
+    def of(kernel: Kernel) -> Scheduled:
+        """The schedule without steps: each loop has a name of its own."""
+        start = replace(named(kernel), scheduled=True)
+        return Scheduled(kernel, start)
+
+    def step(self, name: str, /, *args: Any, **options: Any) -> Scheduled:
+        """The schedule with one more step.
+
+        Raises ScheduleError where the step can't be taken.
+        """
+        change = STEPS.get(name)
+        if change is None:
+            raise refuse(f"there is no step {name}", self.source.span, f"the steps: {', '.join(STEPS)}", "K01")
+        try:
+            made = change(self.kernel, *args, **options)
+        except TypeError as error:
+            raise refuse(f"{name}: {error}", self.source.span) from None
+        taken = Step(name, args, tuple(options.items()))
+        return replace(self, kernel=made, steps=(*self.steps, taken))
+
+    @property
+    def text(self) -> str:
+        """The steps, one a line, as `replay` reads them."""
+        return "".join(f"{s}\n" for s in self.steps)
+
+    def replay(self, text: str) -> Scheduled:
+        """The schedule with the steps of a text; nothing in it is executed.
+
+        Raises ScheduleError for a line that is no step.
+        """
+        schedule = self
+        for n, line in enumerate(text.splitlines(), 1):
+            if line.strip() and not line.lstrip().startswith("#"):
+                name, args, options = _parsed(line, n, self.source)
+                schedule = schedule.step(name, *args, **options)
+        return schedule
+
+    def simplified(self) -> Scheduled:
+        """The schedule with its kernel cleaned up: loops of one iteration are gone."""
+        return replace(self, kernel=simplify(self.kernel))
+
+    def __str__(self) -> str:
+        return tree(self.kernel)
+
+
+def _parsed(line: str, number: int, kernel: Kernel) -> tuple[str, list[Any], dict[str, Any]]:
+    try:
+        call = ast.parse(line.strip(), mode="eval").body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            raise ValueError
+        args = [ast.literal_eval(a) for a in call.args]
+        return call.func.id, args, {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+    except (SyntaxError, ValueError):
+        raise ScheduleError(
+            f"line {number} is no step: {line.strip()}", code="K01", span=kernel.span, mend='write split("i", 16)'
+        ) from None
+
+
+
