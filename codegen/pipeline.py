@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gemel.codegen.defaults import by_default
 from gemel.semantics.passes.guard import guard
 from gemel.semantics.passes.inline import inline
 from gemel.semantics.passes.interchange import interchange
@@ -17,6 +18,7 @@ CPU: tuple[Pass, ...] = (
     guard,  # while types are the user's: messages show the user's values
     lower_fixed,  # fixed point becomes integers
     simplify,  # folds what sizes made constant, so that nests are perfect
+    by_default,  # loops and accesses are still the user's; sizes are known
     unroll,  # what a schedule wants written out
     simplify,  # what the copies' numbers made constant
     interchange,  # unit stride innermost; needs to see whole nests, so before scalars leave memory

@@ -264,6 +264,8 @@ class Ranges:
             last = Linear(high.constant - 1, high.terms) if high else None
             self.vars[s.var] = (lo[0], max(hi[1] - 1, lo[0]))
             self.bounds[s.var] = (low, last)
+            for bound in _least(s.hi):
+                self._compare_forms(ops.LT, Ref(s.var, s.span), bound)
         elif step[1] < 0:
             last = Linear(high.constant + 1, high.terms) if high else None
             self.vars[s.var] = (min(hi[0] + 1, lo[1]), lo[1])
@@ -294,6 +296,7 @@ class Ranges:
             self._compare(_FLIPPED[op], b, a)
 
     def _compare(self, op: ops.Op, a: Expr, b: Expr) -> None:
+        self._compare_forms(op, a, b)
         atom, offset = _atom(a), 0
         form = self.linear(a) if atom is None else None
         if form is not None and form.terms:
@@ -312,6 +315,23 @@ class Ranges:
             lo, hi = lo + (lo == low), hi - (hi == low)
         if lo <= hi:
             self.facts[atom] = (lo, hi)
+
+    def _compare_forms(self, op: ops.Op, a: Expr, b: Expr) -> None:
+        """Notes the range of the difference of two linear forms, as far as the comparison narrows it."""
+        x, y = self.linear(a), self.linear(b)
+        if x is None or y is None or not (x.terms and y.terms) or op is ops.NE or a.dtype != b.dtype:
+            return
+        form = x.plus(y.scaled(-1))
+        (low, high), (least, most) = self.of(a), self.of(b)
+        lo, hi = low - most, high - least
+        if op in (ops.LT, ops.LE):
+            hi = min(hi, -1 if op is ops.LT else 0)
+        elif op in (ops.GT, ops.GE):
+            lo = max(lo, 1 if op is ops.GT else 0)
+        else:
+            lo, hi = max(lo, 0), min(hi, 0)
+        if form.terms and -(1 << 63) <= lo <= hi < 1 << 63:
+            self.facts[_key(form, a)] = (lo - form.constant, hi - form.constant)
 
     # --------------------------------------------------------------------------------------------------------- buffers
 
@@ -394,6 +414,15 @@ def _contents(b: Buffer) -> Interval | None:
     if b.data is None or not b.data.size:
         return None
     return int(b.data.min()), int(b.data.max())
+
+
+def _least(e: Expr) -> Iterator[Expr]:
+    """The expressions that an expression is the least of."""
+    if isinstance(e, Apply) and e.op is ops.MIN:
+        for a in e.args:
+            yield from _least(a)
+    elif isinstance(e, Apply):
+        yield e
 
 
 def _key(form: Linear, e: Expr) -> Form:

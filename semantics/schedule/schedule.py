@@ -28,6 +28,7 @@ STEPS: dict[str, Change] = {
     "absorb": absorb,
     "unguard": local.unguard,
     "contract": local.contract,
+    "simplify": simplify,
 }
 """The vocabulary: each step is a function from kernel to kernel that checks what it does."""
 
@@ -90,10 +91,6 @@ class Scheduled:
                 name, args, options = _parsed(line, n, self.source)
                 schedule = schedule.step(name, *args, **options)
         return schedule
-
-    def simplified(self) -> Scheduled:
-        """The schedule with its kernel cleaned up: loops of one iteration are gone."""
-        return replace(self, kernel=simplify(self.kernel))
 
     def __str__(self) -> str:
         return tree(self.kernel)

@@ -1,0 +1,229 @@
+"""The default schedule of contractions: matrix products, batched ones, convolutions, any nest that sums products.
+
+A register tile of `rows` times `vectors` accumulators stays in registers while the reduction runs over packed operands;
+blocks of the operands stay in the caches (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication";
+Van Zee and van de Geijn, "BLIS"). The steps are those that a user has; `Schedule` prints them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gemel.codegen.host import Host
+from gemel.semantics import ops
+from gemel.semantics.arguments import value_of
+from gemel.semantics.dtypes import FloatType, IntType, storage_bits
+from gemel.semantics.errors import ScheduleError
+from gemel.semantics.ir import Apply, Buffer, Expr, For, Load, LoopKind, Reduce, Var
+from gemel.semantics.schedule.local import variables
+from gemel.semantics.schedule.names import nest
+from gemel.semantics.schedule.schedule import Scheduled
+from gemel.semantics.traverse import subexprs
+
+SMALLEST = 512
+"""Multiply-adds below which a nest stays as it is."""
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A factor of the product: what it loads, and the loops that its place depends on."""
+
+    buffer: Buffer
+    load: Load
+    loops: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """A nest that accumulates products; sizes by loop name.
+
+    `row` is the loop of which only `left`'s place depends, `column` that of `right` alone; `summed` are the loops that
+    the result doesn't depend on, `outer` the remaining ones.
+    """
+
+    sizes: dict[str, int]
+    result: Buffer
+    left: Operand
+    right: Operand
+    row: str
+    column: str
+    summed: tuple[str, ...]
+    outer: tuple[str, ...]
+    bits: int
+
+    @property
+    def depth(self) -> int:
+        """Products that one element sums."""
+        total = 1
+        for name in self.summed:
+            total *= self.sizes[name]
+        return total
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """The register tile, how many tiles a block has, and how many products an element's block (0: all of them)."""
+
+    lanes: int
+    rows: int
+    vectors: int
+    depth: int
+    row_tiles: int
+    column_tiles: int
+    pack_left: bool
+    pack_right: bool
+
+    @property
+    def columns(self) -> int:
+        """Elements of a tile's row."""
+        return self.lanes * self.vectors
+
+
+def contraction(top: For) -> Contraction | None:
+    """What a perfect nest contracts; None where it is something else."""
+    chain = nest(top)
+    last = chain[-1].body
+    if len(last) != 1 or not isinstance(last[0], Reduce) or last[0].op is not ops.ADD:
+        return None
+    reduce, sizes = last[0], _sizes(chain)
+    product = _uncast(reduce.value)
+    if sizes is None or not isinstance(product, Apply) or product.op is not ops.MUL:
+        return None
+    kept = {v for i in reduce.indices for v in variables(i)}
+    operands = [_operand(e, chain, reduce.buffer) for e in product.args]
+    if operands[0] is None or operands[1] is None:
+        return None
+    return _roles(chain, sizes, reduce, kept, (operands[0], operands[1]))
+
+
+def _sizes(chain: list[For]) -> dict[str, int] | None:
+    sizes = {}
+    for s in chain:
+        lo, hi, step = (value_of(e, {}) for e in (s.lo, s.hi, s.step))
+        if lo != 0 or hi is None or hi < 1 or step != 1 or s.until is not None or s.kind is not LoopKind.SERIAL:
+            return None
+        sizes[s.var.hint] = hi
+    return sizes
+
+
+def _uncast(e: Expr) -> Expr:
+    while isinstance(e, Apply) and e.op is ops.CAST and _integers(e):
+        e = e.args[0]
+    return e
+
+
+def _integers(e: Apply) -> bool:
+    return isinstance(e.dtype, IntType) and isinstance(e.args[0].dtype, IntType)
+
+
+def _operand(e: Expr, chain: list[For], result: Buffer) -> Operand | None:
+    loads = [x for x in subexprs(e) if isinstance(x, Load)]
+    if len(loads) != 1 or loads[0].buffer is result or not loads[0].buffer.rank:
+        return None
+    own = variables(e)
+    return Operand(loads[0].buffer, loads[0], tuple(s.var.hint for s in chain if s.var in own))
+
+
+def _roles(
+    chain: list[For], sizes: dict[str, int], reduce: Reduce, kept: set[Var], both: tuple[Operand, Operand]
+) -> Contraction | None:
+    names = [s.var.hint for s in chain]
+    summed = tuple(s.var.hint for s in chain if s.var not in kept)
+    last = variables(reduce.indices[-1]) if reduce.indices else set()
+    column = next((s.var.hint for s in reversed(chain) if s.var in last), None)
+    if column is None or not summed:
+        return None
+    right, left = sorted(both, key=lambda o: column not in o.loops)
+    if column not in right.loops or column in left.loops:
+        return None
+    rows = [n for n in names if n in left.loops and n not in right.loops and n not in summed]
+    if not rows or not isinstance(reduce.buffer.dtype, FloatType | IntType):
+        return None
+    row = max(rows, key=lambda n: sizes[n])
+    outer = tuple(n for n in names if n not in (row, column) and n not in summed)
+    bits = max(storage_bits(reduce.buffer.dtype), 32)
+    return Contraction(sizes, reduce.buffer, left, right, row, column, summed, outer, bits)
+
+
+def tiles(c: Contraction, host: Host) -> Tiles:
+    """Sizes of tiles and blocks for the host's registers and caches."""
+    lanes, m, n, k = host.vector_bits // c.bits, c.sizes[c.row], c.sizes[c.column], c.depth
+    rows, vectors = min(
+        ((r, v) for v in range(1, 5) for r in range(1, 31) if r * v + v + 1 <= host.vector_registers),
+        key=lambda t: _cost(t[0], t[1], m, n, lanes),
+    )
+    size = c.bits // 8
+    depth = max(64, host.l1_bytes // 2 // (vectors * lanes * size))
+    depth = 0 if k <= depth * 3 // 2 else -(-k // -(-k // depth))
+    kc = depth or k
+    row_tiles = max(1, host.l2_bytes // 3 // (kc * rows * size))
+    column_tiles = max(1, host.l3_bytes // 4 // (kc * vectors * lanes * size))
+    small = m * k * size <= host.l1_bytes // 2 and m % rows == 0
+    flat = k * n * size <= host.l1_bytes // 2 and n % (lanes * vectors) == 0
+    return Tiles(
+        lanes,
+        rows,
+        vectors,
+        depth,
+        min(row_tiles, -(-m // rows)),
+        min(column_tiles, -(-n // (lanes * vectors))),
+        not small,
+        not flat,
+    )
+
+
+def _cost(rows: int, vectors: int, m: int, n: int, lanes: int) -> float:
+    """Time of one product for the whole tile grid: multiply-adds, or loads where these take longer."""
+    count = -(-m // rows) * -(-n // (vectors * lanes))
+    return count * (max(rows * vectors, rows + vectors, 10) + 0.5)
+
+
+def schedule(start: Scheduled, c: Contraction, host: Host) -> Scheduled:
+    """The steps for a contraction.
+
+    Raises ScheduleError where one can't be taken.
+    """
+    t, s = tiles(c, host), start
+    i, j = c.row, c.column
+    s = s.step("split", i, t.rows, f"{i}_t", f"{i}_r")
+    s = s.step("split", j, t.columns, f"{j}_t", f"{j}_w").step("split", f"{j}_w", t.lanes, f"{j}_v", f"{j}_l")
+    s = s.step("split", f"{i}_t", t.row_tiles, f"{i}_b", f"{i}_p", tail="bound")
+    s = s.step("split", f"{j}_t", t.column_tiles, f"{j}_b", f"{j}_p", tail="bound")
+    s, blocks, k = _deep(s, c, t)
+    tile = (f"{i}_r", f"{j}_v", f"{j}_l")
+    s = s.step("reorder", *c.outer, f"{j}_b", *blocks, f"{i}_b", f"{j}_p", f"{i}_p", *k, *tile)
+    s = s.step("vectorize", tile[2]).step("unroll", *tile[:2])
+    return _kept_close(s, c, t, blocks, k).step("simplify")
+
+
+def _deep(s: Scheduled, c: Contraction, t: Tiles) -> tuple[Scheduled, tuple[str, ...], tuple[str, ...]]:
+    """The products in blocks, where an element sums many; gives the block's loops and the others."""
+    first, *rest = c.summed
+    inner = c.depth // c.sizes[first]
+    if not t.depth or t.depth < 2 * inner:
+        return s, (), c.summed
+    s = s.step("split", first, max(t.depth // inner, 1), f"{first}_b", f"{first}_p", tail="bound")
+    return s, (f"{first}_b",), (f"{first}_p", *rest)
+
+
+def _kept_close(s: Scheduled, c: Contraction, t: Tiles, blocks: tuple[str, ...], k: tuple[str, ...]) -> Scheduled:
+    """Packs the operands, accumulates in registers, and drops what only kept padding out."""
+    i, j, left, right, result = c.row, c.column, c.left.buffer.hint, c.right.buffer.hint, c.result.hint
+    if t.pack_right:
+        at = blocks[-1] if blocks else f"{j}_b"
+        s = s.step("stage", right, at, f"{j}_p", *k, f"{j}_v", f"{j}_l", name=f"{right}_pack")
+    if t.pack_left:
+        s = s.step("stage", left, f"{i}_b", f"{i}_p", *k, f"{i}_r", name=f"{left}_pack")
+    s = s.step("accumulate", result, f"{i}_p", f"{i}_r", f"{j}_v", f"{j}_l", name=f"{result}_tile")
+    s = _if_possible(s, "absorb", result, f"{i}_p")
+    s = _if_possible(s, "unguard", f"{i}_p")
+    return s if s.kernel.strict else s.step("contract", f"{i}_p")
+
+
+def _if_possible(s: Scheduled, name: str, *args: str) -> Scheduled:
+    try:
+        return s.step(name, *args)
+    except ScheduleError:
+        return s
+
+

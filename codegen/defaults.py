@@ -1,0 +1,49 @@
+"""What the CPU does with a kernel that nobody has scheduled: a default schedule, printed and editable like a user's."""
+
+from __future__ import annotations
+
+from gemel.codegen import contraction
+from gemel.codegen.host import Host, this_host
+from gemel.semantics.errors import ScheduleError
+from gemel.semantics.ir import For, Kernel, Reduce
+from gemel.semantics.schedule.names import loops, nest
+from gemel.semantics.schedule.schedule import Scheduled
+
+
+def scheduled(kernel: Kernel, host: Host | None = None) -> Scheduled:
+    """A guarded kernel of known sizes with the default schedule for a CPU; without steps where it has none."""
+    schedule = Scheduled.of(kernel)
+    for name in _nests(schedule.kernel):
+        schedule = _contraction(schedule, name, host or this_host())
+    return schedule
+
+
+def by_default(kernel: Kernel) -> Kernel:
+    """The kernel, scheduled by default unless it has been scheduled."""
+    if kernel.scheduled or not any(True for _ in _nests(kernel)):
+        return kernel
+    return scheduled(kernel).kernel
+
+
+def _nests(kernel: Kernel) -> list[str]:
+    """The outermost loops of nests that sum products."""
+    found, seen = [], set()
+    for place in loops(kernel.body):
+        if place.loop in seen:
+            continue
+        chain = nest(place.loop)
+        seen.update(chain)
+        if len(chain) >= 3 and isinstance(chain[-1].body[-1], Reduce):
+            found.append(chain[0].var.hint)
+    return found
+
+
+def _contraction(schedule: Scheduled, name: str, host: Host) -> Scheduled:
+    top = next((p.loop for p in loops(schedule.kernel.body) if p.loop.var.hint == name), None)
+    what = contraction.contraction(top) if isinstance(top, For) else None
+    if what is None or what.depth * what.sizes[what.row] * what.sizes[what.column] < contraction.SMALLEST:
+        return schedule
+    try:
+        return contraction.schedule(schedule, what, host)
+    except ScheduleError:
+        return schedule

@@ -1,0 +1,52 @@
+"""The machine that code is made for: vectors, registers, caches, cores."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+
+
+@dataclass(frozen=True)
+class Host:
+    """Sizes of what default schedules fill: vector registers, and caches in bytes."""
+
+    vector_bits: int = 128
+    vector_registers: int = 16
+    l1_bytes: int = 32 << 10
+    l2_bytes: int = 512 << 10
+    l3_bytes: int = 4 << 20
+    cores: int = 1
+
+
+@cache
+def this_host() -> Host:
+    """The machine that this process runs on."""
+    from gemel.codegen.jit import features
+
+    has = features()
+    bits, registers = (512, 32) if has.get("avx512f") else (256, 16) if has.get("avx2") else (128, 16)
+    if has.get("neon"):
+        registers = 32
+    l1, l2, l3 = (_cache(level) for level in (1, 2, 3))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Host(bits, registers, l1 or 32 << 10, l2 or 512 << 10, l3 or 4 << 20, cores)
+
+
+def _cache(level: int) -> int | None:
+    """The bytes of a data cache of the first core, where the system tells."""
+    for folder in sorted(CACHES.glob("index*")):
+        try:
+            if int((folder / "level").read_text()) == level and (folder / "type").read_text().strip() != "Instruction":
+                return _bytes((folder / "size").read_text().strip())
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _bytes(text: str) -> int:
+    unit = {"K": 1 << 10, "M": 1 << 20}.get(text[-1:], 1)
+    return int(text.rstrip("KM")) * unit
