@@ -225,5 +225,3 @@ def _if_possible(s: Scheduled, name: str, *args: str) -> Scheduled:
         return s.step(name, *args)
     except ScheduleError:
         return s
-
-

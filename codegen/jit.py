@@ -91,18 +91,20 @@ class Code:
             return str(_machine(self.level).emit_assembly(llvm.parse_assembly(self.optimized)))
 
 
-def compile_text(text: str, level: int = 3) -> Code:
+def compile_text(text: str, level: int = 3, unroll: bool = True) -> Code:
     """Compiles and loads a module; `level` is that of LLVM's optimisation (0: none), less for a very large module.
+
+    Without `unroll` loops stay as they are: a schedule has unrolled what is worth it.
 
     Raises CompileError where LLVM doesn't take the text, which is a mistake of ours.
     """
     with _lock:
         if widediv.needed(text):
             _wide_division()
-        return _compile(text, min(level, 1) if text.count("\n") > LARGE else level)
+        return _compile(text, min(level, 1) if text.count("\n") > LARGE else level, unroll)
 
 
-def _compile(text: str, level: int) -> Code:
+def _compile(text: str, level: int, unroll: bool = True) -> Code:
     machine = _machine(level)
     try:
         module = llvm.parse_assembly(text)
@@ -112,22 +114,22 @@ def _compile(text: str, level: int) -> Code:
     module.triple = llvm.get_process_triple()
     module.data_layout = str(machine.target_data)
     if WIDE.search(text):
-        _optimize(module, machine, level, vectorize=False)
+        _optimize(module, machine, level, False, unroll)
         if not WIDE.search(str(module)):
-            _optimize(module, machine, level)
+            _optimize(module, machine, level, True, unroll)
     else:
-        _optimize(module, machine, level)
+        _optimize(module, machine, level, True, unroll)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     return Code(text, level, module, engine)
 
 
-def _optimize(module: Any, machine: Any, level: int, vectorize: bool = True) -> None:
+def _optimize(module: Any, machine: Any, level: int, vectorize: bool, unroll: bool) -> None:
     """LLVM's passes. What still has wide integers is not vectorised: LLVM 22 gets <4 x i128> wrong for AVX-512."""
     if level == 0:
         return
     options = llvm.create_pipeline_tuning_options(speed_level=level)
     options.loop_vectorization = options.slp_vectorization = vectorize and level > 1
-    options.loop_unrolling = level > 1
+    options.loop_unrolling = unroll and level > 1
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)

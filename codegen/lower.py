@@ -64,12 +64,16 @@ class Site:
 
 @dataclass(frozen=True)
 class Lowered:
-    """The module's text; the asserts by number; the size of the error record; which results the code fills itself."""
+    """The module's text; the asserts by number; the size of the error record; which results the code fills itself.
+
+    `vectors` says that there are vector loops in it.
+    """
 
     text: str
     sites: tuple[Site, ...]
     record: int
     filled: tuple[bool, ...]
+    vectors: bool = False
 
 
 @dataclass
@@ -85,6 +89,7 @@ class Lowering:
     coverage: Coverage = field(default_factory=Coverage)
     loops: list[Var] = field(default_factory=list)
     lanes: Lanes | None = None
+    vectors: bool = False
     _done: list[dict[Expr, str]] = field(default_factory=lambda: [{}])
     _heavy: dict[Expr, bool] = field(default_factory=dict)
 
@@ -375,7 +380,7 @@ def lower(kernel: Kernel, half: bool = True) -> Lowered:
     low.body(body)
     low._exit(0)
     record = max((site.size for site in low.sites), default=0)
-    return Lowered(_module(low, params), tuple(low.sites), record, filled)
+    return Lowered(_module(low, params), tuple(low.sites), record, filled, low.vectors)
 
 
 def _parameters(low: Lowering, kernel: Kernel) -> list[str]:

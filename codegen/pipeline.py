@@ -13,15 +13,20 @@ from gemel.semantics.passes.simplify import simplify
 from gemel.semantics.passes.unroll import unroll
 from gemel.semantics.pipeline import Pass
 
-CPU: tuple[Pass, ...] = (
+SCHEDULE: tuple[Pass, ...] = (
     inline,  # first: sizes and views of the caller reach the callee's accesses
     guard,  # while types are the user's: messages show the user's values
     lower_fixed,  # fixed point becomes integers
     simplify,  # folds what sizes made constant, so that nests are perfect
     by_default,  # loops and accesses are still the user's; sizes are known
+)
+"""Decides what is computed in which order: what comes after changes no bit."""
+
+CPU: tuple[Pass, ...] = (
     unroll,  # what a schedule wants written out
     simplify,  # what the copies' numbers made constant
     interchange,  # unit stride innermost; needs to see whole nests, so before scalars leave memory
     promote,  # LLVM wants values, not variables
     LowBits(held=True),  # after promote, which shows what a variable's value is used for: no 65 bits where 64 do
 )
+"""Brings a scheduled kernel to what LLVM IR is made of."""

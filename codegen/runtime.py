@@ -11,7 +11,7 @@ import numpy as np
 from gemel.codegen import fastcall
 from gemel.codegen.jit import Code, compile_text, converts_half
 from gemel.codegen.lower import Lowered, lower
-from gemel.codegen.pipeline import CPU
+from gemel.codegen.pipeline import CPU, SCHEDULE
 from gemel.semantics.arguments import Bound, bind, shape_of, unpack
 from gemel.semantics.convert import Value, from_bits
 from gemel.semantics.dtypes import F64, BoolType, DType, FloatType, storage_bits, width_of
@@ -30,14 +30,15 @@ Function = Callable[..., Any]
 class Compiled:
     """Native code of a kernel at given sizes; call it as the kernel.
 
-    `source` is that kernel, `kernel` what the passes made of it.
+    `source` is that kernel, `scheduled` the same with the order of computation decided (it has the bits that the code
+    has), `kernel` what the other passes made of it.
 
     Calls from several threads run at the same time: the GIL is released while the code runs. A kernel that doesn't end
     can't be interrupted.
     """
 
-    def __init__(self, source: Kernel, kernel: Kernel, lowered: Lowered, code: Code) -> None:
-        self.source, self.kernel, self.code = source, kernel, code
+    def __init__(self, source: Kernel, scheduled: Kernel, kernel: Kernel, lowered: Lowered, code: Code) -> None:
+        self.source, self.scheduled, self.kernel, self.code = source, scheduled, kernel, code
         self._lowered = lowered
         types = [_ctype(p) for p in kernel.params] + [ctypes.c_void_p] * (len(kernel.results) + 1)
         self._native = code.function("kernel", ctypes.c_int64, *types)
@@ -139,6 +140,8 @@ def compile_kernel(kernel: Kernel) -> Compiled:
             span=kernel.span,
             mend="specialize the kernel first",
         )
-    promoted = run(kernel, CPU, "cpu")
+    scheduled = run(kernel, SCHEDULE, "cpu")
+    promoted = run(scheduled, CPU, "cpu")
     lowered = lower(promoted, converts_half())
-    return Compiled(kernel, promoted, lowered, compile_text(lowered.text))
+    code = compile_text(lowered.text, 2 if lowered.vectors else 3, not lowered.vectors)
+    return Compiled(kernel, scheduled, promoted, lowered, code)

@@ -54,6 +54,7 @@ def emit_vector_loop(low: Lowering, s: For) -> bool:
         return False
     finally:
         low.lanes = None
+    low.vectors = True
     return True
 
 
@@ -126,7 +127,9 @@ class Lanes:
             case Load():
                 return self._load(e)
             case Apply():
-                return self._choose(e) if e.op.lazy else self.op(e.op, e.dtype, [(self.value(a), a.dtype) for a in e.args])
+                return (
+                    self._choose(e) if e.op.lazy else self.op(e.op, e.dtype, [(self.value(a), a.dtype) for a in e.args])
+                )
             case Const():
                 return self.low.expr(e)
 
@@ -152,6 +155,10 @@ class Lanes:
         out.declarations |= scratch.declarations
         self.widener.lines(scratch.lines)
         return result
+
+    def instruction(self, text: str) -> str:
+        """The value of one scalar instruction, made a vector's."""
+        return self.scalar_text(lambda out: out.value(text))
 
     def typed(self, e: Expr, dtype: DType) -> str:
         """The value of an expression at a type."""
@@ -228,11 +235,10 @@ class Lanes:
             return out.value(f"getelementptr {kind}, ptr {base}, {vector(n, 'i64')} {where}")
         place = self.low.places.at[b]
         sizes = place.sizes or tuple(map(str, known_shape(b) or ()))
-        flat, total = self.typed(indices[0], INDEX), INDEX
+        flat = self.typed(indices[0], INDEX)
         for i, size in zip(indices[1:], sizes[1:], strict=True):
-            row = self.scalar_text(lambda o, flat=flat, size=size: o.value(f"mul nsw i64 {flat}, {size}"))
-            more = self.typed(i, total)
-            flat = self.scalar_text(lambda o, row=row, more=more: o.value(f"add nsw i64 {row}, {more}"))
+            row = self.instruction(f"mul nsw i64 {flat}, {size}")
+            flat = self.instruction(f"add nsw i64 {row}, {self.typed(i, INDEX)}")
         whole = self.widener.operand("i64", flat)
         return out.value(f"getelementptr {kind}, ptr {place.pointer}, {vector(n, 'i64')} {whole}")
 
@@ -326,4 +332,3 @@ def _combined(e: Apply, steps: list[int]) -> int | None:
 def _loads_alike(lanes: Lanes, e: Expr) -> bool:
     """Whether an expression has a load that is the same in all lanes: it has no mask."""
     return any(isinstance(x, Load) and not all(map(lanes.depends, x.indices[-1:])) for x in subexprs(e))
-

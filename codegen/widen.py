@@ -28,7 +28,9 @@ ARGUMENT = re.compile(rf"(?P<type>{TYPE}) (?P<value>{VALUE})")
 ELEMENT = re.compile(rf'getelementptr inbounds (?P<type>{TYPE}), ptr (?P<base>@(?:"[^"]+"|[\w.]+)), i64 (?P<a>{VALUE})')
 LOAD = re.compile(rf"load (?P<type>{TYPE}), ptr (?P<a>{NAME})")
 LINE = re.compile(rf"\s*(?P<name>{NAME}) = (?P<rest>.*)")
-DEFINITION = re.compile(rf'define internal (?P<type>{TYPE}) @"(?P<name>[^"]+)"\((?P<params>.*)\) alwaysinline nounwind \{{')
+DEFINITION = re.compile(
+    rf'define internal (?P<type>{TYPE}) @"(?P<name>[^"]+)"\((?P<params>.*)\) alwaysinline nounwind \{{'
+)
 SUFFIX = {"float": "f32", "double": "f64", "half": "f16"}
 PLAIN_ARGUMENTS = ("llvm.abs.", "llvm.ctlz.", "llvm.cttz.")
 """Intrinsics whose second argument is a literal of its own."""

@@ -15,7 +15,7 @@ from gemel.calls import DTYPES, closure_of
 from gemel.semantics import arguments
 from gemel.semantics import ir as irs
 from gemel.semantics.build import index
-from gemel.semantics.errors import ArgumentError, ShapeError, TypeCheckError
+from gemel.semantics.errors import ArgumentError, ScheduleError, ShapeError, TypeCheckError
 from gemel.semantics.interp import interpret
 from gemel.semantics.passes.specialize import specialize
 from gemel.semantics.span import Span
@@ -30,6 +30,7 @@ from gemel.values import Dim, Value, for_store
 if TYPE_CHECKING:
     from gemel.codegen import Compiled
     from gemel.hwsynth import Design
+    from gemel.schedule import Schedule
     from gemel.semantics.verify.report import Report
 
 Sizes = tuple[tuple[int, ...] | None, ...]
@@ -264,6 +265,26 @@ class Kernel:
                 mend=f"pass them: {', '.join(f'{d.hint}=8' for d in k.dims)}",
             )
         return k
+
+    def schedule(self, start: str = "source", **sizes: Any) -> Schedule:
+        """A Schedule of the kernel: as it is written, or with start="cpu" as this CPU computes it by default.
+
+        Sizes may stay open; most steps want numbers. Calls are inlined. Raises ScheduleError for another `start`.
+        """
+        from gemel.codegen.defaults import scheduled
+        from gemel.schedule import Schedule
+        from gemel.semantics.passes.guard import guard
+        from gemel.semantics.passes.inline import inline
+        from gemel.semantics.passes.simplify import simplify
+        from gemel.semantics.schedule.schedule import Scheduled
+
+        at = self.specialize(**sizes) if sizes else self
+        k = simplify(guard(inline(at._checked(at._statics({})))))
+        if start not in ("source", "cpu"):
+            raise ScheduleError(
+                f"no schedule to start from is called {start!r}", code="K01", span=k.span, mend='"source" or "cpu"'
+            )
+        return Schedule(scheduled(k) if start == "cpu" else Scheduled.of(k))
 
     def synth(self, target: str = "ecp5", clock_mhz: float = 100.0, interface: str = "memory", **sizes: Any) -> Design:
         """Hardware for given sizes: a Design with `.verilog`, `.report`, `.cycles`, `.simulate(...)`, `.write(dir)`.

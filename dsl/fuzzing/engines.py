@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gemel.codegen import compile_kernel
-from gemel.codegen.pipeline import CPU
+from gemel.codegen import pipeline as cpu
 from gemel.hwsynth import synthesize
 from gemel.hwsynth.pipeline import HARDWARE, SCHEDULE
 from gemel.parser import parse
@@ -70,7 +70,8 @@ def sized(kernel: Kernel, arguments: list[Any]) -> Kernel:
 def on_cpu(kernel: Kernel, arguments: list[Any]) -> dict[str, Engine]:
     """What the CPU's passes make of it, and native code."""
     known = sized(kernel, arguments)
-    return {"passes": interpreted(after(known, CPU)), "cpu": compile_kernel(known)}
+    passes = interpreted(after(known, (*cpu.SCHEDULE, *cpu.CPU)))
+    return {"passes": passes, "cpu": compile_kernel(known)}
 
 
 def verified(kernel: Kernel, arguments: list[Any]) -> dict[str, Engine]:

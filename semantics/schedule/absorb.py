@@ -99,7 +99,9 @@ def _met_again(kernel: Kernel, top: For, b: Buffer, read: Use) -> list[For]:
             again.update((s.var, s) for s in loops if bounds.get(s.var) != (0, 0))
     used = {v for i in read.indices for v in variables(i)}
     if any(v in used for v in again):
-        raise refuse(f"iterations of {next(iter(again)).hint} may load an element of {b.hint} twice", top.span, code="K02")
+        raise refuse(
+            f"iterations of {next(iter(again)).hint} may load an element of {b.hint} twice", top.span, code="K02"
+        )
     return list(again.values())
 
 
@@ -152,5 +154,3 @@ def _points(index: Expr, loops: list[For], conds: list[Expr]) -> set[int] | None
         return all(run(n + 1, {**at, loops[n].var: i}) for i in range(lo, hi))
 
     return found if run(0, {}) else None
-
-

@@ -167,7 +167,9 @@ class Dependences:
     def distances(self, a: Access, b: Access, loops: Sequence[Var]) -> dict[Var, Interval] | None:
         """Bounds of how far apart, in each loop, iterations can be in which the accesses meet; None: they never do."""
         equations = [
-            self._equation(x, y, loops) for x, y in zip(a.forms, b.forms, strict=True) if x is not None and y is not None
+            self._equation(x, y, loops)
+            for x, y in zip(a.forms, b.forms, strict=True)
+            if x is not None and y is not None
         ]
         spans = {v: self._length(v) for v in loops}
         bounds = {v: (-spans[v], spans[v]) for v in loops}
@@ -229,7 +231,11 @@ def _narrow(bounds: dict[Var, Interval], constant: Interval, terms: dict[Var, in
 def signs(bounds: dict[Var, Interval], loops: Sequence[Var]) -> Iterator[dict[Var, int]]:
     """The directions that distances may have."""
     choices = [
-        [s for s, possible in ((-1, bounds[v][0] < 0), (0, bounds[v][0] <= 0 <= bounds[v][1]), (1, bounds[v][1] > 0)) if possible]
+        [
+            s
+            for s, possible in ((-1, bounds[v][0] < 0), (0, bounds[v][0] <= 0 <= bounds[v][1]), (1, bounds[v][1] > 0))
+            if possible
+        ]
         for v in loops
     ]
     for combination in product(*choices):

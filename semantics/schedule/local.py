@@ -129,7 +129,9 @@ def _window(kernel: Kernel, buffer: str, at: str, order: Sequence[str], name: st
     moving = {s.var for s in inside.values()} - own
     missing = [v.hint for i in first.indices for v in variables(i) if v in moving]
     if missing:
-        raise refuse(f"the place in {buffer} depends on {missing[0]}", span, f"name it: {', '.join([*order, missing[0]])}")
+        raise refuse(
+            f"the place in {buffer} depends on {missing[0]}", span, f"name it: {', '.join([*order, missing[0]])}"
+        )
     kept = [c for c in first.conditions if not variables(c) & moving and all(_under(c, u) for u in every)]
     cond: Expr = build.boolean(True, span)
     for c in kept:
@@ -154,7 +156,9 @@ def _extents(kernel: Kernel, found: Found, use: Use, loops: tuple[For, ...]) -> 
             raise refuse(f"{s.var.hint} doesn't begin at a number, or has a step", s.span)
         _, high = ranges.of(Ref(s.var, s.span))
         if high - int(s.lo.value) > 1 << 24:
-            raise refuse(f"{s.var.hint} has no known number of iterations", s.span, "specialize the kernel, or split it")
+            raise refuse(
+                f"{s.var.hint} has no known number of iterations", s.span, "specialize the kernel, or split it"
+            )
         out.append(high - int(s.lo.value) + 1)
     return out
 
@@ -292,7 +296,9 @@ def _one_to_one(kernel: Kernel, w: _Window) -> None:
             bounds = known.distances(a, a, own)
             if bounds is None or any(b != (0, 0) for b in bounds.values()):
                 names_ = ", ".join(v.hint for v in own)
-                raise refuse(f"several values of {names_} go to one element of {w.buffer.hint}", w.found.loop.span, code="K02")
+                raise refuse(
+                    f"several values of {names_} go to one element of {w.buffer.hint}", w.found.loop.span, code="K02"
+                )
 
 
 def _stored_back(w: _Window, taken: set[str]) -> Body:

@@ -28,7 +28,9 @@ def split(kernel: Kernel, loop: str, factor: int, outer: str = "", inner: str = 
     s = find(kernel, loop).loop
     _plain(s)
     if isinstance(factor, bool) or not isinstance(factor, int) or factor < 1 or tail not in TAILS:
-        raise refuse(f"split by {factor!r} with tail {tail!r}", s.span, f"a factor from 1; tails are {', '.join(TAILS)}")
+        raise refuse(
+            f"split by {factor!r} with tail {tail!r}", s.span, f"a factor from 1; tails are {', '.join(TAILS)}"
+        )
     taken = names(kernel)
     outer = unused(outer or f"{loop}_o", taken)
     inner = unused(inner or f"{loop}_i", taken | {outer})
@@ -161,7 +163,9 @@ def _lanes(s: For) -> None:
     hi = value_of(s.hi, {})
     if value_of(s.lo, {}) != 0 or hi is None or not 2 <= hi <= 64 or value_of(s.step, {}) != 1:
         raise refuse(
-            f"{s.var.hint} is no loop of 2 to 64 iterations from 0", s.span, f'split it first: split("{s.var.hint}", 16)'
+            f"{s.var.hint} is no loop of 2 to 64 iterations from 0",
+            s.span,
+            f'split it first: split("{s.var.hint}", 16)',
         )
 
 

@@ -90,9 +90,7 @@ def find(kernel: Kernel, name: str) -> Found:
         if found.loop.var.hint == name:
             return found
     known = ", ".join(found.loop.var.hint for found in loops(kernel.body)) or "none"
-    raise ScheduleError(
-        f"{kernel.name} has no loop {name}", code="K01", span=kernel.span, mend=f"its loops: {known}"
-    )
+    raise ScheduleError(f"{kernel.name} has no loop {name}", code="K01", span=kernel.span, mend=f"its loops: {known}")
 
 
 def find_buffer(kernel: Kernel, name: str) -> Buffer:

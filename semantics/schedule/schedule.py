@@ -107,6 +107,3 @@ def _parsed(line: str, number: int, kernel: Kernel) -> tuple[str, list[Any], dic
         raise ScheduleError(
             f"line {number} is no step: {line.strip()}", code="K01", span=kernel.span, mend='write split("i", 16)'
         ) from None
-
-
-

@@ -1,0 +1,121 @@
+"""`k.schedule()`: how a kernel is computed, decided step by step."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+
+from gemel.semantics.schedule.schedule import Scheduled
+
+if TYPE_CHECKING:
+    from gemel.kernel import Kernel
+
+P = ParamSpec("P")
+
+
+class Schedule:
+    """A kernel and the steps that were taken, as a value: each step gives a new Schedule and checks what it changes.
+
+    Loops are named as `print(schedule)` shows them; names stay what they are while other steps are taken. `.kernel` is
+    the scheduled kernel: it computes what the original does, in the order that the steps have made. Each step raises
+    ScheduleError where it would change the result, with the two iterations that conflict, or where it doesn't fit.
+    """
+
+    def __init__(self, inner: Scheduled) -> None:
+        self._inner = inner
+
+    def _step(self, name: str, /, *args: Any, **options: Any) -> Schedule:
+        given = {k: v for k, v in options.items() if v not in ("", None)}
+        return Schedule(self._inner.step(name, *args, **given))
+
+    # --------------------------------------------------------------------------------------------------------- loops
+
+    def split(self, loop: str, factor: int, outer: str = "", inner: str = "", tail: str = "") -> Schedule:
+        """A loop as two: blocks of `factor` iterations, and the iterations of a block.
+
+        Where the factor doesn't divide the number of iterations: tail "guard" (the default) puts a condition around the
+        body, "bound" ends the inner loop early, "cut" gives the last block a loop of its own.
+        """
+        return self._step("split", loop, factor, outer=outer, inner=inner, tail=tail)
+
+    def reorder(self, *loops: str) -> Schedule:
+        """The loops of a perfect nest in another order, outermost first."""
+        return self._step("reorder", *loops)
+
+    def unroll(self, *loops: str) -> Schedule:
+        """Loops of known length written out."""
+        return self._step("unroll", *loops)
+
+    def vectorize(self, loop: str) -> Schedule:
+        """A loop of 2 to 64 iterations as vector instructions, one iteration in each lane."""
+        return self._step("vectorize", loop)
+
+    def parallel(self, loop: str) -> Schedule:
+        """A loop whose iterations threads share."""
+        return self._step("parallel", loop)
+
+    # ---------------------------------------------------------------------------------------------------------- data
+
+    def stage(self, buffer: str, at: str, *order: str, name: str = "") -> Schedule:
+        """Copies what the loop `at` reads of a buffer into a local array, at the start of each iteration.
+
+        The array has an axis for each loop of `order`; the last one is contiguous.
+        """
+        return self._step("stage", buffer, at, *order, name=name)
+
+    def accumulate(self, buffer: str, at: str, *order: str, name: str = "") -> Schedule:
+        """Accumulates in a local array in the loop `at`: loaded at the start of each iteration, stored at its end."""
+        return self._step("accumulate", buffer, at, *order, name=name)
+
+    def absorb(self, buffer: str, at: str) -> Schedule:
+        """Drops the nest before that fills `buffer` with a number: accumulators begin with that number."""
+        return self._step("absorb", buffer, at)
+
+    def unguard(self, at: str) -> Schedule:
+        """Drops conditions in the loop `at` that only keep padding out of local accumulators."""
+        return self._step("unguard", at)
+
+    # --------------------------------------------------------------------------------------------------------- floats
+
+    def contract(self, at: str) -> Schedule:
+        """Sums of products in the loop `at` round once: `a * b + c` becomes `fma(a, b, c)`."""
+        return self._step("contract", at)
+
+    def simplify(self) -> Schedule:
+        """Folds what is constant; loops of one iteration, and their names, are gone."""
+        return self._step("simplify")
+
+    # ---------------------------------------------------------------------------------------------------------- use
+
+    def then(self, step: Callable[Concatenate[Schedule, P], Schedule], *args: P.args, **options: P.kwargs) -> Schedule:
+        """A step of your own: a function from Schedule to Schedule."""
+        return step(self, *args, **options)
+
+    @property
+    def kernel(self) -> Kernel:
+        """The scheduled kernel: run it, interpret it, print its IR."""
+        from gemel.kernel import of_ir
+
+        return of_ir(self._inner.kernel)
+
+    @property
+    def text(self) -> str:
+        """The steps, one a line; `replay` takes them."""
+        return self._inner.text
+
+    def replay(self, text: str) -> Schedule:
+        """This schedule with the steps of a text, which is parsed and not executed.
+
+        Raises ScheduleError for a line that is no step.
+        """
+        return Schedule(self._inner.replay(text))
+
+    def __str__(self) -> str:
+        return str(self._inner)
+
+    def __repr__(self) -> str:
+        return f"{self.text}{self}"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>"
