@@ -20,6 +20,9 @@ LARGE = 10_000
 WIDE = re.compile(r"\bi(?:6[5-9]|[7-9]\d|\d{3,})\b")
 """An integer type that no register holds."""
 
+WIDE_VECTOR = re.compile(r"x i(?:6[5-9]|[7-9]\d|\d{3,})>")
+"""A vector of such integers, which LLVM 22 doesn't always get right."""
+
 _lock = threading.RLock()
 
 
@@ -62,6 +65,10 @@ def _wide_division() -> Any:
     return code
 
 
+class WideVectors(Exception):
+    """Vectors of integers of more than 64 bits were left after LLVM's passes: lanes have to be computed one by one."""
+
+
 @dataclass(frozen=True)
 class Code:
     """A module that has been compiled and loaded; its functions live as long as this."""
@@ -96,7 +103,7 @@ def compile_text(text: str, level: int = 3, unroll: bool = True) -> Code:
 
     Without `unroll` loops stay as they are: a schedule has unrolled what is worth it.
 
-    Raises CompileError where LLVM doesn't take the text, which is a mistake of ours.
+    Raises CompileError where LLVM doesn't take the text, which is a mistake of ours; WideVectors.
     """
     with _lock:
         if widediv.needed(text):
@@ -115,7 +122,10 @@ def _compile(text: str, level: int, unroll: bool = True) -> Code:
     module.data_layout = str(machine.target_data)
     if WIDE.search(text):
         _optimize(module, machine, level, False, unroll)
-        if not WIDE.search(str(module)):
+        left = str(module)
+        if WIDE_VECTOR.search(text) and WIDE_VECTOR.search(left):
+            raise WideVectors
+        if not WIDE.search(left):
             _optimize(module, machine, level, True, unroll)
     else:
         _optimize(module, machine, level, True, unroll)

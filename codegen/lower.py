@@ -89,6 +89,7 @@ class Lowering:
     coverage: Coverage = field(default_factory=Coverage)
     loops: list[Var] = field(default_factory=list)
     lanes: Lanes | None = None
+    may_widen: bool = True
     vectors: bool = False
     _done: list[dict[Expr, str]] = field(default_factory=lambda: [{}])
     _heavy: dict[Expr, bool] = field(default_factory=dict)
@@ -366,13 +367,13 @@ def _plain(hint: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", f"{hint}.")
 
 
-def lower(kernel: Kernel, half: bool = True) -> Lowered:
-    """The LLVM module of a promoted kernel; `half` as for `Emitter`.
+def lower(kernel: Kernel, half: bool = True, vectors: bool = True) -> Lowered:
+    """The LLVM module of a promoted kernel; `half` as for `Emitter`. Without `vectors` vector loops are scalar ones.
 
     Raises CompileError for what has to be lowered before.
     """
     out = Emitter(half=half)
-    low = Lowering(out, Places(out))
+    low = Lowering(out, Places(out), may_widen=vectors)
     params = _parameters(low, kernel)
     body = kernel.body
     filled = tuple(low.coverage.covers(body, b) for b in kernel.results)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import numpy as np
 
 from gemel.codegen import fastcall
-from gemel.codegen.jit import Code, compile_text, converts_half
+from gemel.codegen.jit import Code, WideVectors, compile_text, converts_half
 from gemel.codegen.lower import Lowered, lower
 from gemel.codegen.pipeline import CPU, SCHEDULE
 from gemel.semantics.arguments import Bound, bind, shape_of, unpack
@@ -48,6 +49,11 @@ class Compiled:
         ]
         self._calls = 0
         self._call: Function = self._first
+
+    @property
+    def vectors(self) -> bool:
+        """Whether there are explicit vector loops in the code."""
+        return self._lowered.vectors
 
     @property
     def llvm(self) -> str:
@@ -142,6 +148,13 @@ def compile_kernel(kernel: Kernel) -> Compiled:
         )
     scheduled = run(kernel, SCHEDULE, "cpu")
     promoted = run(scheduled, CPU, "cpu")
+    return Compiled(kernel, scheduled, promoted, *_code(promoted))
+
+
+def _code(promoted: Kernel) -> tuple[Lowered, Code]:
     lowered = lower(promoted, converts_half())
-    code = compile_text(lowered.text, 2 if lowered.vectors else 3, not lowered.vectors)
-    return Compiled(kernel, scheduled, promoted, lowered, code)
+    if lowered.vectors:
+        with suppress(WideVectors):
+            return lowered, compile_text(lowered.text, 2, unroll=False)
+        lowered = lower(promoted, converts_half(), vectors=False)
+    return lowered, compile_text(lowered.text)

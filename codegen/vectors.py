@@ -39,7 +39,7 @@ def lanes_of(s: For) -> int | None:
 def emit_vector_loop(low: Lowering, s: For) -> bool:
     """Emits a vector loop at once; False, with nothing emitted, where that can't be done."""
     count = lanes_of(s)
-    if count is None or low.lanes is not None:
+    if count is None or low.lanes is not None or not low.may_widen:
         return False
     out = low.out
     lines, block, values = len(out.lines), out.block, dict(low.values)
