@@ -55,6 +55,10 @@ class Schedule:
         """A loop whose iterations threads share."""
         return self._step("parallel", loop)
 
+    def fuse(self, first: str, second: str) -> Schedule:
+        """Two loops over the same range, one after the other, as one."""
+        return self._step("fuse", first, second)
+
     # ---------------------------------------------------------------------------------------------------------- data
 
     def stage(self, buffer: str, at: str, *order: str, name: str = "") -> Schedule:
@@ -67,6 +71,13 @@ class Schedule:
     def accumulate(self, buffer: str, at: str, *order: str, name: str = "") -> Schedule:
         """Accumulates in a local array in the loop `at`: loaded at the start of each iteration, stored at its end."""
         return self._step("accumulate", buffer, at, *order, name=name)
+
+    def spread(self, buffer: str, around: str, *order: str, name: str = "") -> Schedule:
+        """Accumulates in the loop `around` into partial results, one for each value of the loops of `order`.
+
+        They are combined after the loop: another order of the sum.
+        """
+        return self._step("spread", buffer, around, *order, name=name)
 
     def absorb(self, buffer: str, at: str) -> Schedule:
         """Drops the nest before that fills `buffer` with a number: accumulators begin with that number."""

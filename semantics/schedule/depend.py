@@ -73,10 +73,10 @@ class Meeting:
 
 
 class Dependences:
-    """The accesses of a loop's body, and the ranges of what their indices are made of."""
+    """The accesses of a loop's body, or of a part of it, and the ranges of what their indices are made of."""
 
-    def __init__(self, kernel: Kernel, found: Found) -> None:
-        self.strict = kernel.strict
+    def __init__(self, kernel: Kernel, found: Found, part: slice = slice(None)) -> None:  # noqa: B008  a slice is a value
+        self.strict, self.part = kernel.strict, part
         self.ranges = Ranges(kernel)
         self.accesses: list[Access] = []
         self.intervals: dict[Var, Interval] = {}
@@ -92,7 +92,7 @@ class Dependences:
                     with self.ranges.inside(s):
                         self._note(s)
                         if s is wanted:
-                            self._gather(s.body)
+                            self._gather(s.body[self.part])
                             return True
                         if self._walk(s.body, wanted):
                             return True

@@ -10,7 +10,7 @@ from typing import Any
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import Kernel
 from gemel.semantics.passes.simplify import simplify
-from gemel.semantics.schedule import local, loops
+from gemel.semantics.schedule import fusion, local, loops, partial
 from gemel.semantics.schedule.absorb import absorb
 from gemel.semantics.schedule.names import named, refuse
 from gemel.semantics.schedule.tree import tree
@@ -23,8 +23,10 @@ STEPS: dict[str, Change] = {
     "unroll": loops.unroll,
     "vectorize": loops.vectorize,
     "parallel": loops.parallel,
+    "fuse": fusion.fuse,
     "stage": local.stage,
     "accumulate": local.accumulate,
+    "spread": partial.spread,
     "absorb": absorb,
     "unguard": local.unguard,
     "contract": local.contract,

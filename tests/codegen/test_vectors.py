@@ -65,7 +65,9 @@ def failures(cases: Sequence[Case], seed: int) -> list[str]:
 
 def _same(value: Any, wanted: Any, case: Case) -> bool:
     if isinstance(case.dtype, FloatType):
-        return bool(value == wanted and np.signbit(value) == np.signbit(wanted)) or (value != value and wanted != wanted)
+        return bool(value == wanted and np.signbit(value) == np.signbit(wanted)) or (
+            value != value and wanted != wanted
+        )
     return bool(value == wanted)
 
 
@@ -199,5 +201,3 @@ def test_what_has_no_vector_form_is_a_scalar_loop() -> None:
     assert (compiled(np.arange(1, 9, dtype=np.int32)) == np.arange(1, 9)).all()
     with pytest.raises(gm.errors.CheckError):
         compiled(np.zeros(8, np.int32))
-
-
