@@ -11,7 +11,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from gemel.codegen import widediv
+from gemel.codegen import threads, widediv
 from gemel.semantics.errors import CompileError
 
 LARGE = 10_000
@@ -108,6 +108,8 @@ def compile_text(text: str, level: int = 3, unroll: bool = True) -> Code:
     with _lock:
         if widediv.needed(text):
             _wide_division()
+        if threads.DECLARATION in text:
+            threads.start()
         return _compile(text, min(level, 1) if text.count("\n") > LARGE else level, unroll)
 
 

@@ -14,6 +14,7 @@ from math import prod
 from gemel.codegen import hints, llvmops
 from gemel.codegen.covered import Coverage
 from gemel.codegen.emitter import Emitter, llvm_type
+from gemel.codegen.outline import emit_parallel_loop
 from gemel.codegen.places import Place, Places, alignment, element_bytes, known_shape
 from gemel.codegen.vectors import Lanes, emit_vector_loop
 from gemel.semantics import ops
@@ -35,7 +36,6 @@ from gemel.semantics.ir import (
     Kernel,
     Let,
     Load,
-    LoopKind,
     Reduce,
     Ref,
     Stmt,
@@ -90,7 +90,10 @@ class Lowering:
     loops: list[Var] = field(default_factory=list)
     lanes: Lanes | None = None
     may_widen: bool = True
+    parallel: bool = False
     vectors: bool = False
+    functions: list[str] = field(default_factory=list)
+    params: dict[str, str] = field(default_factory=dict)
     _done: list[dict[Expr, str]] = field(default_factory=lambda: [{}])
     _heavy: dict[Expr, bool] = field(default_factory=dict)
 
@@ -186,7 +189,7 @@ class Lowering:
             case Reduce():
                 self._reduce(s)
             case For():
-                if s.kind is not LoopKind.VECTOR or not emit_vector_loop(self, s):
+                if not emit_vector_loop(self, s) and not emit_parallel_loop(self, s):
                     self._for(s)
             case While():
                 self._while(s)
@@ -302,8 +305,11 @@ class Lowering:
         self.start(done)
 
     def _for(self, s: For) -> None:
+        self.counted(s, *self._indices((s.lo, s.hi, s.step)))
+
+    def counted(self, s: For, lo: str, hi: str, step: str) -> None:
+        """Emits a loop over a range of LLVM values."""
         out = self.out
-        lo, hi, step = self._indices((s.lo, s.hi, s.step))
         trips = None if _never_wraps(s) else self._trips(lo, hi, step)
         before, inits = self._enter(s.carry)
         head, hole = out.block, out.hole()
@@ -392,12 +398,15 @@ def _parameters(low: Lowering, kernel: Kernel) -> list[str]:
         if isinstance(p, Buffer):
             low.places.at[p] = Place(name, None, p in kernel.results)
             names.append(f"ptr {_pointer_facts(p, p in changed)}{name}")
+            low.params[name] = "ptr"
         elif isinstance(p.dtype, BoolType):
             low.values[p] = f"{name}bool"
             low.places.entry.append(f"{name}bool = icmp ne i8 {name}, 0")
+            low.params[f"{name}bool"] = "i1"
             names.append(f"i8 {name}")
         else:
             low.values[p] = name
+            low.params[name] = llvm_type(p.dtype)
             names.append(f"{llvm_type(p.dtype)} {name}")
     return names
 
@@ -412,29 +421,18 @@ def _pointer_facts(b: Buffer, changed: bool) -> str:
 
 
 def _module(low: Lowering, params: list[str]) -> str:
-    places, begin = low.places, _begin(low)
-    statuses = ", ".join(f"[ {status}, %{block} ]" for status, block in low.exits)
-    frees = [f"  call void @free(ptr {name})" for name in places.owned]
-    for n, slot in enumerate(places.slots):
-        frees += [f"  %left{n} = load ptr, ptr {slot}", f"  call void @free(ptr %left{n})"]
     declared = {*low.out.declarations}
-    if frees:
+    if "@free(" in "".join([*low.functions, *closing(low)]):
         declared |= {"declare noalias ptr @malloc(i64)", "declare void @free(ptr)"}
         declared |= {"declare noalias ptr @aligned_alloc(i64, i64)"}
     return "\n".join(
         [
             *sorted(declared),
-            *places.globals,
+            *low.places.globals,
+            *low.functions,
             f"define i64 @kernel({', '.join([*params, 'ptr noalias noundef %error'])}) #0 {{",
             "entry:",
-            *(f"  {line}" for line in places.entry),
-            *begin,
-            *low.out.lines,
-            "leave:",
-            f"  %status = phi i64 {statuses}",
-            *frees,
-            "  ret i64 %status",
-            "}",
+            *closing(low),
             ATTRIBUTES,
             *(f"!{n} = {text}" for n, text in enumerate(low.metadata)),
             "",
@@ -442,11 +440,31 @@ def _module(low: Lowering, params: list[str]) -> str:
     )
 
 
+def closing(low: Lowering) -> list[str]:
+    """A function's lines after its first label: memory is made, the work is done, memory is freed."""
+    places, begin = low.places, _begin(low)
+    statuses = ", ".join(f"[ {status}, %{block} ]" for status, block in low.exits)
+    frees = [f"  call void @free(ptr {name})" for name in places.owned]
+    for n, slot in enumerate(places.slots):
+        frees += [f"  %left{n} = load ptr, ptr {slot}", f"  call void @free(ptr %left{n})"]
+    return [
+        *(f"  {line}" for line in places.entry),
+        *begin,
+        *low.out.lines,
+        "leave:",
+        f"  %status = phi i64 {statuses}",
+        *frees,
+        "  ret i64 %status",
+        "}",
+    ]
+
+
 def _begin(low: Lowering) -> list[str]:
     """From the entry to the work, if there is memory."""
     if not low.places.owned:
         return ["  br label %work"]
-    low.exits.append((OUT_OF_MEMORY, "entry"))
+    if (OUT_OF_MEMORY, "entry") not in low.exits:
+        low.exits.append((OUT_OF_MEMORY, "entry"))
     tests = [f"  %null{n} = icmp eq ptr {name}, null" for n, name in enumerate(low.places.owned)]
     some = "%null0"
     for n in range(1, len(tests)):

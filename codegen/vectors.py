@@ -19,7 +19,23 @@ from gemel.codegen.widen import NotWide, Widener, gather, own_functions, suffix,
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import BOOL, INDEX, DType, is_integer, storage_bits
-from gemel.semantics.ir import Apply, Assume, Buffer, Const, Expr, For, If, Let, Load, Reduce, Ref, Stmt, Store, Var
+from gemel.semantics.ir import (
+    Apply,
+    Assume,
+    Buffer,
+    Const,
+    Expr,
+    For,
+    If,
+    Let,
+    Load,
+    LoopKind,
+    Reduce,
+    Ref,
+    Stmt,
+    Store,
+    Var,
+)
 from gemel.semantics.ops import Op
 from gemel.semantics.traverse import subexprs
 
@@ -38,7 +54,7 @@ def lanes_of(s: For) -> int | None:
 
 def emit_vector_loop(low: Lowering, s: For) -> bool:
     """Emits a vector loop at once; False, with nothing emitted, where that can't be done."""
-    count = lanes_of(s)
+    count = lanes_of(s) if s.kind is LoopKind.VECTOR else None
     if count is None or low.lanes is not None or not low.may_widen:
         return False
     out = low.out

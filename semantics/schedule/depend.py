@@ -75,7 +75,7 @@ class Meeting:
 class Dependences:
     """The accesses of a loop's body, or of a part of it, and the ranges of what their indices are made of."""
 
-    def __init__(self, kernel: Kernel, found: Found, part: slice = slice(None)) -> None:  # noqa: B008  a slice is a value
+    def __init__(self, kernel: Kernel, found: Found, part: slice = slice(None)) -> None:
         self.strict, self.part = kernel.strict, part
         self.ranges = Ranges(kernel)
         self.accesses: list[Access] = []
