@@ -3,9 +3,10 @@
 `gemel_parallel(function, closure, count, grain)` runs `function(closure, first, end)` over 0..count in pieces of
 `grain` iterations, which the calling thread and the workers take from a common counter; it gives the first status that
 isn't 0. A worker joins by adding itself to the gate while it is open; the caller closes it when the counter has run
-out, and waits for those who joined only: a worker that wakes late delays nobody. A worker that has nothing to do spins for some microseconds and then sleeps on a condition variable. One
-parallel loop runs at a time: a loop that finds the pool taken, by another Python thread or by the loop around it, runs
-in its own thread alone. After a fork the child has no workers and makes its own when it needs them.
+out, and waits for those who joined only: a worker that wakes late delays nobody. A worker that has nothing to do spins
+for some microseconds and then sleeps on a condition variable. One parallel loop runs at a time: a loop that finds the
+pool taken, by another Python thread or by the loop around it, runs in its own thread alone. After a fork the child has
+no workers and makes its own when it needs them.
 """
 
 from __future__ import annotations
