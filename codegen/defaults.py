@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from gemel.codegen import contraction
+from gemel.codegen import contraction, rows
 from gemel.codegen.host import Host, this_host
 from gemel.semantics.errors import ScheduleError
-from gemel.semantics.ir import For, Kernel, Reduce
+from gemel.semantics.ir import For, Kernel, LoopKind, Reduce
 from gemel.semantics.schedule.names import loops, nest
 from gemel.semantics.schedule.schedule import Scheduled
+from gemel.semantics.traverse import statements
+
+LONGEST = 500
+"""Statements beyond which a kernel stays as it is: steps look at all of it."""
 
 
 def scheduled(kernel: Kernel, host: Host | None = None) -> Scheduled:
     """A guarded kernel of known sizes with the default schedule for a CPU; without steps where it has none."""
-    schedule = Scheduled.of(kernel)
+    schedule, host = Scheduled.of(kernel), host or this_host()
+    if kernel.strict or not _by_itself(kernel):
+        return schedule
     for name in _nests(schedule.kernel):
-        schedule = _contraction(schedule, name, host or this_host())
-    return schedule
+        schedule = _contraction(schedule, name, host)
+    return rows.schedule(schedule, host)
 
 
 def by_default(kernel: Kernel) -> Kernel:
     """The kernel, scheduled by default unless it has been scheduled."""
-    if kernel.scheduled or not any(True for _ in _nests(kernel)):
-        return kernel
-    return scheduled(kernel).kernel
+    made = None if kernel.scheduled else scheduled(kernel)
+    return kernel if made is None or not made.steps else made.kernel
+
+
+def _by_itself(kernel: Kernel) -> bool:
+    """Whether nobody has said how a part of the kernel is to be computed, and it is no page of straight-line code."""
+    every = list(statements(kernel.body))
+    kinds = {s.kind for s in every if isinstance(s, For)}
+    return kinds <= {LoopKind.SERIAL} and len(every) <= LONGEST
 
 
 def _nests(kernel: Kernel) -> list[str]:

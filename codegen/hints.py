@@ -52,7 +52,7 @@ def streams(s: For, around: Var | None) -> bool:
     places = [t.indices for t in inner if isinstance(t, Store | Reduce)]
     if places:
         returns = around is not None and not all(any(_has(i, around) for i in place) for place in places)
-        return not s.carry and not returns and all(place and _unit(place[-1], s.var) for place in places)
+        return not s.carry and not returns and all(place and unit(place[-1], s.var) for place in places)
     return bool(s.carry) and not any(isinstance(c.var.dtype, FloatType) for c in s.carry)
 
 
@@ -65,13 +65,13 @@ def _breaks(s: Stmt) -> bool:
     return isinstance(s, For | While | Assert)
 
 
-def _unit(e: Expr, v: Var) -> bool:
+def unit(e: Expr, v: Var) -> bool:
     """Whether an index is the variable plus something that it isn't in."""
     if isinstance(e, Ref):
         return e.var is v
     if isinstance(e, Apply) and e.op in (ops.ADD, ops.SUB):
         a, b = e.args
-        return (_unit(a, v) and not _has(b, v)) or (e.op is ops.ADD and _unit(b, v) and not _has(a, v))
+        return (unit(a, v) and not _has(b, v)) or (e.op is ops.ADD and unit(b, v) and not _has(a, v))
     return False
 
 

@@ -72,6 +72,10 @@ class Schedule:
         """Accumulates in a local array in the loop `at`: loaded at the start of each iteration, stored at its end."""
         return self._step("accumulate", buffer, at, *order, name=name)
 
+    def share(self, first: str, second: str, name: str = "") -> Schedule:
+        """The largest expression that two loops have in common, computed in the first and kept for the second."""
+        return self._step("share", first, second, name=name)
+
     def spread(self, buffer: str, around: str, *order: str, name: str = "") -> Schedule:
         """Accumulates in the loop `around` into partial results, one for each value of the loops of `order`.
 

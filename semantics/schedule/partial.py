@@ -59,7 +59,7 @@ def spread(kernel: Kernel, buffer: str, around: str, *order: str, name: str = ""
     own = tuple(Ref(s.var, s.span) for s in axes)
 
     def near(s: Stmt) -> Stmt:
-        return replace(s, buffer=local, indices=own) if s is use.stmt else s
+        return replace(s, buffer=local, indices=own) if s is use.stmt and isinstance(s, Reduce) else s
 
     def change(s: For) -> Body:
         body = map_body((s,), stmt=near)
@@ -132,7 +132,8 @@ class _Parts:
                 count = size - half if n == axis else sizes[n]
                 last = s.kind is LoopKind.VECTOR and count > 1
                 loops.append((self._var(s.var.hint), count, LoopKind.VECTOR if last else LoopKind.UNROLL))
-            own: list[Expr] = [build.index(0, self.span)] * axis + [Ref(v, self.span) for v, _, _ in loops]
+            own: list[Expr] = [build.index(0, self.span) for _ in range(axis)]
+            own += [Ref(v, self.span) for v, _, _ in loops]
             far = list(own)
             far[axis] = build.add(own[axis], build.index(half, self.span), self.span)
             value = Load(self.local, tuple(far), self.span)

@@ -10,7 +10,7 @@ from typing import Any
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import Kernel
 from gemel.semantics.passes.simplify import simplify
-from gemel.semantics.schedule import fusion, local, loops, partial
+from gemel.semantics.schedule import fusion, local, loops, partial, sharing
 from gemel.semantics.schedule.absorb import absorb
 from gemel.semantics.schedule.names import named, refuse
 from gemel.semantics.schedule.tree import tree
@@ -26,6 +26,7 @@ STEPS: dict[str, Change] = {
     "fuse": fusion.fuse,
     "stage": local.stage,
     "accumulate": local.accumulate,
+    "share": sharing.share,
     "spread": partial.spread,
     "absorb": absorb,
     "unguard": local.unguard,

@@ -181,3 +181,89 @@ def test_refused(take: Callable[[], Schedule], code: str, part: str) -> None:
 def test_conflicts_name_two_iterations_that_meet() -> None:
     with pytest.raises(ScheduleError, match=r"i=\d, j=\d .* i=\d, j=\d"):
         skewed.schedule(M=8, N=8).reorder("j", "i")
+
+
+# ------------------------------------------------------------------------------------------------------------- rows
+
+
+@gm.kernel
+def softmax(x: f32[M, N]) -> f32[M, N]:
+    e = gm.exp(x - x.max(axis=1)[:, None])
+    return e / e.sum(axis=1)[:, None]
+
+
+@gm.kernel
+def layernorm(x: f32[M, N], g: f32[N]) -> f32[M, N]:
+    d = x - x.mean(axis=1)[:, None]
+    v = (d * d).mean(axis=1)[:, None]
+    return d / gm.sqrt(v + 1e-5) * g
+
+
+@gm.kernel
+def least(a: i8[N]) -> i8:
+    s: i8 = 127
+    for i in range(N):
+        s = gm.minimum(s, a[i])
+    return s
+
+
+def test_spread_sums_in_several_accumulators() -> None:
+    a = np.random.default_rng(4).random(1000, dtype=np.float32)
+    s_kernel = total.schedule(N=1000).split("i", 64, "t", "w").split("w", 16, "v", "l").spread("s", "t", "v", "l")
+    assert "alloc s_t[4, 16]" in str(s_kernel)
+    got = same_bits(s_kernel.vectorize("l").unroll("v"), a)
+    np.testing.assert_allclose(got, a.sum(dtype=np.float64), rtol=1e-6)
+
+
+def test_rows_are_fused_and_share_what_they_compute() -> None:
+    text = str(softmax.schedule("cpu", M=8, N=128))
+    assert text.count("in 0 .. 8") >= 1 and "alloc k_1_kept[128]" in text
+    x = np.random.default_rng(5).standard_normal((8, 128)).astype(np.float32)
+    got = same_bits(softmax.schedule("cpu", M=8, N=128), x)
+    wide = np.exp(x.astype(np.float64) - x.max(axis=1)[:, None])
+    np.testing.assert_allclose(got, wide / wide.sum(axis=1)[:, None], rtol=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 31, 33, 100, 1024, 1037])
+def test_default_rows_at_odd_lengths(n: int) -> None:
+    rng = np.random.default_rng(n)
+    x, g = rng.standard_normal((3, n)).astype(np.float32), rng.standard_normal(n).astype(np.float32)
+    for kernel, args in ((softmax, (x,)), (layernorm, (x, g)), (total, (x[0].copy(),))):
+        sizes = {"N": n} if kernel is total else {"M": 3, "N": n}
+        start = kernel.schedule("cpu", **sizes)
+        got = same_bits(start, *args)
+        assert np.asarray(got).tobytes() == np.asarray(kernel(*args)).tobytes()
+
+
+def test_fuse_keeps_the_order_of_what_depends() -> None:
+    @gm.kernel
+    def later(a: f32[N]) -> f32[N]:
+        t = gm.empty((N,), f32)
+        out = gm.empty((N,), f32)
+        for i in range(N):
+            t[i] = a[i] * 2.0
+        for i in range(N):
+            out[i] = t[N - 1 - i]
+        return out
+
+    with pytest.raises(ScheduleError, match="would come too early") as caught:
+        later.schedule(N=8).fuse("i", "i_1")
+    assert caught.value.code == "K02"
+
+
+def test_share_needs_something_in_common_that_stays() -> None:
+    @gm.kernel
+    def changed(a: f32[N]) -> f32[N]:
+        out = gm.empty((N,), f32)
+        for i in range(N):
+            out[i] = gm.exp(a[i])
+        for i in range(N):
+            a[i] = 0.0
+        for i in range(N):
+            out[i] += gm.exp(a[i])
+        return out
+
+    with pytest.raises(ScheduleError, match="changes in between"):
+        changed.schedule(N=8).share("i", "i_2")
+    with pytest.raises(ScheduleError, match="nothing in common"):
+        changed.schedule(N=8).share("i", "i_1")

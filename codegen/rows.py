@@ -1,0 +1,155 @@
+"""The default schedule of rows: loops over the same rows become one, what they share is computed once, float
+reductions along a row run in several vector accumulators.
+
+Integer loops and element-wise ones stay as they are: LLVM vectorises these itself without changing a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from gemel.codegen.host import Host
+from gemel.semantics.arguments import value_of
+from gemel.semantics.dtypes import FloatType, storage_bits
+from gemel.semantics.errors import ScheduleError
+from gemel.semantics.ir import Alloc, Buffer, Expr, For, If, Kernel, Load, LoopKind, Reduce, Ref, While
+from gemel.semantics.schedule.local import variables
+from gemel.semantics.schedule.names import Found, loops
+from gemel.semantics.schedule.schedule import Scheduled
+from gemel.semantics.traverse import Body, exprs_of, statements, subexprs
+
+SHORTEST = 32
+"""Elements of a row from which on several accumulators pay."""
+
+STREAMS = 4
+"""Vectors that are accumulated side by side, so that an addition needn't wait for the one before."""
+
+
+def schedule(start: Scheduled, host: Host) -> Scheduled:
+    """The steps for the rows of a kernel."""
+    s = _fused(start)
+    s = _shared(s)
+    for name, buffer in _reductions(s.kernel):
+        s = attempt(s, lambda s, name=name, buffer=buffer: _spread(s, name, buffer, host))  # type: ignore[misc]
+    return s
+
+
+def attempt(s: Scheduled, steps: Callable[[Scheduled], Scheduled]) -> Scheduled:
+    """The schedule with some more steps, or as it is where one of them can't be taken."""
+    try:
+        return steps(s)
+    except ScheduleError:
+        return s
+
+
+# -------------------------------------------------------------------------------------------------------------- fusion
+
+
+def _fused(s: Scheduled) -> Scheduled:
+    """Loops over rows, one after the other, as one, where they have a row's loops in them."""
+    while True:
+        for a, b in _neighbours(s.kernel.body):
+            made = attempt(s, lambda s, a=a, b=b: s.step("fuse", a, b))  # type: ignore[misc]
+            if made is not s:
+                s = made
+                break
+        else:
+            return s
+
+
+def _neighbours(body: Body) -> list[tuple[str, str]]:
+    """Pairs of loops in a row whose bodies have loops of one level: what they store is used while it is near."""
+    own = [x for x in body if isinstance(x, For)]
+    pairs = [(a, b) for a, b in pairwise(own) if _is_row(a) and _is_row(b)]
+    return [(a.var.hint, b.var.hint) for a, b in pairs if _uses(a, b)]
+
+
+def _is_row(s: For) -> bool:
+    inner = [x for x in s.body if isinstance(x, For)]
+    flat = not any(isinstance(x, For | While) for y in inner for x in statements(y.body))
+    return bool(inner) and flat and s.kind is LoopKind.SERIAL and not any(isinstance(x, While | If) for x in s.body)
+
+
+def _uses(a: For, b: For) -> bool:
+    from gemel.semantics.traverse import loaded, stored
+
+    return bool((stored((a,)) | loaded((a,))) & loaded((b,)))
+
+
+# ------------------------------------------------------------------------------------------------------------- sharing
+
+
+def _shared(s: Scheduled) -> Scheduled:
+    for place in list(loops(s.kernel.body)):
+        inner = [x for x in place.loop.body if isinstance(x, For)]
+        for n, a in enumerate(inner):
+            for b in inner[n + 1 :]:
+                if _costly(a):
+                    s = attempt(s, lambda s, a=a, b=b: s.step("share", a.var.hint, b.var.hint))  # type: ignore[misc]
+    return s
+
+
+def _costly(s: For) -> bool:
+    """Whether a loop computes an elementary function."""
+    from gemel.semantics import ops
+
+    found = (x for t in s.body for e in exprs_of(t) for x in subexprs(e))
+    return any(getattr(x, "op", None) in ops.ELEMENTARY for x in found)
+
+
+# ---------------------------------------------------------------------------------------------------------- reductions
+
+
+def _reductions(kernel: Kernel) -> list[tuple[str, str]]:
+    """The innermost loops that accumulate floats into one place, and the buffers of these places."""
+    found = []
+    for place in loops(kernel.body):
+        s = place.loop
+        if s.kind is not LoopKind.SERIAL or any(isinstance(x, For | While | If) for x in s.body) or not _long(s):
+            continue
+        reduces = [x for x in s.body if isinstance(x, Reduce)]
+        if len(reduces) == 1 and _accumulates(reduces[0], place):
+            found.append((s.var.hint, reduces[0].buffer.hint))
+    return found
+
+
+def _long(s: For) -> bool:
+    lo, hi, step = (value_of(e, {}) for e in (s.lo, s.hi, s.step))
+    return lo == 0 and hi is not None and hi >= SHORTEST and step == 1 and s.until is None
+
+
+def _accumulates(r: Reduce, place: Found) -> bool:
+    v = place.loop.var
+    fixed = not any(v in variables(i) for i in r.indices)
+    loads = [x for x in subexprs(r.value) if isinstance(x, Load)]
+    straight = all(_straight(x.indices, place.loop) for x in loads)
+    return fixed and straight and isinstance(r.buffer.dtype, FloatType) and storage_bits(r.buffer.dtype) >= 32
+
+
+def _straight(indices: tuple[Expr, ...], s: For) -> bool:
+    """Whether a place doesn't move with the loop, or does so along its last axis."""
+    moving = [s.var in variables(i) for i in indices]
+    return not any(moving[:-1]) and (not moving or not moving[-1] or _by_one(indices[-1], s))
+
+
+def _by_one(e: Expr, s: For) -> bool:
+    from gemel.codegen.hints import unit
+
+    return isinstance(e, Ref) or unit(e, s.var)
+
+
+def _spread(s: Scheduled, name: str, buffer: str, host: Host) -> Scheduled:
+    loop = next(p.loop for p in loops(s.kernel.body) if p.loop.var.hint == name)
+    count = value_of(loop.hi, {}) or 0
+    lanes = host.vector_bits // _bits(s.kernel, buffer)
+    streams = min(STREAMS, max(1, count // (2 * lanes)))
+    t, w, v, x = (f"{name}_{part}" for part in "twvl")
+    s = s.step("split", name, lanes * streams, t, w).step("split", w, lanes, v, x)
+    return s.step("spread", buffer, t, v, x).step("vectorize", x).step("unroll", v)
+
+
+def _bits(kernel: Kernel, name: str) -> int:
+    own: list[Buffer] = [b for b in (*kernel.params, *kernel.results) if isinstance(b, Buffer)]
+    own += [x.buffer for x in statements(kernel.body) if isinstance(x, Alloc)]
+    return next(storage_bits(b.dtype) for b in own if b.hint == name)

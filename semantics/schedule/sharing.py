@@ -1,0 +1,111 @@
+"""The step that computes once what two loops in a row compute."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gemel.semantics import build
+from gemel.semantics.arguments import value_of
+from gemel.semantics.fold import Folding
+from gemel.semantics.ir import (
+    Alloc,
+    Apply,
+    Assert,
+    Buffer,
+    Expr,
+    For,
+    Kernel,
+    Load,
+    Ref,
+    Store,
+    While,
+)
+from gemel.semantics.schedule.local import alike, variables
+from gemel.semantics.schedule.names import find, names, refuse, unused
+from gemel.semantics.traverse import Body, blocks_of, exprs_of, map_blocks, map_body, statements, stored, subexprs
+
+
+def share(kernel: Kernel, first: str, second: str, name: str = "") -> Kernel:
+    """The largest expression that two loops have in common is computed in the first and kept for the second.
+
+    The loops run over the same known range from 0, one after the other in the same block. Raises ScheduleError where
+    they have no expression in common that costs more than a load, or where what it is made of changes in between.
+    """
+    a, b = find(kernel, first).loop, find(kernel, second).loop
+    count = _same_range(a, b)
+    block = _block_with(kernel.body, a, b)
+    if block is None:
+        raise refuse(f"{second} doesn't come after {first} in the same block", b.span)
+    places = [next(n for n, s in enumerate(block) if s is x) for x in (a, b)]
+    e = _largest(a, b)
+    if e is None:
+        raise refuse(f"{first} and {second} compute nothing in common", b.span)
+    read = {x.buffer for x in subexprs(e) if isinstance(x, Load)}
+    if read & stored(block[places[0] : places[1] + 1]):
+        raise refuse(f"what {first} and {second} have in common changes in between", b.span, code="K02")
+    local = Buffer(unused(name or f"{first}_kept", names(kernel)), e.dtype, (build.index(count, a.span),), a.span)
+    made = (*block[: places[0]], Alloc(local, a.span, filled=True), _keeping(a, e, local))
+    made += (*block[places[0] + 1 : places[1]], _reading(a, b, e, local), *block[places[1] + 1 :])
+    return replace(kernel, body=_with_block(kernel.body, block, made))
+
+
+def _same_range(a: For, b: For) -> int:
+    known = [tuple(value_of(x, {}) for x in (s.lo, s.hi, s.step)) for s in (a, b)]
+    lo, hi, step = known[0]
+    if known[0] != known[1] or lo != 0 or hi is None or step != 1 or a.until is not None or b.until is not None:
+        raise refuse(f"{a.var.hint} and {b.var.hint} don't run over the same known range from 0", b.span)
+    if any(isinstance(s, For | While | Assert) for s in statements(a.body)):
+        raise refuse(f"{a.var.hint} is no innermost loop", a.span)
+    return hi
+
+
+def _block_with(body: Body, a: For, b: For) -> Body | None:
+    if any(s is a for s in body) and any(s is b for s in body):
+        return body
+    for s in body:
+        for inner in blocks_of(s):
+            found = _block_with(inner, a, b)
+            if found is not None:
+                return found
+    return None
+
+
+def _with_block(body: Body, old: Body, new: Body) -> Body:
+    if body is old:
+        return new
+    out = tuple(map_blocks(s, lambda inner: _with_block(inner, old, new)) for s in body)
+    return body if all(x is y for x, y in zip(out, body, strict=True)) else out
+
+
+def _largest(a: For, b: For) -> Expr | None:
+    """The largest expression of the first loop, with its variable in it, that the second has with its own."""
+    own = [x for s in a.body for e in exprs_of(s) for x in subexprs(e) if isinstance(x, Apply) and _about(x, a, a.body)]
+    other = [x for s in statements(b.body) for e in exprs_of(s) for x in subexprs(e) if isinstance(x, Apply)]
+    copier = Folding(vars={a.var: Ref(b.var, b.span)})
+    for e in sorted(own, key=lambda e: -sum(1 for _ in subexprs(e))):
+        moved = copier.expr(e)
+        if any(isinstance(x, Load) for x in subexprs(e)) and any(alike(moved, x) for x in other):
+            return e
+    return None
+
+
+def _about(e: Expr, loop: For, body: Body) -> bool:
+    """Whether an expression is about the loop's variable and nothing else that the loop binds."""
+    bound = {s.var for s in statements(body) if hasattr(s, "var")}
+    own = variables(e)
+    return loop.var in own and not own & (bound - {loop.var})
+
+
+def _keeping(a: For, e: Expr, local: Buffer) -> For:
+    place: tuple[Expr, ...] = (Ref(a.var, a.span),)
+    kept = _replaced(a.body, e, Load(local, place, a.span))
+    return replace(a, body=(Store(local, place, e, a.span), *kept))
+
+
+def _reading(a: For, b: For, e: Expr, local: Buffer) -> For:
+    moved = Folding(vars={a.var: Ref(b.var, b.span)}).expr(e)
+    return replace(b, body=_replaced(b.body, moved, Load(local, (Ref(b.var, b.span),), b.span)))
+
+
+def _replaced(body: Body, e: Expr, new: Expr) -> Body:
+    return map_body(body, expr=lambda x: new if alike(x, e) else x)
