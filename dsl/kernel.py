@@ -284,7 +284,13 @@ class Kernel:
             raise ScheduleError(
                 f"no schedule to start from is called {start!r}", code="K01", span=k.span, mend='"source" or "cpu"'
             )
-        return Schedule(scheduled(k) if start == "cpu" else Scheduled.of(k))
+        return Schedule(scheduled(k) if start == "cpu" else Scheduled.of(k), of_ir)
+
+    def schedule_for(self, *args: Any, start: str = "source", **kwargs: Any) -> Schedule:
+        """A Schedule for the sizes of example arguments."""
+        statics, values = self._split(args, kwargs)
+        sizes = _hinted(arguments.bind(self._ir_at(self._statics(statics)), values).dims)
+        return self.schedule(start, **sizes, **statics)
 
     def synth(self, target: str = "ecp5", clock_mhz: float = 100.0, interface: str = "memory", **sizes: Any) -> Design:
         """Hardware for given sizes: a Design with `.verilog`, `.report`, `.cycles`, `.simulate(...)`, `.write(dir)`.
