@@ -242,7 +242,10 @@ def _reduced(x: Any) -> Tensor:
     t = tensors.as_tensor(x, here())
     if t is None or not t.rank:
         raise TraceError(
-            "a reduction needs a tensor", code="T08", span=here(), mend="reduce a tensor, or use the number itself"
+            "a reduction needs a tensor",
+            code="T08",
+            span=here(),
+            mend="gm.minimum and gm.maximum compare two numbers, as Python's own min and max do",
         )
     return t
 

@@ -272,7 +272,9 @@ class Kernel:
         """
         from gemel.hwsynth import synthesize
 
-        return synthesize(self._static_ir(sizes), target=target, clock_mhz=clock_mhz, interface=interface)
+        return synthesize(
+            self._static_ir(sizes), runnable=of_ir, target=target, clock_mhz=clock_mhz, interface=interface
+        )
 
     def synth_for(self, *args: Any, target: str = "ecp5", clock_mhz: float = 100.0, **kwargs: Any) -> Design:
         """Hardware for the sizes of example arguments."""
@@ -281,7 +283,7 @@ class Kernel:
         from gemel.hwsynth import synthesize
 
         sized = specialize(k, _hinted(arguments.bind(k, values).dims))
-        return synthesize(sized, target=target, clock_mhz=clock_mhz, interface="memory")
+        return synthesize(sized, runnable=of_ir, target=target, clock_mhz=clock_mhz, interface="memory")
 
     # ----------------------------------------------------------------------------------------------- calls in kernels
 

@@ -79,6 +79,7 @@ def finish_returns(frame: Frame, node: ast.FunctionDef, start: int, open_end: bo
     returns, t, span = frame.returns, tracer(), frame.span(node)
     if returns is None or not returns.flag.stored:
         return frame.result
+    t.returned = None
     if open_end and returns.buffers:
         raise TraceError(
             f"{node.name} may end without a return",

@@ -165,6 +165,7 @@ def _return(s: ast.Return, frame: Frame) -> State:
     value = None if s.value is None else evaluate(s.value, frame)
     if len(tracer().blocks) == frame.depth:
         frame.result, frame.jump = value, "return"
+        tracer().returned = span
     else:
         record_return(frame, value, span)
     return State.DEAD

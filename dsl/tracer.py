@@ -42,6 +42,7 @@ class Tracer:
     steps: int = 0
     settled: int = 0
     depth: int = 0
+    returned: Span | None = None  # the statement that ends the kernel, where it is one
     lazies: WeakValueDictionary[int, Tensor] = field(default_factory=WeakValueDictionary)
     tables: dict[int, tuple[object, Tensor]] = field(default_factory=dict)
     preamble: list[ir.Stmt] = field(default_factory=list)

@@ -112,6 +112,7 @@ class _Results:
     def __init__(self, t: Tracer, params: list[ir.Buffer | ir.Var], signature: Signature, source: Source) -> None:
         self.t, self.params, self.signature, self.source = t, params, signature, source
         self.span = signature.result_span
+        self.at = t.returned or self.span
         self.taken: set[ir.Buffer] = set()
 
     def collect(self, value: Any) -> tuple[ir.Buffer, ...]:
@@ -151,7 +152,7 @@ class _Results:
         if annotation is None and is_static(value):
             dtype = INDEX if isinstance(value, int) and not isinstance(value, bool) else dtype
         buffer = ir.Buffer("result", dtype, (), self.span)  # type: ignore[arg-type]
-        e = for_store(value, dtype, self.span, "the result")  # type: ignore[arg-type]
+        e = for_store(value, dtype, self.at, "the result")  # type: ignore[arg-type]
         self.t.emit(ir.Store(buffer, (), e, e.span))
         return buffer
 
@@ -173,7 +174,7 @@ class _Results:
         dtype = annotation.element if isinstance(annotation, TensorType) else value.dtype
         buffer = ir.Buffer("result", dtype, shape, self.span)
         target = tensors.of_buffer(buffer)
-        tensors.assign(target, value, self.span)
+        tensors.assign(target, value, self.at)
         return buffer
 
     def _check(self, value: Tensor, annotation: Annotation) -> None:

@@ -54,5 +54,5 @@ def files(design: Design, args: tuple[Any, ...]) -> dict[str, str]:
         f"{name}.sv": design.verilog,
         "report.txt": f"{design.report}\n",
         "report.json": json.dumps(facts, indent=2) + "\n",
-        f"{name}.gemel": f"{design.kernel}\n",
+        f"{name}.gemel": f"{design.scheduled}\n",
     }

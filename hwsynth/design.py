@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -41,13 +42,14 @@ class Simulation:
 class Design:
     """Hardware of a kernel at given sizes.
 
-    `kernel` is the kernel as scheduled, `verilog` the SystemVerilog, `report` what synthesis found, `cycles` the cycles
-    of a run where the control is static (None where they depend on the data).
+    `kernel` is the kernel as scheduled: it runs on the CPU with the same bits. `verilog` is the SystemVerilog, `report`
+    what synthesis found, `cycles` the cycles of a run where the control is static (None where they depend on the data).
     """
 
-    def __init__(self, source: Kernel, made: Synthesized) -> None:
+    def __init__(self, source: Kernel, made: Synthesized, runnable: Callable[[Kernel], Any]) -> None:
         self.source, self._made = source, made
-        self.kernel = made.kernel
+        self.scheduled = made.kernel
+        self.kernel = runnable(made.kernel)
         self.report: Report = made.report
         self.cycles: int | None = made.cycles
         self._models: dict[str, Model] = {}
@@ -148,15 +150,22 @@ class Design:
         return self.report._repr_html_()
 
 
-def synthesize(kernel: Kernel, *, target: str = "ecp5", clock_mhz: float = 100.0, interface: str = "memory") -> Design:
-    """Hardware of a source-level kernel with known sizes.
+def synthesize(
+    kernel: Kernel,
+    *,
+    runnable: Callable[[Kernel], Any],
+    target: str = "ecp5",
+    clock_mhz: float = 100.0,
+    interface: str = "memory",
+) -> Design:
+    """Hardware of a source-level kernel with known sizes; `runnable` makes `Design.kernel` of the scheduled IR.
 
     Raises SynthesisError where the kernel can't be hardware as asked.
     """
     if interface != "memory":
         raise SynthesisError(f"unknown interface {interface!r}", code="H06", mend="the interface is 'memory'")
     kernel = _with_ports(kernel)
-    return Design(kernel, synthesize_kernel(kernel, target, clock_mhz))
+    return Design(kernel, synthesize_kernel(kernel, target, clock_mhz), runnable)
 
 
 def _with_ports(kernel: Kernel) -> Kernel:

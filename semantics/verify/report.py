@@ -28,6 +28,9 @@ KINDS: dict[Check, str] = {
 }
 """The kind of an obligation as reports show it."""
 
+STATED = (Check.ASSERT, Check.ENSURES, Check.INVARIANT)
+"""Kinds whose source line says what is to be proved; their text is the message of a failure."""
+
 
 @dataclass(frozen=True)
 class Counterexample:
@@ -95,7 +98,10 @@ class Report:
 
     def __str__(self) -> str:
         lines = [self.summary()]
-        lines += [f"  {row[0]:8} {row[1]:11} line {row[2]:>4}  {row[3]}   # {row[4]}" for row in self.rows()]
+        lines += [
+            f"  {status:8} {kind:11} line {line:>4}  {source}{f'   # {said}' if said else ''}"
+            for status, kind, line, source, said in self.rows()
+        ]
         lines += [f"  assumed  line {span.line:>4}  {what}" for what, span in self.assumed]
         return "\n".join(lines)
 
@@ -119,4 +125,4 @@ class Report:
 def _said(o: Obligation) -> str:
     if o.counterexample is not None:
         return f"fails for {o.counterexample}"
-    return o.text
+    return "" if o.check in STATED else o.text
