@@ -277,7 +277,7 @@ class Kernel:
         )
 
     def synth_for(self, *args: Any, target: str = "ecp5", clock_mhz: float = 100.0, **kwargs: Any) -> Design:
-        """Hardware for the sizes of example arguments."""
+        """Hardware for the sizes of example arguments; otherwise as `synth`."""
         statics, values = self._split(args, kwargs)
         k = self._checked(self._statics(statics))
         from gemel.hwsynth import synthesize
@@ -397,9 +397,10 @@ def kernel(fn: Callable[..., Any], /) -> Kernel: ...
 @overload
 def kernel(*, fp: str = "relaxed") -> Callable[[Callable[..., Any]], Kernel]: ...
 def kernel(fn: Callable[..., Any] | None = None, /, *, fp: str = "relaxed") -> Any:
-    """Makes a kernel of a function; `fp="strict"` forbids schedules to change any rounding.
+    """Makes a Kernel of an annotated function; `fp="strict"` forbids schedules to change any rounding.
 
-    The function is read and traced when the kernel is first used.
+    The function is read and traced when the kernel is first used; that raises TraceError, TypeCheckError or ShapeError
+    for what can't be a kernel. Here, ArgumentError for what is no function.
     """
     names = dict(sys._getframe(1).f_locals)
     if fp not in ("relaxed", "strict"):
@@ -435,9 +436,9 @@ def of_ir(k: irs.Kernel) -> Kernel:
 
 
 def parse(text: str, filename: str = "<text>") -> Kernel:
-    """The kernel that a text form of the IR describes; nothing in the text is executed.
+    """The kernel that a text form of the IR describes, the last of several; nothing in the text is executed.
 
-    Raises ParseError.
+    `filename` is how errors call the text. Raises ParseError I01 for a malformed text, I02 for IR that is not valid.
     """
     from gemel.parser import parse as parse_ir
 

@@ -137,6 +137,7 @@ def run_statement(s: ast.stmt, frame: Frame) -> State:
 
 _MENDS: dict[type[ast.stmt], str] = {
     ast.Try: "errors can't be caught in a kernel; test the condition before",
+    ast.TryStar: "errors can't be caught in a kernel; test the condition before",
     ast.With: "use the resource outside of the kernel",
     ast.Delete: "leave the name alone; it costs nothing",
     ast.ClassDef: "define the class outside of the kernel",
@@ -150,8 +151,17 @@ _MENDS: dict[type[ast.stmt], str] = {
 }
 
 
+_KEYWORDS: dict[type[ast.stmt], str] = {
+    ast.TryStar: "try",
+    ast.Delete: "del",
+    ast.ClassDef: "class",
+    ast.ImportFrom: "import",
+    ast.AsyncFunctionDef: "async def",
+}
+
+
 def _unsupported(s: ast.stmt, frame: Frame) -> TraceError:
-    name = type(s).__name__.lower()
+    name = _KEYWORDS.get(type(s), type(s).__name__.lower())
     return TraceError(
         f"`{name}` in a kernel",
         code="P01",

@@ -153,10 +153,10 @@ class Design:
 def synthesize(
     kernel: Kernel,
     *,
-    runnable: Callable[[Kernel], Any],
     target: str = "ecp5",
     clock_mhz: float = 100.0,
     interface: str = "memory",
+    runnable: Callable[[Kernel], Any] = lambda kernel: kernel,
 ) -> Design:
     """Hardware of a source-level kernel with known sizes; `runnable` makes `Design.kernel` of the scheduled IR.
 

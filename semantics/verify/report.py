@@ -28,8 +28,7 @@ KINDS: dict[Check, str] = {
 }
 """The kind of an obligation as reports show it."""
 
-STATED = (Check.ASSERT, Check.ENSURES, Check.INVARIANT)
-"""Kinds whose source line says what is to be proved; their text is the message of a failure."""
+STATED = (Check.ENSURES, Check.INVARIANT)
 
 
 @dataclass(frozen=True)
@@ -123,6 +122,12 @@ class Report:
 
 
 def _said(o: Obligation) -> str:
-    if o.counterexample is not None:
-        return f"fails for {o.counterexample}"
-    return "" if o.check in STATED else o.text
+    told = "" if _stated(o) else o.text
+    if o.counterexample is None:
+        return told
+    return f"{told}; fails for {o.counterexample}" if told else f"fails for {o.counterexample}"
+
+
+def _stated(o: Obligation) -> bool:
+    """Whether the source line says what is to be proved; the text is the message of a failure then."""
+    return o.check in STATED or (o.check is Check.ASSERT and o.span.source_line().lstrip().startswith("assert"))

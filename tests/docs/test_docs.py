@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from docs.documents import ROOT, blocks, run, script_name, updated
 
 import gemel as gm
-from docs.documents import ROOT, blocks, run, script_name, updated
 
 PAGES = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))
 WITH_CODE = ["README.md", *(p for p in PAGES if "```python" in (ROOT / p).read_text())]
@@ -16,9 +16,7 @@ WITH_CODE = ["README.md", *(p for p in PAGES if "```python" in (ROOT / p).read_t
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_CODE)
-def test_code_runs(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
+def test_code_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """`pytest --update-golden` writes the outputs into the documents."""
     monkeypatch.chdir(tmp_path)
     document = (ROOT / name).read_text()
