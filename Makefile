@@ -33,7 +33,7 @@ demo:  ## the digits demo: CPU and simulated RTL
 pages:  ## write the documentation's generated pages anew
 	$(PYTHON) docs/make_pages.py
 
-docs: pages  ## the documentation as a site (build/site)
+docs:  ## the documentation as a site (build/site)
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
 
 pictures:  ## the README's pictures, from real runs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -16,6 +16,9 @@ from rich.table import Table
 
 import gemel as gm
 from gemel.errors import ArgumentError, GemelError
+
+if TYPE_CHECKING:
+    from gemel.semantics.verify.report import Report
 
 app = typer.Typer(
     help="One kernel, two twins: fast native code and SystemVerilog.",
@@ -134,16 +137,21 @@ def verify(kernel: KernelName, given: Sizes = None) -> None:
     """Prove what could go wrong in a kernel, for all sizes, or show inputs for which it does. Executes the file."""
     k = load(kernel)
     report = (k.specialize(**sizes(given)) if given else k).verify()
-    colours = {"proved": "green", "refuted": "red", "unknown": "yellow"}
-    table = Table("status", "kind", "line", "source", "")
-    for status, kind, line, source, text in report.rows():
-        table.add_row(f"[{colours[status]}]{status}[/]", kind, line, escape(source), escape(text))
-    console.print(table)
+    console.print(table_of(report))
     for what, span in report.assumed:
         console.print(f"assumed: {escape(what)} ({span})")
     console.print(report.summary())
     if report.counts["refuted"]:
         raise typer.Exit(1)
+
+
+def table_of(report: Report) -> Table:
+    """A verification report as a table for the terminal."""
+    colours = {"proved": "green", "refuted": "red", "unknown": "yellow"}
+    table = Table("status", "kind", "line", "source", "")
+    for status, kind, line, source, text in report.rows():
+        table.add_row(f"[{colours[status]}]{status}[/]", kind, line, escape(source), escape(text))
+    return table
 
 
 @app.command()
