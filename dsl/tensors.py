@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gemel.semantics import build, ir, ops
+from gemel.semantics import build, failures, ir, ops
 from gemel.semantics.dtypes import INDEX, BoolType, DType, FixedType, IndexType
 from gemel.semantics.errors import ShapeError, TraceError, TypeCheckError
 from gemel.semantics.ir import Buffer, Const, Expr, LoopKind
@@ -298,10 +298,10 @@ def require_same(a: Expr, b: Expr, span: Span) -> None:
             f"sizes {a.value} and {b.value} don't fit together",
             code="S03",
             span=span,
-            mend="make the shapes equal, or 1",
+            mend=failures.MENDS[ir.Check.SHAPE],
         )
     cond = build.apply(ops.EQ, a, b, span=span)
-    tracer().emit(ir.Assert(ir.Check.ASSERT, cond, "sizes {0} and {1} don't fit together", (a, b), span))
+    tracer().emit(ir.Assert(ir.Check.SHAPE, cond, failures.UNEQUAL, (a, b), span))
 
 
 def elementwise(function: Callable[[tuple[Expr, ...]], Expr], parts: Sequence[Tensor], span: Span) -> Tensor:

@@ -25,6 +25,7 @@ KINDS: dict[Check, str] = {
     Check.INITIALISED: "initialised",
     Check.NARROWS: "narrowing",
     Check.CONFLICT: "conflict",
+    Check.SHAPE: "shape",
 }
 """The kind of an obligation as reports show it."""
 
@@ -67,7 +68,7 @@ class Obligation:
 
     @property
     def kind(self) -> str:
-        """bounds, division, shift, step, assert, ensures, invariant, initialised, narrowing or conflict."""
+        """bounds, division, shift, step, assert, ensures, invariant, initialised, narrowing, conflict or shape."""
         return KINDS[self.check]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import gemel as gm
 from gemel import f32, i8, i32, u8
+from gemel.cli import load
 from gemel.errors import (
     ArgumentError,
     BoundsError,
@@ -337,3 +339,31 @@ def test_errors_survive_pickling() -> None:
         scale(GOOD, "x")
     again = pickle.loads(pickle.dumps(caught.value))
     assert str(again) == str(caught.value) and type(again) is type(caught.value)
+
+
+@gm.kernel
+def joined(a: i32[M], b: i32[N]) -> i32[M]:
+    return gm.cast(a + b, i32)
+
+
+def test_sizes_that_a_run_finds_unequal() -> None:
+    a, b = np.zeros(3, np.int32), np.zeros(4, np.int32)
+    for run in (joined, joined.interpret):
+        refused(lambda run=run: run(a, b), ShapeError, "S03", "sizes 3 and 4", "return gm.cast(a + b", "mend: ")
+
+
+def test_a_reduction_of_a_number_names_the_functions_of_two() -> None:
+    @gm.kernel
+    def greater(a: i32, b: i32) -> i32:
+        return gm.max(a, b)
+
+    refused(lambda: greater.ir, TraceError, "T08", "gm.maximum")
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"), [("del a", "`del`"), ("class C: ...", "`class`"), ("from math import pi", "`import`")]
+)
+def test_a_refused_statement_is_called_by_its_keyword(statement: str, named: str, tmp_path: Path) -> None:
+    path = tmp_path / "kernels.py"
+    path.write_text(f"import gemel as gm\n\n@gm.kernel\ndef k(a: gm.i32) -> gm.i32:\n    {statement}\n    return 1\n")
+    refused(lambda: load(f"{path}:k").ir, TraceError, "P01", f"{named} in a kernel")
