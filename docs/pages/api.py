@@ -11,6 +11,7 @@ from gemel.errors import CATALOGUE, GemelError
 from gemel.hwsynth.design import Simulation
 from gemel.hwsynth.report import LoopReport, MemoryReport
 from gemel.hwsynth.report import Report as SynthesisReport
+from gemel.semantics.dtypes import DType
 from gemel.semantics.verify import Counterexample, Obligation
 from gemel.semantics.verify import Report as ProofReport
 from pages import markdown
@@ -40,14 +41,14 @@ CLASSES: dict[type, tuple[str, str]] = {
     Counterexample: ("Their counterexamples", "inputs replay"),
 }
 """Objects with a title and their public members."""
-TYPE_NAMES = "bool_ i8 i16 i32 i64 u8 u16 u32 u64 index f16 bf16 f32 f64"
+TYPE_NAMES = [name for name in gm.__all__ if isinstance(getattr(gm, name), DType)]
 ELSEWHERE = {"Kernel", "Design", "errors", "__version__"}
 
 
 def missing() -> set[str]:
     """Public names that no group has."""
     named = {n for names in GROUPS.values() for n in names.split()}
-    return set(gm.__all__) - named - set(TYPE_NAMES.split()) - ELSEWHERE
+    return set(gm.__all__) - named - set(TYPE_NAMES) - ELSEWHERE
 
 
 def signature(name: str, thing: Any) -> str:
@@ -111,7 +112,7 @@ def page() -> str:
     return markdown.page(
         "The public names",
         "Everything of `import gemel as gm`. The functions work on a kernel's values while it is traced, and on plain numbers and NumPy arrays otherwise.",
-        f"Element types: {', '.join(map(code, TYPE_NAMES.split()))}; a type with a shape in brackets is a tensor type, a type with an argument in parentheses converts.",
+        f"Element types: {', '.join(map(code, TYPE_NAMES))}; a type with a shape in brackets is a tensor type, a type with an argument in parentheses converts.",
         *(f"## {title}\n\n" + "\n".join(map(_function, names.split())) for title, names in GROUPS.items()),
         "## Objects",
         *(_class(cls, *said) for cls, said in CLASSES.items()),

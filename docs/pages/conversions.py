@@ -5,7 +5,7 @@ from __future__ import annotations
 import gemel as gm
 from gemel.errors import GemelError
 from gemel.semantics import ops
-from gemel.semantics.dtypes import DType
+from gemel.semantics.dtypes import FLOATS, DType
 from gemel.semantics.ir import Apply, Ref, Var
 from gemel.semantics.span import BUILTIN
 from gemel.semantics.typerules import holds
@@ -13,9 +13,7 @@ from gemel.values import Value, for_store
 from pages import markdown
 from pages.markdown import code, table
 
-TYPES: tuple[DType, ...] = (
-    gm.bool_, gm.i8, gm.u8, gm.i32, gm.index, gm.Fixed(8, 4), gm.f16, gm.bf16, gm.f32, gm.f64,
-)  # fmt: skip
+TYPES: tuple[DType, ...] = (gm.bool_, gm.i8, gm.u8, gm.i32, gm.index, gm.Fixed(8, 4), *FLOATS.values())
 
 
 def stored(source: DType, target: DType) -> str:
