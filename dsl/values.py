@@ -9,11 +9,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from gemel.semantics import build, ops
-from gemel.semantics.dtypes import BOOL, INDEX, BoolType, DType, FixedType, FloatType, IndexType, IntType
+from gemel.semantics.dtypes import BOOL, F16, F32, F64, INDEX, BoolType, DType, FixedType, FloatType, IndexType, IntType
 from gemel.semantics.errors import TraceError, TypeCheckError
 from gemel.semantics.ir import Const, Expr, Ref, Var
 from gemel.semantics.ops import Op
 from gemel.semantics.span import BUILTIN, Span
+from gemel.semantics.storage import EXTENSIONS
 from gemel.semantics.typerules import holds
 from gemel.tracer import here
 
@@ -21,10 +22,10 @@ NUMPY_TYPES: dict[str, DType] = {
     "bool": BOOL,
     **{f"int{w}": IntType(w, True) for w in (8, 16, 32, 64)},
     **{f"uint{w}": IntType(w, False) for w in (8, 16, 32, 64)},
-    "float16": FloatType("f16", 5, 10),
-    "float32": FloatType("f32", 8, 23),
-    "float64": FloatType("f64", 11, 52),
-    "bfloat16": FloatType("bf16", 8, 7),
+    "float16": F16,
+    "float32": F32,
+    "float64": F64,
+    **{name: dtype for dtype, name in EXTENSIONS.items()},
 }
 
 
@@ -115,7 +116,7 @@ def _typed_constant(x: np.generic, span: Span) -> Const:
     dtype = NUMPY_TYPES.get(x.dtype.name)
     if dtype is None:
         raise TraceError(f"a NumPy {x.dtype} has no type in Gemel", code="P10", span=span)
-    return Const(x.item() if x.dtype.name != "bfloat16" else float(x), dtype, span)
+    return Const(float(x) if isinstance(dtype, FloatType) else x.item(), dtype, span)
 
 
 def operands(xs: tuple[object, ...], span: Span) -> tuple[Expr, ...]:
