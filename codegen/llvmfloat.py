@@ -107,12 +107,12 @@ def _narrow_pattern(out: Emitter, value: str, fmt: FloatType) -> str:
     number = out.value(f"lshr i32 {size}, {F32.mantissa - fmt.mantissa}")
     if not fmt.finite:
         number = out.call("i32", "llvm.umin.i32", ("i32", number), ("i32", str(_top(fmt))))  # infinity stays above
-    nan = out.value(f"fcmp uno float {value}, {value}")
-    low = out.select(nan, "i32", str(fmt.nan), number)
     high = out.value(f"lshr i32 {bits}, {32 - fmt.width}")
     sign = out.value(f"and i32 {high}, {1 << (fmt.width - 1)}")
-    both = out.value(f"or i32 {sign}, {low}")
-    return out.value(f"trunc i32 {both} to i{fmt.width}")
+    both = out.value(f"or i32 {sign}, {number}")
+    nan = out.value(f"fcmp uno float {value}, {value}")
+    whole = out.select(nan, "i32", str(fmt.nan), both)
+    return out.value(f"trunc i32 {whole} to i{fmt.width}")
 
 
 def _top(fmt: FloatType) -> int:

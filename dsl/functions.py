@@ -21,7 +21,7 @@ from gemel.semantics.ops import Op
 from gemel.semantics.storage import EXTENSIONS, filled, is_wide, numpy_dtype, to_values
 from gemel.tensors import Tensor
 from gemel.tracer import here, tracer, tracing
-from gemel.values import NUMPY_TYPES, Traced, Value, as_expr, as_index, is_static, scalar_op, truth
+from gemel.values import NUMPY_TYPES, Traced, Value, as_expr, as_index, element_type, is_static, scalar_op, truth
 
 
 def _traced(*xs: object) -> bool:
@@ -73,7 +73,7 @@ def array(values: Any, dtype: DType | None = None) -> Any:
     Raises TypeCheckError where an element doesn't fit the type.
     """
     data = np.asarray(values)
-    own = NUMPY_TYPES.get(data.dtype.name) if dtype is None else _element_type(dtype)
+    own = element_type(data) if dtype is None else _element_type(dtype)
     if own is None:
         raise TypeCheckError(f"no element type for {data.dtype}", code="T01", span=here(), mend="give a type")
     stored = _table(data, own)
@@ -254,7 +254,7 @@ def _reduction(op: Op, plain: Callable[..., Any]) -> Callable[..., Any]:
 
 def _reduced(x: Any) -> Tensor:
     t = tensors.as_tensor(x, here())
-    if t is None or not t.rank:
+    if t is None or not isinstance(x, Tensor | np.ndarray):
         raise TraceError(
             "a reduction needs a tensor", code="T08", span=here(), mend="reduce a tensor, or use the number itself"
         )

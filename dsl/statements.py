@@ -319,6 +319,8 @@ def store_element(target: ast.Subscript, value: Any, frame: Frame, span: Span) -
 
 
 def _put(view: Tensor, value: Any, span: Span) -> None:
+    if isinstance(value, Tensor) and not value.rank:
+        value = Value(value.element(()))
     if isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.shape):
         raise TypeCheckError("a tensor stored to one element", code="T08", span=span, mend="store to a slice")
     name = view.buffer.hint if view.buffer else "the tensor"

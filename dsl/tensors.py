@@ -21,7 +21,7 @@ from gemel.semantics.ops import Op
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import subexprs
 from gemel.tracer import Retrace, here, tracer
-from gemel.values import NUMPY_TYPES, Traced, Value, as_expr, as_index, for_store, is_static
+from gemel.values import Traced, Value, as_expr, as_index, element_type, for_store, is_static
 
 Indices = tuple[Expr, ...]
 Shape = tuple[Expr, ...]
@@ -116,7 +116,7 @@ def constant(array: np.ndarray[Any, Any], span: Span, dtype: DType | None = None
     known = t.tables.get(id(array))
     if known is not None and known[0] is array and dtype is None:
         return known[1]
-    own = NUMPY_TYPES.get(array.dtype.name) if dtype is None else dtype
+    own = element_type(array) if dtype is None else dtype
     if own is None:
         raise TypeCheckError(f"a NumPy array of {array.dtype} has no type in Gemel", code="T01", span=span)
     data = np.array(array, order="C")

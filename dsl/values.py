@@ -9,7 +9,20 @@ from typing import Any, NoReturn
 import numpy as np
 
 from gemel.semantics import build, ops
-from gemel.semantics.dtypes import BOOL, F16, F32, F64, INDEX, BoolType, DType, FixedType, FloatType, IndexType, IntType
+from gemel.semantics.dtypes import (
+    BOOL,
+    F16,
+    F32,
+    F64,
+    INDEX,
+    BoolType,
+    DType,
+    FixedType,
+    FloatType,
+    IndexType,
+    IntType,
+    int_holding,
+)
 from gemel.semantics.errors import TraceError, TypeCheckError
 from gemel.semantics.ir import Const, Expr, Ref, Var
 from gemel.semantics.ops import Op
@@ -27,6 +40,13 @@ NUMPY_TYPES: dict[str, DType] = {
     "float64": F64,
     **{name: dtype for dtype, name in EXTENSIONS.items()},
 }
+
+
+def element_type(array: np.ndarray[Any, Any]) -> DType | None:
+    """The element type that an array stands for; of Python ints, the narrowest that holds them all."""
+    if array.dtype == object and array.size and all(type(x) is int for x in array.flat):
+        return int_holding(min(array.flat), max(array.flat))
+    return NUMPY_TYPES.get(array.dtype.name)
 
 
 class Traced:

@@ -62,6 +62,9 @@ def bind(kernel: Kernel, args: Sequence[object]) -> Bound:
 
 
 def _array(param: Buffer, arg: object) -> Array:
+    if isinstance(arg, np.generic) and not param.rank:
+        arg = np.asarray(arg)
+        arg.flags.writeable = False  # a store to it would be lost
     if not isinstance(arg, np.ndarray):
         raise ArgumentError(
             f"{param.hint} is a tensor, not {type(arg).__name__}",
