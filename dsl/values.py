@@ -56,6 +56,10 @@ class Traced:
     __array_ufunc__ = None
     __hash__ = object.__hash__
 
+    def number(self) -> Expr | None:
+        """The number that this is; None for a tensor with dimensions."""
+        raise NotImplementedError
+
     def _refuse(self, what: str, mend: str) -> NoReturn:
         raise TraceError(f"{what} isn't known while tracing", code="P06", span=here(), mend=mend)
 
@@ -83,6 +87,10 @@ class Value(Traced):
 
     def __init__(self, expr: Expr) -> None:
         self.expr = expr
+
+    def number(self) -> Expr:
+        """The expression."""
+        return self.expr
 
     @property
     def dtype(self) -> DType:
@@ -121,8 +129,8 @@ def as_expr(x: object, span: Span, like: DType | None = None) -> Expr:
 
     Raises TraceError for anything else.
     """
-    if isinstance(x, Value):
-        return x.expr
+    if isinstance(x, Traced) and (e := x.number()) is not None:
+        return e
     if isinstance(x, np.generic):
         return _typed_constant(x, span)
     if isinstance(x, bool | int | float):
