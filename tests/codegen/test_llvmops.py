@@ -32,6 +32,7 @@ from gemel.semantics.dtypes import (
     UInt,
 )
 from gemel.semantics.ops import Op
+from gemel.semantics.rounding import round_float
 
 ALL = [op for op in ops.TABLE.values() if op is not ops.NARROW]  # a cast by the time that code is made
 FAST = 40
@@ -157,6 +158,7 @@ def test_fused_multiply_add_rounds_once() -> None:
         one, step = 1.0, 2.0**-fmt.mantissa
         rows = [(one + a * step, one + b * step, c) for a in range(6) for b in range(6) for c in _tiny(fmt)]
         rows += [(one + step, one - step / 2, -one), (one + step, one + step, -(one + 2 * step))]
+        rows = [row for row in rows if all(round_float(v, fmt) == v for v in row)]
         for row, got in zip(rows, Batch([case], level=2).run(0, rows), strict=True):
             assert got == pack(case.expected(row), fmt), (fmt, row)
 
