@@ -15,13 +15,13 @@ from gemel.reductions import Axis
 from gemel.semantics import build, ir, ops
 from gemel.semantics.convert import from_bits, from_python, to_bits
 from gemel.semantics.convert import saturate as saturate_value
-from gemel.semantics.dtypes import BOOL, F64, INDEX, DType, IntType, int_holding, width_of
+from gemel.semantics.dtypes import BOOL, F64, INDEX, DType, FixedType, FloatType, IntType, int_holding, width_of
 from gemel.semantics.errors import TraceError, TypeCheckError
 from gemel.semantics.ops import Op
-from gemel.semantics.storage import numpy_dtype
+from gemel.semantics.storage import EXTENSIONS, filled, is_wide, numpy_dtype, to_values
 from gemel.tensors import Tensor
 from gemel.tracer import here, tracer, tracing
-from gemel.values import NUMPY_TYPES, Traced, Value, as_expr, as_index, is_static, scalar_op, truth
+from gemel.values import NUMPY_TYPES, Traced, Value, as_expr, as_index, element_type, is_static, scalar_op, truth
 
 
 def _traced(*xs: object) -> bool:
@@ -77,27 +77,41 @@ def array(values: Any, dtype: DType | None = None) -> Any:
     where NumPy's type has no equal here.
     """
     data = np.asarray(values)
-    own = NUMPY_TYPES.get(data.dtype.name) if dtype is None else _element_type(dtype)
+    own = element_type(data) if dtype is None else _element_type(dtype)
     if own is None:
         raise TypeCheckError(f"no element type for {data.dtype}", code="T01", span=here(), mend="give a type")
-    stored = data.astype(numpy_dtype(own))
-    if not np.array_equal(stored.astype(data.dtype), data):
+    stored = _table(data, own)
+    if stored is None:
         raise TypeCheckError(
             f"a value of the table doesn't fit {own}", code="T07", span=here(), mend="use a wider type"
         )
     return tensors.constant(stored, here(), own) if _traced() else stored
 
 
+def _table(data: np.ndarray[Any, Any], own: DType) -> np.ndarray[Any, Any] | None:
+    """The elements as they are stored; None where one is no value of the type."""
+    if own not in EXTENSIONS and not is_wide(own):
+        stored = data.astype(numpy_dtype(own))
+        return stored if np.array_equal(stored.astype(data.dtype), data) else None
+    raw = own.raw if isinstance(own, FixedType) else own
+    given = data.reshape(-1).tolist()
+    made = [from_python(x, raw) for x in given]
+    return filled(made, own, data.shape) if all(a == b or a != a for a, b in zip(made, given, strict=True)) else None
+
+
 # --------------------------------------------------------------------------------------------------------- conversions
 
 
-def _convert(op: Op, x: Any, dtype: DType, plain: Callable[[Any], Any]) -> Any:
+def _convert(op: Op, x: Any, dtype: DType, plain: Callable[[Any, DType | None], Any]) -> Any:
+    """`plain` converts a number; it gets the element type where that is known."""
     target = _element_type(dtype)
     if _traced(x):
         return arith.convert(op, x, target, here())
     if isinstance(x, np.ndarray):
-        return np.array([plain(v) for v in x.reshape(-1).tolist()], numpy_dtype(target)).reshape(x.shape)
-    return plain(x)
+        own = NUMPY_TYPES.get(x.dtype.name)
+        values = x.reshape(-1).tolist() if own is None else to_values(x, own)
+        return filled([plain(v, own) for v in values], target, x.shape)
+    return plain(x, None)
 
 
 def cast(x: Any, dtype: DType) -> Any:
@@ -106,12 +120,12 @@ def cast(x: Any, dtype: DType) -> Any:
     Integers wrap; to a float, rounds to nearest-even; from a float to an integer, drops the fraction and clamps, and
     NaN gives 0; to fixed point, as that type says. `verify` asks nothing of a cast.
     """
-    return _convert(ops.CAST, x, dtype, lambda v: from_python(v, dtype))
+    return _convert(ops.CAST, x, dtype, lambda v, own: from_python(v, dtype))
 
 
 def saturate(x: Any, dtype: DType) -> Any:
     """`x`, a number or tensor, as another type, clamped to its range; NaN gives 0."""
-    return _convert(ops.SATURATE, x, dtype, lambda v: saturate_value(v, _own_type(v), dtype))
+    return _convert(ops.SATURATE, x, dtype, lambda v, own: saturate_value(v, _own_type(v), dtype))
 
 
 def bitcast(x: Any, dtype: DType) -> Any:
@@ -119,16 +133,16 @@ def bitcast(x: Any, dtype: DType) -> Any:
 
     A plain number counts as that wide already. Raises TypeCheckError T01 where the widths differ.
     """
-    return _convert(ops.BITCAST, x, dtype, lambda v: from_bits(to_bits(v, _float_as(v, dtype)), dtype))
+    return _convert(ops.BITCAST, x, dtype, lambda v, own: from_bits(to_bits(v, own or _as_wide(v, dtype)), dtype))
 
 
 def _own_type(v: Any) -> DType:
     return F64 if isinstance(v, float) else int_holding(builtins.min(int(v), 0), builtins.max(int(v), 0))
 
 
-def _float_as(v: Any, dtype: DType) -> DType:
+def _as_wide(v: Any, dtype: DType) -> DType:
     if isinstance(v, float):
-        return next(t for t in NUMPY_TYPES.values() if width_of(t) == width_of(dtype) and t.__class__ is type(F64))
+        return next(t for t in NUMPY_TYPES.values() if width_of(t) == width_of(dtype) and isinstance(t, FloatType))
     return IntType(width_of(dtype), True)
 
 
@@ -271,7 +285,7 @@ def _reduction(op: Op, plain: Callable[..., Any], what: str, kind: str) -> Calla
 
 def _reduced(x: Any) -> Tensor:
     t = tensors.as_tensor(x, here())
-    if t is None or not t.rank:
+    if t is None or not isinstance(x, Tensor | np.ndarray):
         raise TraceError(
             "a reduction needs a tensor",
             code="T08",

@@ -15,7 +15,6 @@ from gemel.semantics.build import index
 from gemel.semantics.dtypes import DType, TensorType
 from gemel.semantics.errors import TraceError
 from gemel.semantics.span import Span
-from gemel.semantics.storage import check_boundary
 from gemel.semantics.traverse import subexprs
 from gemel.source import Source
 from gemel.values import Value
@@ -127,12 +126,10 @@ def _evaluated(node: ast.expr, name: str, source: Source, names: Mapping[str, An
     except Exception as error:
         raise TraceError(f"the annotation of {name}: {error}", code="P07", span=span, mend=MEND) from None
     if isinstance(found, DTYPES):
-        check_boundary(found, span)
         return found
     if isinstance(found, TensorType):
         if not isinstance(found.element, DTYPES):
             raise TraceError(f"the element type of {name} is {found.element!r}", code="P07", span=span, mend=MEND)
-        check_boundary(found.element, span)
         return found
     if isinstance(found, Static):
         return found

@@ -330,7 +330,7 @@ def store_element(target: ast.Subscript, value: Any, frame: Frame, span: Span) -
 
 
 def _put(view: Tensor, value: Any, span: Span) -> None:
-    if isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.shape):
+    if (isinstance(value, Tensor) and value.rank) or (isinstance(value, np.ndarray) and value.shape):
         raise TypeCheckError("a tensor stored to one element", code="T08", span=span, mend="store to a slice")
     name = view.buffer.hint if view.buffer else "the tensor"
     tensors.put(view, (), for_store(value, view.dtype, span, f"an element of {name}"), span)
@@ -360,6 +360,13 @@ def _augmented(s: ast.AugAssign, frame: Frame) -> None:
         tensors.reduce_into(buffer, place(()), op, as_expr(value, span, view.dtype), span)
 
 
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number of Python or of the kernel, tensors of rank 0 among them."""
+    if isinstance(value, Tensor):
+        return not value.rank
+    return isinstance(value, Value | bool | int | float | np.generic)
+
+
 def _operator(name: str, span: Span) -> ops.Op:
     if name not in OPERATORS:
         raise TraceError("this assignment with an operator", code="P02", span=span, mend="write x = x op y")
@@ -368,7 +375,7 @@ def _operator(name: str, span: Span) -> ops.Op:
 
 def _augment_name(target: ast.Name, name: str, value: Any, frame: Frame, span: Span) -> None:
     found = frame.lookup(target.id, frame.span(target))
-    if isinstance(found, Cell) and isinstance(value, Value | bool | int | float | np.generic):
+    if isinstance(found, Cell) and _is_number(value):
         op = _operator(name, span)
         e = as_expr(value, span, found.buffer.dtype if op not in (ops.SHL, ops.SHR) else None)
         found.refuse_narrowing(build.apply(op, ir.Load(found.buffer, (), span), e, span=span), target.id, span)
@@ -407,7 +414,7 @@ def _annotated(s: ast.AnnAssign, frame: Frame) -> None:
             mend="annotate the first assignment, or use another name",
             notes=[(f"{name} starts here", existing.buffer.span)],
         )
-    if value is not None and not isinstance(value, Value | bool | int | float | np.generic):
+    if value is not None and not _is_number(value):
         raise TypeCheckError(f"{name} is a scalar; {_kind(value)} can't be stored to it", code="T08", span=span)
     stored = None if value is None else for_store(value, dtype, span, f"the variable {name}")
     cell = existing if isinstance(existing, Cell) else Cell(tracer().scalar(name, dtype, span), True)

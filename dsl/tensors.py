@@ -21,7 +21,7 @@ from gemel.semantics.ops import Op
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import subexprs
 from gemel.tracer import Retrace, here, tracer
-from gemel.values import NUMPY_TYPES, Traced, Value, as_expr, as_index, for_store, is_static
+from gemel.values import Traced, Value, as_expr, as_index, element_type, for_store, is_static
 
 Indices = tuple[Expr, ...]
 Shape = tuple[Expr, ...]
@@ -43,6 +43,10 @@ class Tensor(Traced):
     ) -> None:
         self.dtype, self.shape_exprs, self.element, self.sources = dtype, shape, element, sources
         self.buffer, self.place = buffer, place
+
+    def number(self) -> Expr | None:
+        """The element, where there is no dimension."""
+        return None if self.rank else self.element(())
 
     @property
     def rank(self) -> int:
@@ -116,7 +120,7 @@ def constant(array: np.ndarray[Any, Any], span: Span, dtype: DType | None = None
     known = t.tables.get(id(array))
     if known is not None and known[0] is array and dtype is None:
         return known[1]
-    own = NUMPY_TYPES.get(array.dtype.name) if dtype is None else dtype
+    own = element_type(array) if dtype is None else dtype
     if own is None:
         raise TypeCheckError(f"a NumPy array of {array.dtype} has no type in Gemel", code="T01", span=span)
     data = np.array(array, order="C")
@@ -304,14 +308,16 @@ def require_same(a: Expr, b: Expr, span: Span) -> None:
     tracer().emit(ir.Assert(ir.Check.SHAPE, cond, failures.UNEQUAL, (a, b), span))
 
 
-def elementwise(function: Callable[[tuple[Expr, ...]], Expr], parts: Sequence[Tensor], span: Span) -> Tensor:
-    """The lazy tensor of `function` on the parts' elements, broadcast."""
+def elementwise(function: Callable[[tuple[Expr, ...]], Expr], parts: Sequence[Tensor], span: Span) -> Tensor | Value:
+    """The lazy tensor of `function` on the parts' elements, broadcast; a number where all are of rank 0."""
     shape = broadcast([p.shape_exprs for p in parts], span)
 
     def element(indices: Indices) -> Expr:
         return function(tuple(p.element(_reduced(p, indices)) for p in parts))
 
     zero = tuple(build.index(0, span) for _ in shape)
+    if not shape:
+        return Value(element(()))
     dtype = element(zero).dtype
     return Tensor(dtype, shape, element, frozenset().union(*(p.sources for p in parts)))
 
@@ -322,7 +328,7 @@ def _reduced(p: Tensor, indices: Indices) -> Indices:
     return tuple(build.index(0) if unit else i for i, unit in zip(own, one, strict=True))
 
 
-def apply_op(op: Op, xs: Sequence[object], span: Span) -> Tensor:
+def apply_op(op: Op, xs: Sequence[object], span: Span) -> Tensor | Value:
     """An op on tensors and numbers; literals take the type of the typed operands."""
     typed = [t for x in xs if not is_static(x) and (t := as_tensor(x, span)) is not None]
     like = typed[0].dtype if typed else None

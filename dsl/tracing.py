@@ -132,8 +132,12 @@ class _Results:
     def _one(self, value: Any, annotation: Annotation | None) -> ir.Buffer:
         if isinstance(value, np.ndarray) and value.shape:
             value = tensors.constant(value, self.span)
-        if isinstance(value, Tensor):
+        if isinstance(annotation, TensorType) and not annotation.shape:
+            annotation = annotation.element  # a tensor of rank 0 is a number
+        if isinstance(value, Tensor) and (value.rank or annotation is None):
             return self._tensor(value, annotation)
+        if isinstance(value, Tensor):
+            value = Value(value.element(()))
         if not isinstance(value, Value | bool | int | float | np.generic):
             raise TraceError(
                 f"a kernel can't return a {type(value).__name__}",

@@ -9,11 +9,25 @@ from typing import Any, NoReturn
 import numpy as np
 
 from gemel.semantics import build, ops
-from gemel.semantics.dtypes import BOOL, INDEX, BoolType, DType, FixedType, FloatType, IndexType, IntType
+from gemel.semantics.dtypes import (
+    BOOL,
+    F16,
+    F32,
+    F64,
+    INDEX,
+    BoolType,
+    DType,
+    FixedType,
+    FloatType,
+    IndexType,
+    IntType,
+    int_holding,
+)
 from gemel.semantics.errors import TraceError, TypeCheckError
 from gemel.semantics.ir import Const, Expr, Ref, Var
 from gemel.semantics.ops import Op
 from gemel.semantics.span import BUILTIN, Span
+from gemel.semantics.storage import EXTENSIONS
 from gemel.semantics.typerules import holds
 from gemel.tracer import here
 
@@ -21,11 +35,18 @@ NUMPY_TYPES: dict[str, DType] = {
     "bool": BOOL,
     **{f"int{w}": IntType(w, True) for w in (8, 16, 32, 64)},
     **{f"uint{w}": IntType(w, False) for w in (8, 16, 32, 64)},
-    "float16": FloatType("f16", 5, 10),
-    "float32": FloatType("f32", 8, 23),
-    "float64": FloatType("f64", 11, 52),
-    "bfloat16": FloatType("bf16", 8, 7),
+    "float16": F16,
+    "float32": F32,
+    "float64": F64,
+    **{name: dtype for dtype, name in EXTENSIONS.items()},
 }
+
+
+def element_type(array: np.ndarray[Any, Any]) -> DType | None:
+    """The element type that an array stands for; of Python ints, the narrowest that holds them all."""
+    if array.dtype == object and array.size and all(type(x) is int for x in array.flat):
+        return int_holding(min(array.flat), max(array.flat))
+    return NUMPY_TYPES.get(array.dtype.name)
 
 
 class Traced:
@@ -34,6 +55,10 @@ class Traced:
     __slots__ = ("__weakref__",)
     __array_ufunc__ = None
     __hash__ = object.__hash__
+
+    def number(self) -> Expr | None:
+        """The number that this is; None for a tensor with dimensions."""
+        raise NotImplementedError
 
     def _refuse(self, what: str, mend: str) -> NoReturn:
         raise TraceError(f"{what} isn't known while tracing", code="P06", span=here(), mend=mend)
@@ -62,6 +87,10 @@ class Value(Traced):
 
     def __init__(self, expr: Expr) -> None:
         self.expr = expr
+
+    def number(self) -> Expr:
+        """The expression."""
+        return self.expr
 
     @property
     def dtype(self) -> DType:
@@ -100,8 +129,8 @@ def as_expr(x: object, span: Span, like: DType | None = None) -> Expr:
 
     Raises TraceError for anything else.
     """
-    if isinstance(x, Value):
-        return x.expr
+    if isinstance(x, Traced) and (e := x.number()) is not None:
+        return e
     if isinstance(x, np.generic):
         return _typed_constant(x, span)
     if isinstance(x, bool | int | float):
@@ -115,7 +144,7 @@ def _typed_constant(x: np.generic, span: Span) -> Const:
     dtype = NUMPY_TYPES.get(x.dtype.name)
     if dtype is None:
         raise TraceError(f"a NumPy {x.dtype} has no type in Gemel", code="P10", span=span)
-    return Const(x.item() if x.dtype.name != "bfloat16" else float(x), dtype, span)
+    return Const(float(x) if isinstance(dtype, FloatType) else x.item(), dtype, span)
 
 
 def operands(xs: tuple[object, ...], span: Span) -> tuple[Expr, ...]:

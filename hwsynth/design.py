@@ -21,11 +21,12 @@ from gemel.hwsynth.system import System
 from gemel.hwsynth.verilog import verilog
 from gemel.semantics.arguments import Bound, bind, new_results, unpack
 from gemel.semantics.convert import from_bits, to_bits
+from gemel.semantics.dtypes import DType
 from gemel.semantics.errors import SynthesisError
 from gemel.semantics.failures import raised
 from gemel.semantics.interp import interpret
 from gemel.semantics.ir import Buffer, Kernel, Ref, Var
-from gemel.semantics.storage import Array
+from gemel.semantics.storage import Array, from_values, from_words, is_wide, to_words
 from gemel.semantics.traverse import Copier
 
 DEFAULT_MAX_CYCLES = 1_000_000_000
@@ -104,14 +105,14 @@ class Design:
         for p, array in bound.arrays.items():
             name = self.places[p]
             if array.flags.writeable and array.size and name is not None:
-                array.reshape(-1)[...] = run.memories[name][: array.size]
+                _read(run.memories[name][: array.size], p.dtype, array)
         results = [self._result(b, r, run) for b, r in zip(self.source.results, self._new(bound), strict=True)]
         return Simulation(unpack(self.source, results), run.cycles)
 
     def inputs(self, bound: Bound) -> tuple[dict[str, Array], dict[str, int]]:
         """A call's arrays by memory and scalars by port."""
         places = self.places
-        arrays = {places[b]: a.reshape(-1) for b, a in bound.arrays.items() if places[b] is not None and a.size}
+        arrays = {places[b]: _words(a, b.dtype) for b, a in bound.arrays.items() if places[b] is not None and a.size}
         scalars = {
             p.hint: int(from_bits(to_bits(v, p.dtype), self._made.system.scalars[p.hint]))
             for p, v in bound.scalars.items()
@@ -133,7 +134,7 @@ class Design:
         elif name is None:
             out[...] = 0
         else:
-            out.reshape(-1)[...] = run.memories[name][: out.size]
+            _read(run.memories[name][: out.size], b.dtype, out)
         return out
 
     def _failure(self, args: Any, run: Run) -> Exception:
@@ -148,6 +149,18 @@ class Design:
 
     def _repr_html_(self) -> str:
         return self.report._repr_html_()
+
+
+def _words(array: Array, dtype: DType) -> Array:
+    """An argument as a memory's words; of more than 64 bits, each is a row of them."""
+    return to_words(array, dtype) if is_wide(dtype) else array.reshape(-1)
+
+
+def _read(words: Array, dtype: DType, out: Array) -> None:
+    if is_wide(dtype):
+        from_values(from_words(words, dtype), dtype, out)
+    else:
+        out.reshape(-1)[...] = words
 
 
 def synthesize(

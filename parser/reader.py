@@ -16,6 +16,7 @@ from gemel.semantics.dtypes import (
     BOOL,
     FLOATS,
     INDEX,
+    MAX_EXACT,
     BoolType,
     DType,
     Fixed,
@@ -54,7 +55,7 @@ from gemel.semantics.ir import (
 )
 from gemel.semantics.rounding import round_float
 from gemel.semantics.span import Span
-from gemel.semantics.storage import numpy_dtype
+from gemel.semantics.storage import filled
 
 Node = Any
 INFIX = {op.symbol: op for op in ops.TABLE.values() if op.symbol}
@@ -158,7 +159,7 @@ class Reader:
         name = str(node.children[0])
         if name in FLOATS:
             return FLOATS[name]
-        if name[0] in "iu" and name[1:].isdigit() and 1 <= int(name[1:][:6]) <= 4096 and len(name) <= 5:
+        if name[0] in "iu" and name[1:].isdigit() and len(name) <= 5 and 1 <= int(name[1:]) <= MAX_EXACT:
             return IntType(int(name[1:]), name[0] == "i")
         raise self.fail(f"{name} is no element type", node, "types are i8, u5, bool, index, f32, fixed(8, 4), ...")
 
@@ -296,8 +297,8 @@ class Reader:
             raise self.fail(f"a table of shape {shape} with {len(values)} values", node)
         texts = ["".join(map(str, v.children)) or "nan" for v in values]
         try:
-            made = np.array([float(t) if isinstance(dtype, FloatType) else int(t) for t in texts], object)
-            array = made.astype(numpy_dtype(dtype)).reshape(shape)
+            made = [round_float(float(t), dtype) if isinstance(dtype, FloatType) else int(t) for t in texts]
+            array = filled(made, dtype, tuple(shape))
         except (ValueError, OverflowError) as error:
             raise self.fail(f"a value of the table: {error}", node) from None
         array.flags.writeable = False

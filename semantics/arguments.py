@@ -13,7 +13,17 @@ from gemel.semantics.convert import Value, from_python
 from gemel.semantics.dtypes import BoolType, FixedType, FloatType, IndexType, IntType
 from gemel.semantics.errors import ArgumentError, ShapeError
 from gemel.semantics.ir import Apply, Buffer, Const, Expr, Kernel, Ref, Var
-from gemel.semantics.storage import Array, accepts, numpy_dtype, odd_width, value_range
+from gemel.semantics.storage import (
+    Array,
+    accepts,
+    is_wide,
+    numpy_dtype,
+    numpy_name,
+    odd_width,
+    plain,
+    to_values,
+    value_range,
+)
 from gemel.semantics.traverse import stored
 
 
@@ -52,12 +62,15 @@ def bind(kernel: Kernel, args: Sequence[object]) -> Bound:
 
 
 def _array(param: Buffer, arg: object) -> Array:
+    if isinstance(arg, np.generic) and not param.rank:
+        arg = np.asarray(arg)
+        arg.flags.writeable = False  # a store to it would be lost
     if not isinstance(arg, np.ndarray):
         raise ArgumentError(
             f"{param.hint} is a tensor, not {type(arg).__name__}",
             code="A06",
             span=param.span,
-            mend=f"pass a NumPy array: np.array(..., dtype=np.{numpy_dtype(param.dtype)})",
+            mend=f"pass a NumPy array: np.array(..., dtype={numpy_name(param.dtype)})",
         )
     _check_element(param, arg)
     if arg.ndim != param.rank:
@@ -84,8 +97,10 @@ def _check_element(param: Buffer, arg: Array) -> None:
             f"{param.hint} has element type {param.dtype} (NumPy {want}), not {arg.dtype}",
             code="A02",
             span=param.span,
-            mend=f"convert it: {param.hint}.astype(np.{want})",
+            mend=f"convert it: {param.hint}.astype({numpy_name(param.dtype)})",
         )
+    if is_wide(param.dtype):
+        _check_numbers(param, arg)
     if odd_width(param.dtype) and arg.size:
         lo, hi = value_range(param.dtype)
         low, high = int(arg.min()), int(arg.max())
@@ -98,12 +113,24 @@ def _check_element(param: Buffer, arg: Array) -> None:
             )
 
 
+def _check_numbers(param: Buffer, arg: Array) -> None:
+    """An object array can hold anything."""
+    for x in arg.reshape(-1):
+        if isinstance(x, bool) or not isinstance(x, int | np.integer):
+            raise ArgumentError(
+                f"{param.hint} is an array of {param.dtype} and holds {x!r}, which is no int",
+                code="A02",
+                span=param.span,
+                mend="fill it with Python ints",
+            )
+
+
 def scalar(param: Var, arg: object) -> Value:
     """A number as the value of a scalar parameter.
 
     Raises ArgumentError where it is no number, would be rounded to an integer, or is out of range.
     """
-    number = arg.item() if isinstance(arg, np.generic) else arg
+    number = plain(arg)
     if not isinstance(number, bool | int | float):
         raise ArgumentError(
             f"{param.hint} is a scalar of type {param.dtype}, not {type(arg).__name__}",
@@ -265,7 +292,7 @@ def shape_of(b: Buffer, dims: dict[Var, int]) -> tuple[int, ...]:
 
 def unpack(kernel: Kernel, arrays: Iterable[Array]) -> Any:
     """Results as a caller gets them: an array or number each, a tuple of several, None for none."""
-    values = [a.item() if not a.shape and a.dtype.kind in "biuf" else a for a in arrays]
+    values = [a if b.rank else to_values(a, b.dtype)[0] for a, b in zip(arrays, kernel.results, strict=True)]
     if not values:
         return None
     return values[0] if len(values) == 1 else tuple(values)

@@ -35,6 +35,7 @@ from gemel.semantics.ir import (
     View,
     While,
 )
+from gemel.semantics.storage import to_values
 from gemel.semantics.traverse import statements
 
 KEYWORDS = frozenset(
@@ -234,7 +235,7 @@ class _Printer:
         if b.data is None:
             self.line(f"alloc {self.declared(b)}")
             return
-        values = b.data.reshape(-1).tolist()
+        values = to_values(b.data, b.dtype)
         texts = [float_text(v) if isinstance(v, float) else str(int(v)) for v in values]
         self.line(f"table {self.declared(b)} = [{', '.join(texts)}]")
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from gemel.semantics.dtypes import (
     BOOL,
     INDEX,
-    MAX_WIDTH,
+    MAX_EXACT,
     BoolType,
     DType,
     FixedType,
@@ -45,9 +45,9 @@ class RuleError(Exception):
 
 def integer(width: int, signed: bool) -> IntType:
     """The integer type, or a RuleError where it is wider than any may be."""
-    if width > MAX_WIDTH:
+    if width > MAX_EXACT:
         raise RuleError(
-            f"the exact result would be {width} bits wide; at most {MAX_WIDTH} are allowed",
+            f"the exact result would be {width} bits wide; at most {MAX_EXACT} are allowed",
             "narrow an operand first, for example with gm.cast(x, i32)",
             "T06",
         )
@@ -345,7 +345,8 @@ def holds(target: DType, source: DType) -> bool:
     if target == source:
         return True
     if isinstance(target, FloatType) and isinstance(source, FloatType):
-        return target.exponent >= source.exponent and target.mantissa >= source.mantissa
+        more = target.exponent >= source.exponent and target.mantissa >= source.mantissa
+        return more and not target.finite
     if isinstance(target, FloatType) or isinstance(source, FloatType) or isinstance(target, BoolType):
         return False
     t, s = as_fixed(target), as_fixed(source)

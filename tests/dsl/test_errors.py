@@ -308,10 +308,12 @@ def test_python_list_indexed_by_a_traced_value() -> None:
 
 def test_wide_parameter() -> None:
     @gm.kernel
-    def f(x: gm.Int(65)) -> i32:
+    def f(x: gm.Int(65)[N]) -> i32:
         return 0
 
-    refused(lambda: f.ir, TypeCheckError, "T06", "at most 64 bits")
+    refused(lambda: f(np.zeros(1, np.int64)), ArgumentError, "A02", "NumPy object")
+    refused(lambda: f(np.array([1, 1.5], object)), ArgumentError, "A02", "1.5, which is no int")
+    refused(lambda: f(np.array([1, 1 << 64], object)), ArgumentError, "A05", "out of the range of i65")
 
 
 def test_missing_size_static_argument_and_unknown_names() -> None:

@@ -56,7 +56,7 @@ def test_a_text_runs() -> None:
         (GOOD.replace("cast(x):i32", "cast(x)"), 6, "needs a type"),
         (GOOD.replace("cast(x):i32", "frob(x):i32"), 6, "frob is no op"),
         (GOOD.replace("1:i32", "1.5:i32"), 9, "no integer"),
-        (GOOD.replace("u5)", "u5000)"), 1, "no element type"),
+        (GOOD.replace("u5)", "u9000)"), 1, "no element type"),
         (GOOD.replace("r[i] = ", "w[i] = "), 6, "a store to the table w"),
         (GOOD[:-2], 12, "ends too early"),
     ],
