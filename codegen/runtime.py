@@ -104,7 +104,10 @@ class Compiled:
     def _fail(self, status: int, record: bytes) -> NoReturn:
         if status < 0:
             raise OutOfMemoryError(
-                f"{self.source.name}: no memory for a local array", code="R08", span=self.source.span
+                f"{self.source.name}: no memory for a local array",
+                code="R08",
+                span=self.source.span,
+                mend="make it smaller, or pass it as an argument that is smaller",
             )
         site = self._lowered.sites[status - 1]
         places = zip(site.check.values, site.offsets, strict=True)

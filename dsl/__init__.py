@@ -164,4 +164,7 @@ def __getattr__(name: str) -> object:
         from gemel.hwsynth import Design
 
         return Design
-    raise AttributeError(f"module 'gemel' has no attribute {name!r}")
+    import difflib
+
+    close = difflib.get_close_matches(name, __all__, 1)
+    raise AttributeError(f"module 'gemel' has no attribute {name!r}" + (f"; did you mean {close[0]}?" if close else ""))

@@ -21,7 +21,18 @@ from gemel.semantics.ops import Op
 from gemel.semantics.storage import EXTENSIONS, filled, is_wide, numpy_dtype, to_values
 from gemel.tensors import Tensor
 from gemel.tracer import here, tracer, tracing
-from gemel.values import NUMPY_TYPES, Traced, Value, as_expr, as_index, element_type, is_static, scalar_op, truth
+from gemel.values import (
+    NUMPY_TYPES,
+    Traced,
+    Value,
+    as_expr,
+    as_index,
+    described,
+    element_type,
+    is_static,
+    scalar_op,
+    truth,
+)
 
 
 def _traced(*xs: object) -> bool:
@@ -31,9 +42,9 @@ def _traced(*xs: object) -> bool:
 def _element_type(dtype: object) -> DType:
     if isinstance(dtype, DType):
         return dtype
-    raise TypeCheckError(
-        f"{dtype!r} is no element type", code="P07", span=here(), mend="use i8, f32, gm.Int(5), gm.Fixed(8, 4), ..."
-    )
+    quoted = isinstance(dtype, str) and dtype.isidentifier()
+    mend = f"write {dtype} without quotes" if quoted else "use i8, f32, gm.Int(5), gm.Fixed(8, 4), ..."
+    raise TypeCheckError(f"{described(dtype)} is no element type", code="P07", span=here(), mend=mend)
 
 
 # ------------------------------------------------------------------------------------------------------ making tensors
@@ -279,7 +290,7 @@ def _reduction(op: Op, plain: Callable[..., Any], what: str, kind: str) -> Calla
         "`keepdims` keeps the axes, with size 1. Raises ShapeError S01 for an axis that isn't there, TraceError T08 "
         "where `x` is no tensor."
     )
-    function.__name__ = function.__qualname__ = what.split()[0]
+    function.__name__ = function.__qualname__ = plain.__name__
     return function
 
 
@@ -344,7 +355,9 @@ def _arg(x: Any, better: Op, plain: Callable[..., Any]) -> Any:
         return int(plain(x))
     t, span = tensors.as_tensor(x, here()), here()
     if t is None or t.rank != 1:
-        raise TraceError("argmax and argmin need a tensor of rank 1", code="T08", span=span)
+        raise TraceError(
+            "argmax and argmin need a tensor of rank 1", code="T08", span=span, mend="take a row: gm.argmax(x[i])"
+        )
     zero = build.index(0, span)
     best = tracer().scalar("best", t.dtype, span)
     at = tracer().scalar("at", INDEX, span)

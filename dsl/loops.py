@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from gemel.semantics.errors import ArgumentError
 from gemel.values import Dim
 
 
@@ -58,6 +59,8 @@ def dims(names: str) -> Any:
 
     Inside a kernel a size is an `index`; its value comes from the arrays of a call.
     """
+    if not isinstance(names, str):
+        raise ArgumentError(f"gm.dims takes names, not {names!r}", code="A06", mend='write gm.dims("M N")')
     made = tuple(Dim(name) for name in names.replace(",", " ").split())
     return made[0] if len(made) == 1 else made
 

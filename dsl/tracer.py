@@ -43,7 +43,9 @@ class Tracer:
     settled: int = 0
     depth: int = 0
     returned: Span | None = None  # the statement that ends the kernel, where it is one
+    calling: str = ""
     lazies: WeakValueDictionary[int, Tensor] = field(default_factory=WeakValueDictionary)
+    made: dict[int, tuple[object, list[ir.Stmt], Span]] = field(default_factory=dict)
     tables: dict[int, tuple[object, Tensor]] = field(default_factory=dict)
     preamble: list[ir.Stmt] = field(default_factory=list)
 
@@ -59,15 +61,15 @@ class Tracer:
             )
         self.blocks[-1].append(s)
 
-    def step(self) -> None:
-        """Counts an iteration of a loop that runs while tracing."""
+    def step(self, span: Span | None = None, mend: str = "let its condition depend on the kernel's values") -> None:
+        """Counts an iteration of the loop at `span`, which runs while tracing."""
         self.steps += 1
         if self.steps > MAX_STATIC_STEPS:
             raise TraceError(
                 f"the trace doesn't end: a loop that runs while tracing has made {MAX_STATIC_STEPS:,} steps",
                 code="P05",
-                span=self.span,
-                mend="let the loop's condition depend on the kernel's values, or make it end",
+                span=span or self.span,
+                mend=mend,
             )
 
     @contextmanager
@@ -120,6 +122,12 @@ def here() -> Span:
     """The place in the source that is being traced."""
     current = _current.get()
     return BUILTIN if current is None else current.span
+
+
+def calling() -> str:
+    """The name of the Python function that the trace is in, if it is in one."""
+    current = _current.get()
+    return "" if current is None else current.calling
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import operator
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -25,11 +27,12 @@ from gemel.semantics.dtypes import (
 )
 from gemel.semantics.errors import TraceError, TypeCheckError
 from gemel.semantics.ir import Const, Expr, Ref, Var
+from gemel.semantics.naming import spelled
 from gemel.semantics.ops import Op
 from gemel.semantics.span import BUILTIN, Span
 from gemel.semantics.storage import EXTENSIONS
 from gemel.semantics.typerules import holds
-from gemel.tracer import here
+from gemel.tracer import calling, here, tracing
 
 NUMPY_TYPES: dict[str, DType] = {
     "bool": BOOL,
@@ -61,7 +64,15 @@ class Traced:
         raise NotImplementedError
 
     def _refuse(self, what: str, mend: str) -> NoReturn:
-        raise TraceError(f"{what} isn't known while tracing", code="P06", span=here(), mend=mend)
+        if tracing() is None:
+            raise TraceError(
+                f"{self!r} has no value in plain Python, outside of a kernel",
+                code="P10",
+                mend="write @gm.kernel above the function that uses it",
+            )
+        asked = calling()
+        who = f"{asked}() asks for {what}, which" if asked else what
+        raise TraceError(f"{who} isn't known while tracing", code="P06", span=here(), mend=mend)
 
     def __bool__(self) -> bool:
         self._refuse(
@@ -135,9 +146,23 @@ def as_expr(x: object, span: Span, like: DType | None = None) -> Expr:
         return _typed_constant(x, span)
     if isinstance(x, bool | int | float):
         return build.literal(x, span, None if isinstance(x, bool) else like)
-    raise TraceError(
-        f"{type(x).__name__} where a number is needed", code="P10", span=span, mend="pass a number or a kernel's value"
-    )
+    raise TraceError(f"{described(x)} where a number is needed", code="P10", span=span, mend=_number_mend(x))
+
+
+def described(x: object) -> str:
+    """A Python object in words."""
+    name = getattr(x, "__name__", "")
+    if x is None or isinstance(x, str):
+        return repr(x)
+    if isinstance(x, type) or not (callable(x) and name):
+        return f"the class {name}" if isinstance(x, type) else f"a Python {type(x).__name__}"
+    return f"the function {name}"
+
+
+def _number_mend(x: object) -> str:
+    if callable(x) and not isinstance(x, type):
+        return f"call it: {getattr(x, '__name__', 'f')}(...)"
+    return "pass a number or a kernel's value"
 
 
 def _typed_constant(x: np.generic, span: Span) -> Const:
@@ -177,7 +202,7 @@ def as_index(x: object, span: Span) -> Expr:
     """
     if isinstance(x, bool) or not isinstance(x, int | np.integer | Value):
         raise TypeCheckError(
-            f"{type(x).__name__} as an index or bound", code="T01", span=span, mend="an index is an integer"
+            f"{described(x)} as an index or bound", code="T01", span=span, mend="an index is an integer"
         )
     e = build.index(int(x), span) if not isinstance(x, Value) else x.expr
     if isinstance(e.dtype, FloatType | FixedType | BoolType):
@@ -204,16 +229,32 @@ def for_store(x: object, dtype: DType, span: Span, what: str) -> Expr:
             f"{what} is {dtype}, the value is {e.dtype}",
             code="T02" if isinstance(e.dtype, FloatType) != isinstance(dtype, FloatType) else "T03",
             span=span,
-            mend="compare it: x != 0" if isinstance(dtype, BoolType) else f"cast it: gm.cast(x, {_spelled(dtype)})",
+            mend=_cast_mend(e, dtype, span),
         )
     return build.narrow(e, dtype, span)
+
+
+def _is_expression(text: str) -> bool:
+    with contextlib.suppress(SyntaxError):
+        return bool(ast.parse(text, mode="eval").body)
+    return False
+
+
+def _cast_mend(e: Expr, dtype: DType, span: Span) -> str:
+    text = span.text() if _is_expression(span.text()) else spelled(e, span) or "x"
+    return (
+        f"compare it: {text} != 0"
+        if isinstance(dtype, BoolType)
+        else f"cast it: gm.cast({text}, {spelled_type(dtype)})"
+    )
 
 
 def _int_enough(source: DType, target: DType) -> bool:
     return isinstance(target, FixedType) or not isinstance(source, FixedType)
 
 
-def _spelled(dtype: DType) -> str:
+def spelled_type(dtype: DType) -> str:
+    """A type as the user writes it."""
     if isinstance(dtype, IntType) and dtype.width not in (8, 16, 32, 64):
         return f"gm.{'Int' if dtype.signed else 'UInt'}({dtype.width})"
     return "bool_" if isinstance(dtype, BoolType) else str(dtype)
@@ -222,13 +263,16 @@ def _spelled(dtype: DType) -> str:
 def _literal_for_store(x: bool | int | float, dtype: DType, span: Span, what: str) -> Expr:
     if isinstance(x, bool) and isinstance(dtype, IntType | IndexType):
         x = int(x)
-    e = build.literal(x, span, dtype)
+    fraction = isinstance(x, float) and not isinstance(dtype, FloatType | FixedType)
+    e = build.literal(x, span, None if fraction else dtype)
     if isinstance(dtype, BoolType) != isinstance(e.dtype, BoolType) or not holds(dtype, e.dtype):
         raise TypeCheckError(
             f"{x!r} doesn't fit {what}, which is {dtype}",
             code="T07",
             span=span,
-            mend=f"use a wider type, or wrap on purpose: gm.cast({x!r}, {_spelled(dtype)})",
+            mend="use a float or fixed-point type, or a whole number"
+            if fraction
+            else f"use a wider type, or wrap on purpose: gm.cast({x!r}, {spelled_type(dtype)})",
         )
     return e
 

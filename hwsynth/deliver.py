@@ -32,7 +32,9 @@ def deliver(design: Design, folder: Path, args: tuple[Any, ...]) -> Path:
             for file in made.iterdir():
                 shutil.move(str(file), folder / file.name)
     except OSError as error:
-        raise ToolError(f"{folder} can't be written: {error}", code="X02", mend="choose another folder") from None
+        raise ToolError(
+            f"{folder} can't be written: {error.strerror}", code="X02", mend="choose another folder"
+        ) from None
     return folder
 
 

@@ -22,6 +22,7 @@ from gemel.hwsynth.verilog import verilog
 from gemel.semantics.arguments import Bound, bind, new_results, unpack
 from gemel.semantics.convert import from_bits, to_bits
 from gemel.semantics.dtypes import DType
+from gemel.semantics.entry import entry
 from gemel.semantics.errors import SynthesisError
 from gemel.semantics.failures import raised
 from gemel.semantics.interp import interpret
@@ -70,6 +71,7 @@ class Design:
         """The kernel's module as SystemVerilog."""
         return verilog(self._made.module)
 
+    @entry
     def simulate(self, *args: Any, engine: str = "native", max_cycles: int = DEFAULT_MAX_CYCLES) -> Simulation:
         """Runs the hardware cycle by cycle; arrays that the kernel stores to change in place.
 
@@ -78,10 +80,12 @@ class Design:
         """
         return self._run(args, engine, max_cycles, None)
 
+    @entry
     def wave(self, path: str | os.PathLike[str], *args: Any, max_cycles: int = DEFAULT_MAX_CYCLES) -> Simulation:
         """Simulates natively and writes the signals of the run to a VCD file."""
         return self._run(args, "native", max_cycles, path)
 
+    @entry
     def write(self, folder: str | os.PathLike[str], *args: Any) -> Path:
         """Writes RTL, a self-checking testbench and the report to a folder.
 

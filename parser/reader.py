@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -236,7 +237,9 @@ class Reader:
         token, *args = node.children
         op = ops.TABLE.get(str(token))
         if op is None:
-            raise self.fail(f"{token} is no op", token)
+            close = difflib.get_close_matches(str(token), ops.TABLE, 1)
+            mend = f"did you mean {close[0]}?" if close else f"the ops are {', '.join(sorted(ops.TABLE))}"
+            raise self.fail(f"{token} is no op", token, mend)
         return self.apply(op, tuple(self.exprs(args)), dtype, node)
 
     def apply(self, op: ops.Op, args: tuple[Expr, ...], dtype: DType | None, node: Node) -> Expr:
@@ -272,7 +275,7 @@ class Reader:
         token, kind, value = node.children
         e, dtype = self.expr(value), self.type(kind)
         if e.dtype != dtype:
-            raise self.fail(f"{token} is {dtype}, the value is {e.dtype}", node)
+            raise self.fail(f"{token} is {dtype}, the value is {e.dtype}", node, f"write cast(...):{dtype}")
         return Let(self.var(token, dtype), e, self.span(node))
 
     def stmt_alloc(self, node: Node) -> Stmt:

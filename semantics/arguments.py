@@ -24,7 +24,7 @@ from gemel.semantics.storage import (
     to_values,
     value_range,
 )
-from gemel.semantics.traverse import stored
+from gemel.semantics.traverse import stored, subexprs
 
 
 @dataclass
@@ -75,7 +75,7 @@ def _array(param: Buffer, arg: object) -> Array:
     _check_element(param, arg)
     if arg.ndim != param.rank:
         raise ShapeError(
-            f"{param.hint} has rank {param.rank}, not {arg.ndim} (the array's shape is {arg.shape})",
+            f"{param.hint} has rank {param.rank}, the array has rank {arg.ndim} (its shape is {arg.shape})",
             code="S01",
             span=param.span,
             mend=f"reshape the array to {param.rank} dimensions",
@@ -159,7 +159,10 @@ def _in_range(param: Var, number: int) -> int:
     lo, hi = value_range(param.dtype)
     if not lo <= number <= hi:
         raise ArgumentError(
-            f"{param.hint} = {number} is out of the range of {param.dtype} ({lo} to {hi})", code="A05", span=param.span
+            f"{param.hint} = {number} is out of the range of {param.dtype} ({lo} to {hi})",
+            code="A05",
+            span=param.span,
+            mend=f"pass a number in this range, or give {param.hint} a wider type",
         )
     return number
 
@@ -175,14 +178,15 @@ def solve_dims(kernel: Kernel, shapes: dict[Buffer, tuple[int, ...]]) -> dict[Va
         for b, axis, dim in pending:
             _solve(dim, shapes[b][axis], found)
     for b, axis, dim in pending:
-        _check_size(b, axis, dim, shapes[b], found)
+        _check_size(b, axis, dim, shapes, found)
     for var in kernel.dims:
         if var not in found:
+            place = _first_with(var, shapes)
             raise ShapeError(
                 f"the size {var.hint} can't be inferred from the arguments",
                 code="S04",
-                span=kernel.span,
-                mend=f"use {var.hint} alone as a dimension of a parameter, or specialize({var.hint}=...)",
+                span=kernel.span if place is None else place.span,
+                mend=f"give it: {kernel.name}.specialize({var.hint}=8)(...), or use it alone as a parameter's size",
             )
         if found[var] < 0:
             raise ShapeError(f"the size {var.hint} would be {found[var]}", code="S02", span=kernel.span)
@@ -228,17 +232,28 @@ def value_of(e: Expr, dims: dict[Var, int]) -> int | None:
             return None
 
 
-def _check_size(b: Buffer, axis: int, dim: Expr, shape: tuple[int, ...], found: dict[Var, int]) -> None:
+def _check_size(b: Buffer, axis: int, dim: Expr, shapes: dict[Buffer, tuple[int, ...]], found: dict[Var, int]) -> None:
+    shape = shapes[b]
     want = value_of(dim, found)
     if want is None or want == shape[axis]:
         return
     known = ", ".join(f"{v.hint} = {n}" for v, n in found.items())
+    others = [(v, o) for v in _variables(dim) if (o := _first_with(v, shapes)) not in (None, b)]
     raise ShapeError(
         f"axis {axis} of {b.hint} has size {want}, not {shape[axis]} (the array's shape is {shape})",
         code="S02",
         span=b.span,
         mend=f"pass arrays whose sizes agree{f' (here {known})' if known else ''}",
+        notes=[(f"{v.hint} = {found[v]} is from {o.hint}", o.span) for v, o in others if o is not None],
     )
+
+
+def _variables(size: Expr) -> list[Var]:
+    return [e.var for e in subexprs(size) if isinstance(e, Ref)]
+
+
+def _first_with(var: Var, shapes: dict[Buffer, tuple[int, ...]]) -> Buffer | None:
+    return next((b for b in shapes if any(var in _variables(size) for size in b.shape)), None)
 
 
 def _check_stored(kernel: Kernel, bound: Bound) -> None:
@@ -260,6 +275,7 @@ def _check_stored(kernel: Kernel, bound: Bound) -> None:
                     code="A04",
                     span=b.span,
                     mend=f"pass a copy: {other.hint}.copy()",
+                    notes=[(f"{other.hint} is here", other.span)],
                 )
 
 

@@ -243,12 +243,16 @@ def UFixed(width: int, frac: int, rounding: str = "floor", overflow: str = "wrap
 def _fixed(width: int, frac: int, signed: bool, rounding: str, overflow: str) -> FixedType:
     _checked_width(width, "Fixed")
     if isinstance(frac, bool) or not isinstance(frac, int) or abs(frac) > MAX_WIDTH:
-        raise TypeCheckError(f"Fixed needs an int number of fraction bits, not {frac!r}", code="T06")
+        raise TypeCheckError(
+            f"Fixed needs an int number of fraction bits, not {frac!r}", code="T06", mend="gm.Fixed(16, 8)"
+        )
     try:
         return FixedType(width, frac, signed, Rounding(rounding), Overflow(overflow))
-    except ValueError as error:
+    except ValueError:
         modes = ", ".join(m.value for m in (*Rounding, *Overflow))
-        raise TypeCheckError(f"unknown fixed-point mode: {error}", code="T01", mend=f"use one of {modes}") from None
+        known = [m.value for m in (*Rounding, *Overflow)]
+        wrong = next(m for m in (rounding, overflow) if m not in known)
+        raise TypeCheckError(f"unknown fixed-point mode {wrong!r}", code="T01", mend=f"use one of {modes}") from None
 
 
 def is_integer(dtype: DType) -> bool:
