@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gemel import arith, functions, quantified, tensors
 from gemel.calls import Staged, call
+from gemel.chains import MAX_ARMS
 from gemel.quantified import QUANTIFIERS
 from gemel.scope import Cell, Frame
 from gemel.semantics import build, ir, ops
-from gemel.semantics.dtypes import BOOL
+from gemel.semantics.dtypes import BOOL, INDEX
 from gemel.semantics.errors import GemelError, TraceError
 from gemel.semantics.span import Span
 from gemel.semantics.typerules import RuleError, join
 from gemel.tensors import Tensor
 from gemel.tracer import Retrace, tracer
-from gemel.values import COMPARISONS, OPERATORS, Traced, Value, operands, truth
+from gemel.values import COMPARISONS, OPERATORS, Traced, Value, for_store, operands, truth
 
 
 def evaluate(node: ast.expr, frame: Frame) -> Any:
@@ -69,8 +71,15 @@ def _name(node: ast.Name, frame: Frame) -> Any:
 
 
 def _binop(node: ast.BinOp, frame: Frame) -> Any:
-    a, b = evaluate(node.left, frame), evaluate(node.right, frame)
-    return binary(type(node.op).__name__, a, b, frame.span(node))
+    """Operators in a row (`a + b + c + ...`) nest to the left as deep as there are operands: they are taken in turn."""
+    spine = [node]
+    while isinstance(spine[-1].left, ast.BinOp):
+        spine.append(spine[-1].left)
+    a = evaluate(spine[-1].left, frame)
+    for each in reversed(spine):
+        b = evaluate(each.right, frame)
+        a = binary(type(each.op).__name__, a, b, frame.span(each))
+    return a
 
 
 def binary(name: str, a: Any, b: Any, span: Span) -> Any:
@@ -84,8 +93,16 @@ def binary(name: str, a: Any, b: Any, span: Span) -> Any:
 
 
 def _unary(node: ast.UnaryOp, frame: Frame) -> Any:
-    x = evaluate(node.operand, frame)
-    span = frame.span(node)
+    spine = [node]
+    while isinstance(spine[-1].operand, ast.UnaryOp):
+        spine.append(spine[-1].operand)
+    x = evaluate(spine[-1].operand, frame)
+    for each in reversed(spine):
+        x = _signed(each, x, frame.span(each))
+    return x
+
+
+def _signed(node: ast.UnaryOp, x: Any, span: Span) -> Any:
     if isinstance(node.op, ast.Not):
         return Value(build.negate(truth(x, span), span)) if isinstance(x, Value) else not x
     if not arith.is_traced(x):
@@ -141,44 +158,123 @@ def _both(a: Any, b: Any, span: Span) -> Any:
 def _boolop(node: ast.BoolOp, frame: Frame) -> Any:
     is_and = isinstance(node.op, ast.And)
     value = evaluate(node.values[0], frame)
-    for n, rest in enumerate(node.values[1:]):
+    for rest in node.values[1:]:
         if isinstance(value, Value):
-            tail = node.values[n + 1 :]
-            other = tail[0] if len(tail) == 1 else ast.copy_location(ast.BoolOp(node.op, tail), tail[0])
-            return _lazy_bool(is_and, truth(value, frame.span(node)), other, frame)
-        if bool(value) != is_and:
+            value, decided = _lazy_bool(is_and, truth(value, frame.span(node)), rest, frame)
+            if decided:
+                return value
+        elif bool(value) != is_and:
             return value
-        value = evaluate(rest, frame)
+        else:
+            value = evaluate(rest, frame)
     return value
 
 
-def _lazy_bool(is_and: bool, first: ir.Expr, rest: ast.expr, frame: Frame) -> Any:
-    """`first and rest`: what `rest` needs is done only where it is asked for."""
+def _lazy_bool(is_and: bool, first: ir.Expr, rest: ast.expr, frame: Frame) -> tuple[Value, bool]:
+    """`first and rest`: what `rest` needs is done only where it is asked for. Also whether nothing more is asked."""
     span = frame.span(rest)
     with tracer().block() as inner:
         second = evaluate(rest, frame)
         second_truth = truth(second, span) if isinstance(second, Value) else build.boolean(bool(second), span)
+    decided = not isinstance(second, Value) and bool(second) != is_and
     if not inner:
-        return Value(build.apply(ops.LAND if is_and else ops.LOR, first, second_truth, span=span))
+        return Value(build.apply(ops.LAND if is_and else ops.LOR, first, second_truth, span=span)), decided
     out = tracer().scalar("both" if is_and else "either", BOOL, span)
     early = (ir.Store(out, (), build.boolean(not is_and, span), span),)
     late = (*inner, ir.Store(out, (), second_truth, span))
     tracer().emit(ir.If(first, late if is_and else early, early if is_and else late, span))
-    return Value(ir.Load(out, (), span))
+    return Value(ir.Load(out, (), span)), decided
 
 
 def _ifexp(node: ast.IfExp, frame: Frame) -> Any:
-    test = evaluate(node.test, frame)
-    span = frame.span(node)
-    if isinstance(test, Tensor):
-        raise TraceError("a tensor as a condition", code="P06", span=span, mend="use gm.where(c, a, b)")
-    if not isinstance(test, Value):
-        return evaluate(node.body if test else node.orelse, frame)
+    arms: list[ast.IfExp] = []
+    last: ast.expr = node
+    while isinstance(last, ast.IfExp):
+        arms.append(last)
+        last = last.orelse
+    values = [partial(evaluate, e, frame) for e in (*(arm.body for arm in arms), last)]
+    tests = [arm.test for arm in arms]
+    if len(tests) <= MAX_ARMS:
+        return _conditional(list(zip(tests, values[:-1], strict=True)), values[-1], frame)
+    number, live = number_of_arm(tests, frame)
+    return _balanced(number, live, values, frame.span(node))
+
+
+def _conditional(arms: Sequence[tuple[ast.expr, Callable[[], Any]]], last: Callable[[], Any], frame: Frame) -> Any:
+    """`a if c else b if d else ...`: each condition, and what it needs, only where those before it are false."""
+    t = tracer()
+    outside = len(t.blocks)
+    taken: list[tuple[ir.Expr, Any, list[ir.Stmt], Span]] = []
+    try:
+        for node, arm in arms:
+            test, span = evaluate(node, frame), frame.span(node)
+            if isinstance(test, Tensor):
+                raise TraceError("a tensor as a condition", code="P06", span=span, mend="use gm.where(c, a, b)")
+            if not isinstance(test, Value):
+                if not test:
+                    continue
+                last = arm
+                break
+            with t.block() as first:
+                then = arm()
+            taken.append((truth(test, span), then, first, span))
+            t.blocks.append([])
+        value = last()
+        for cond, then, first, span in reversed(taken):
+            value = choose(cond, then, first, value, t.blocks.pop(), span)
+        return value
+    finally:
+        del t.blocks[outside:]
+
+
+def number_of_arm(tests: Sequence[ast.expr], frame: Frame) -> tuple[Value | int, list[int]]:
+    """Which of many conditions is the first that holds, -1 for none; and the numbers that this may be, in order.
+
+    They are tested in groups, each under a test of the number so far: the nest stays flat.
+    """
+    t, out = tracer(), None
+    live: list[int] = []
+    falls: list[int] = []
+
+    def arm(n: int) -> int:
+        (falls if n < 0 else live).append(n)
+        return n
+
+    span = frame.span(tests[0])
+    for start in range(0, len(tests), MAX_ARMS):
+        falls.clear()
+        group = [(test, partial(arm, start + n)) for n, test in enumerate(tests[start : start + MAX_ARMS])]
+        with t.block() as inner:
+            number = _conditional(group, partial(arm, -1), frame)
+        if out is None and not isinstance(number, Value):
+            if number >= 0:
+                return number, live
+            continue
+        open_: ir.Expr = build.boolean(True, span)
+        if out is None:
+            out = t.scalar("arm", INDEX, span)
+        else:
+            open_ = build.apply(ops.LT, ir.Load(out, (), span), build.index(0, span), span=span)
+        found = (*inner, ir.Store(out, (), for_store(number, INDEX, span, "the arm"), span))
+        t.blocks[-1].extend(found if isinstance(open_, ir.Const) else [ir.If(open_, found, (), span)])
+        if not falls:
+            break
+    return (-1, [-1]) if out is None else (Value(ir.Load(out, (), span)), [-1] * bool(falls) + live)
+
+
+def _balanced(number: Value | int, live: Sequence[int], values: Sequence[Callable[[], Any]], span: Span) -> Any:
+    """The value of the arm with that number, by halving what it may be."""
+    if not isinstance(number, Value):
+        return values[number]()
+    if len(live) == 1:
+        return values[live[0]]()
+    middle = len(live) // 2
     with tracer().block() as first:
-        then = evaluate(node.body, frame)
+        then = _balanced(number, live[:middle], values, span)
     with tracer().block() as second:
-        orelse = evaluate(node.orelse, frame)
-    return choose(truth(test, span), then, first, orelse, second, span)
+        orelse = _balanced(number, live[middle:], values, span)
+    less = build.apply(ops.LT, number.expr, build.index(live[middle], span), span=span)
+    return choose(less, then, first, orelse, second, span)
 
 
 def choose(cond: ir.Expr, then: Any, first: list[ir.Stmt], orelse: Any, second: list[ir.Stmt], span: Span) -> Any:

@@ -23,7 +23,7 @@ from gemel.semantics.traverse import Copier, stored
 from gemel.signature import Signature, read_signature
 from gemel.source import source_of
 from gemel.tensors import Tensor
-from gemel.tracer import here, tracer, tracing
+from gemel.tracer import here, in_turn, tracer, tracing
 from gemel.tracing import trace
 from gemel.values import Dim, Value, for_store
 
@@ -86,7 +86,7 @@ class Kernel:
         """The IR before sizes are put in."""
         key = _statics_key(statics)
         if key not in self._bases:
-            self._bases[key] = self._traced(statics)
+            in_turn(lambda: self._bases.setdefault(key, self._traced(statics)), (self._traced, key))
         return self._bases[key]
 
     def _checked(self, statics: Mapping[str, Any]) -> irs.Kernel:

@@ -18,7 +18,8 @@ import numpy as np
 from gemel import arith, tensors
 from gemel.branches import merge_branches
 from gemel.calls import DTYPES, Staged
-from gemel.expressions import binary, evaluate, evaluate_key, settle, subscript, unpack
+from gemel.chains import ARM, MAX_ARMS, arms_of, balanced
+from gemel.expressions import binary, evaluate, evaluate_key, number_of_arm, settle, subscript, unpack
 from gemel.functions import each
 from gemel.quantified import ForAll, quantified
 from gemel.returns import finish_returns, record_return
@@ -196,6 +197,9 @@ def _jump(s: ast.Break | ast.Continue, frame: Frame) -> State:
 
 def _if(s: ast.If, rest: Sequence[ast.stmt], frame: Frame) -> tuple[State, bool]:
     """Runs a branch; True where the rest of the block was taken into it."""
+    arms = arms_of(s)
+    if len(arms) > MAX_ARMS:
+        return _many(arms, rest, frame)
     test = evaluate(s.test, frame)
     span = frame.span(s.test)
     if isinstance(test, Tensor):
@@ -214,6 +218,18 @@ def _if(s: ast.If, rest: Sequence[ast.stmt], frame: Frame) -> tuple[State, bool]
     frame.locals = _merged(before, then, first, s1, orelse, second, s2, frame.span(s))
     tracer().emit(ir.If(cond, tuple(first), tuple(second), span))
     return _joined(s1, s2), consumed
+
+
+def _many(arms: list[ast.If], rest: Sequence[ast.stmt], frame: Frame) -> tuple[State, bool]:
+    """Runs a long chain of elif: the number of the arm that is taken first, then branches by number, balanced."""
+    bodies = [*(arm.body for arm in arms), arms[-1].orelse]
+    number, live = number_of_arm([arm.test for arm in arms], frame)
+    if not isinstance(number, Value) or len(live) == 1:
+        return run_block(bodies[live[0]], frame), False
+    frame.locals[ARM] = settle(number, "arm", frame.span(arms[0].test))
+    found = _if(balanced(live, bodies, arms), rest, frame)
+    frame.locals.pop(ARM, None)
+    return found
 
 
 def _jumps(s: ast.If) -> bool:

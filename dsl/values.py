@@ -29,7 +29,7 @@ from gemel.semantics.ops import Op
 from gemel.semantics.span import BUILTIN, Span
 from gemel.semantics.storage import EXTENSIONS
 from gemel.semantics.typerules import holds
-from gemel.tracer import here
+from gemel.tracer import here, tracing
 
 NUMPY_TYPES: dict[str, DType] = {
     "bool": BOOL,
@@ -81,12 +81,13 @@ class Traced:
 
 
 class Value(Traced):
-    """A scalar of the kernel."""
+    """A scalar of the kernel; what has become a tall tree is named, so that no traversal goes deep."""
 
     __slots__ = ("expr",)
 
     def __init__(self, expr: Expr) -> None:
-        self.expr = expr
+        t = tracing()
+        self.expr = expr if t is None else t.low(expr)
 
     def number(self) -> Expr:
         """The expression."""

@@ -12,7 +12,6 @@ from dataclasses import replace
 from gemel.semantics.ir import Alloc, Assert, Buffer, Const, Expr, For, If, Kernel, Let, Ref, Stmt, Store, Var, While
 from gemel.semantics.traverse import Body, Copier, accesses, loaded, map_blocks, statements, stored
 
-
 FAR = 100
 """How many statements may stand between two loops, or in the first one: looking through more takes too long."""
 
