@@ -103,7 +103,9 @@ def test_operators_in_a_row() -> None:
 
 def test_parentheses_as_deep_as_python_permits() -> None:
     text = "(" * 190 + "a[0]" + " + 1)" * 190
-    agrees(made(f"@gm.kernel\ndef paren(a: i32[8]) -> i32:\n    return i32({text})\n", "paren"), np.zeros(8, np.int32), 190)
+    agrees(
+        made(f"@gm.kernel\ndef paren(a: i32[8]) -> i32:\n    return i32({text})\n", "paren"), np.zeros(8, np.int32), 190
+    )
 
 
 def test_signs_in_a_row() -> None:
@@ -140,21 +142,24 @@ def test_long_elif(n: int) -> None:
 
 def test_long_elif_with_known_arms() -> None:
     arms = "".join(f"    elif {n % 3 == 0} and a[0] == {n}:\n        x = {n}\n" for n in range(1, 100))
-    text = f"@gm.kernel\ndef known(a: i32[8]) -> i32:\n    x = 5\n    if False:\n        x = None.nothing\n{arms}    return i32(x)\n"
-    k = made(text, "known")
+    first = "    x = 5\n    if False:\n        x = None.nothing\n"
+    k = made(f"@gm.kernel\ndef known(a: i32[8]) -> i32:\n{first}{arms}    return i32(x)\n", "known")
     assert [k(np.full(8, n, np.int32)) for n in (3, 4, 99)] == [3, 5, 99]
 
 
 def test_long_elif_that_returns() -> None:
     arms = "".join(f"    elif a[0] == {n}:\n        return {n * n}\n" for n in range(1, 60))
-    k = made(f"@gm.kernel\ndef out(a: i32[8]) -> i32:\n    if a[0] == 0:\n        return 7\n{arms}    return -1\n", "out")
+    k = made(
+        f"@gm.kernel\ndef out(a: i32[8]) -> i32:\n    if a[0] == 0:\n        return 7\n{arms}    return -1\n", "out"
+    )
     for n, want in ((0, 7), (1, 1), (59, 59 * 59), (60, -1)):
         assert k(np.full(8, n, np.int32)) == k.interpret(np.full(8, n, np.int32)) == want
 
 
 def test_an_arm_is_tested_only_after_those_before_it() -> None:
     arms = "".join(f"    elif a[7 + a[0]] == {n}:\n        x = {n}\n" for n in range(1, 60))
-    k = made(f"@gm.kernel\ndef late(a: i32[8]) -> i32:\n    x = 0\n    if a[0] > 0:\n        x = -1\n{arms}    return i32(x)\n", "late")
+    first = "    x = 0\n    if a[0] > 0:\n        x = -1\n"
+    k = made(f"@gm.kernel\ndef late(a: i32[8]) -> i32:\n{first}{arms}    return i32(x)\n", "late")
     assert k(np.full(8, 3, np.int32)) == -1
     assert k(np.array([0, 0, 0, 0, 0, 0, 0, 44], np.int32)) == 44
 
@@ -177,7 +182,9 @@ def test_deep_branches() -> None:
 @pytest.mark.slow
 def test_chain_of_kernels() -> None:
     text = "@gm.kernel\ndef k0(y: i32[8]):\n    y[0] = 100\n"
-    text += "".join(f"@gm.kernel\ndef k{n}(y: i32[8]):\n    k{n - 1}(y)\n    y[{n % 8}] += {n}\n" for n in range(1, 200))
+    text += "".join(
+        f"@gm.kernel\ndef k{n}(y: i32[8]):\n    k{n - 1}(y)\n    y[{n % 8}] += {n}\n" for n in range(1, 200)
+    )
     text += "@gm.kernel\ndef calls(a: i32[8]) -> i32[8]:\n    y = gm.zeros(8, i32)\n    k199(y)\n    return y\n"
     want = np.zeros(8, np.int32)
     want[0] = 100
