@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -13,16 +13,16 @@ import numpy as np
 from gemel import arith, functions, quantified, tensors
 from gemel.calls import Staged, call
 from gemel.chains import MAX_ARMS
+from gemel.choices import balanced_value, conditional, number_of_arm
 from gemel.quantified import QUANTIFIERS
 from gemel.scope import Cell, Frame
 from gemel.semantics import build, ir, ops
-from gemel.semantics.dtypes import BOOL, INDEX
+from gemel.semantics.dtypes import BOOL
 from gemel.semantics.errors import GemelError, TraceError
 from gemel.semantics.span import Span
-from gemel.semantics.typerules import RuleError, join
 from gemel.tensors import Tensor
 from gemel.tracer import Retrace, tracer
-from gemel.values import COMPARISONS, OPERATORS, Traced, Value, for_store, operands, truth
+from gemel.values import COMPARISONS, OPERATORS, Traced, Value, truth
 
 
 def evaluate(node: ast.expr, frame: Frame) -> Any:
@@ -193,114 +193,11 @@ def _ifexp(node: ast.IfExp, frame: Frame) -> Any:
         arms.append(last)
         last = last.orelse
     values = [partial(evaluate, e, frame) for e in (*(arm.body for arm in arms), last)]
-    tests = [arm.test for arm in arms]
+    tests = [(partial(evaluate, arm.test, frame), frame.span(arm.test)) for arm in arms]
     if len(tests) <= MAX_ARMS:
-        return _conditional(list(zip(tests, values[:-1], strict=True)), values[-1], frame)
-    number, live = number_of_arm(tests, frame)
-    return _balanced(number, live, values, frame.span(node))
-
-
-def _conditional(arms: Sequence[tuple[ast.expr, Callable[[], Any]]], last: Callable[[], Any], frame: Frame) -> Any:
-    """`a if c else b if d else ...`: each condition, and what it needs, only where those before it are false."""
-    t = tracer()
-    outside = len(t.blocks)
-    taken: list[tuple[ir.Expr, Any, list[ir.Stmt], Span]] = []
-    try:
-        for node, arm in arms:
-            test, span = evaluate(node, frame), frame.span(node)
-            if isinstance(test, Tensor):
-                raise TraceError("a tensor as a condition", code="P06", span=span, mend="use gm.where(c, a, b)")
-            if not isinstance(test, Value):
-                if not test:
-                    continue
-                last = arm
-                break
-            with t.block() as first:
-                then = arm()
-            taken.append((truth(test, span), then, first, span))
-            t.blocks.append([])
-        value = last()
-        for cond, then, first, span in reversed(taken):
-            value = choose(cond, then, first, value, t.blocks.pop(), span)
-        return value
-    finally:
-        del t.blocks[outside:]
-
-
-def number_of_arm(tests: Sequence[ast.expr], frame: Frame) -> tuple[Value | int, list[int]]:
-    """Which of many conditions is the first that holds, -1 for none; and the numbers that this may be, in order.
-
-    They are tested in groups, each under a test of the number so far: the nest stays flat.
-    """
-    t, out = tracer(), None
-    live: list[int] = []
-    falls: list[int] = []
-
-    def arm(n: int) -> int:
-        (falls if n < 0 else live).append(n)
-        return n
-
-    span = frame.span(tests[0])
-    for start in range(0, len(tests), MAX_ARMS):
-        falls.clear()
-        group = [(test, partial(arm, start + n)) for n, test in enumerate(tests[start : start + MAX_ARMS])]
-        with t.block() as inner:
-            number = _conditional(group, partial(arm, -1), frame)
-        if out is None and not isinstance(number, Value):
-            if number >= 0:
-                return number, live
-            continue
-        open_: ir.Expr = build.boolean(True, span)
-        if out is None:
-            out = t.scalar("arm", INDEX, span)
-        else:
-            open_ = build.apply(ops.LT, ir.Load(out, (), span), build.index(0, span), span=span)
-        found = (*inner, ir.Store(out, (), for_store(number, INDEX, span, "the arm"), span))
-        t.blocks[-1].extend(found if isinstance(open_, ir.Const) else [ir.If(open_, found, (), span)])
-        if not falls:
-            break
-    return (-1, [-1]) if out is None else (Value(ir.Load(out, (), span)), [-1] * bool(falls) + live)
-
-
-def _balanced(number: Value | int, live: Sequence[int], values: Sequence[Callable[[], Any]], span: Span) -> Any:
-    """The value of the arm with that number, by halving what it may be."""
-    if not isinstance(number, Value):
-        return values[number]()
-    if len(live) == 1:
-        return values[live[0]]()
-    middle = len(live) // 2
-    with tracer().block() as first:
-        then = _balanced(number, live[:middle], values, span)
-    with tracer().block() as second:
-        orelse = _balanced(number, live[middle:], values, span)
-    less = build.apply(ops.LT, number.expr, build.index(live[middle], span), span=span)
-    return choose(less, then, first, orelse, second, span)
-
-
-def choose(cond: ir.Expr, then: Any, first: list[ir.Stmt], orelse: Any, second: list[ir.Stmt], span: Span) -> Any:
-    """`then if cond else orelse`; a branch where either side needs statements of its own.
-
-    Raises TraceError where the two are not both numbers.
-    """
-    if then is orelse and not first and not second:
-        return then
-    if isinstance(then, tuple) and isinstance(orelse, tuple) and len(then) == len(orelse) and not (first or second):
-        pairs = zip(then, orelse, strict=True)
-        return tuple(choose(cond, a, [], b, [], span) for a, b in pairs)
-    if isinstance(then, Tensor) or isinstance(orelse, Tensor):
-        raise TraceError("a choice between tensors", code="P11", span=span, mend="use gm.where(c, a, b)")
-    a, b = operands((then, orelse), span)
-    if not first and not second:
-        return Value(build.apply(ops.SELECT, cond, a, b, span=span))
-    try:
-        dtype = join(a.dtype, b.dtype)
-    except RuleError as error:
-        raise TraceError(error.what, code=error.code, span=span, mend=error.mend) from None
-    out = tracer().scalar("chosen", dtype, span)
-    first.append(ir.Store(out, (), build.convert(a, dtype), span))
-    second.append(ir.Store(out, (), build.convert(b, dtype), span))
-    tracer().emit(ir.If(cond, tuple(first), tuple(second), span))
-    return Value(ir.Load(out, (), span))
+        return conditional(list(zip(tests, values[:-1], strict=True)), values[-1])
+    number, live = number_of_arm(tests)
+    return balanced_value(number, live, values, frame.span(node))
 
 
 def _attribute(node: ast.Attribute, frame: Frame) -> Any:

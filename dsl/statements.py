@@ -19,7 +19,8 @@ from gemel import arith, tensors
 from gemel.branches import merge_branches
 from gemel.calls import DTYPES, Staged
 from gemel.chains import ARM, MAX_ARMS, arms_of, balanced
-from gemel.expressions import binary, evaluate, evaluate_key, number_of_arm, settle, subscript, unpack
+from gemel.choices import number_of_arm
+from gemel.expressions import binary, evaluate, evaluate_key, settle, subscript, unpack
 from gemel.functions import each
 from gemel.quantified import ForAll, quantified
 from gemel.returns import finish_returns, record_return
@@ -223,7 +224,7 @@ def _if(s: ast.If, rest: Sequence[ast.stmt], frame: Frame) -> tuple[State, bool]
 def _many(arms: list[ast.If], rest: Sequence[ast.stmt], frame: Frame) -> tuple[State, bool]:
     """Runs a long chain of elif: the number of the arm that is taken first, then branches by number, balanced."""
     bodies = [*(arm.body for arm in arms), arms[-1].orelse]
-    number, live = number_of_arm([arm.test for arm in arms], frame)
+    number, live = number_of_arm([(partial(evaluate, arm.test, frame), frame.span(arm.test)) for arm in arms])
     if not isinstance(number, Value) or len(live) == 1:
         return run_block(bodies[live[0]], frame), False
     frame.locals[ARM] = settle(number, "arm", frame.span(arms[0].test))
