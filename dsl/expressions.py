@@ -5,22 +5,24 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
 
 from gemel import arith, functions, mistakes, quantified, tensors
 from gemel.calls import Staged, call
+from gemel.chains import MAX_ARMS
+from gemel.choices import balanced_value, conditional, number_of_arm
 from gemel.quantified import QUANTIFIERS
 from gemel.scope import Cell, Frame
 from gemel.semantics import build, ir, ops
 from gemel.semantics.dtypes import BOOL
 from gemel.semantics.errors import GemelError, TraceError, TypeCheckError
 from gemel.semantics.span import Span
-from gemel.semantics.typerules import RuleError, join
 from gemel.tensors import Tensor
 from gemel.tracer import Retrace, tracer
-from gemel.values import COMPARISONS, OPERATORS, Dim, Traced, Value, operands, truth
+from gemel.values import COMPARISONS, OPERATORS, Dim, Traced, Value, truth
 
 
 def evaluate(node: ast.expr, frame: Frame) -> Any:
@@ -72,7 +74,17 @@ def _name(node: ast.Name, frame: Frame) -> Any:
 
 
 def _binop(node: ast.BinOp, frame: Frame) -> Any:
-    a, b = evaluate(node.left, frame), evaluate(node.right, frame)
+    """Operators in a row (`a + b + c + ...`) nest to the left as deep as there are operands: they are taken in turn."""
+    spine = [node]
+    while isinstance(spine[-1].left, ast.BinOp):
+        spine.append(spine[-1].left)
+    a = evaluate(spine[-1].left, frame)
+    for each in reversed(spine):
+        a = _operator(each, a, evaluate(each.right, frame), frame)
+    return a
+
+
+def _operator(node: ast.BinOp, a: Any, b: Any, frame: Frame) -> Any:
     mistakes.check_operand(a, b, node.left, frame)
     mistakes.check_operand(b, a, node.right, frame)
     try:
@@ -92,8 +104,16 @@ def binary(name: str, a: Any, b: Any, span: Span) -> Any:
 
 
 def _unary(node: ast.UnaryOp, frame: Frame) -> Any:
-    x = evaluate(node.operand, frame)
-    span = frame.span(node)
+    spine = [node]
+    while isinstance(spine[-1].operand, ast.UnaryOp):
+        spine.append(spine[-1].operand)
+    x = evaluate(spine[-1].operand, frame)
+    for each in reversed(spine):
+        x = _signed(each, x, frame.span(each))
+    return x
+
+
+def _signed(node: ast.UnaryOp, x: Any, span: Span) -> Any:
     if isinstance(node.op, ast.Not):
         return Value(build.negate(truth(x, span), span)) if isinstance(x, Value) else not x
     if not arith.is_traced(x):
@@ -155,12 +175,13 @@ def _boolop(node: ast.BoolOp, frame: Frame) -> Any:
         if isinstance(value, Tensor):
             _refuse_and(node, n, frame)
         if isinstance(value, Value):
-            tail = node.values[n + 1 :]
-            other = tail[0] if len(tail) == 1 else ast.copy_location(ast.BoolOp(node.op, tail), tail[0])
-            return _lazy_bool(is_and, truth(value, frame.span(node)), other, frame)
-        if bool(value) != is_and:
+            value, decided = _lazy_bool(is_and, truth(value, frame.span(node)), rest, frame)
+            if decided:
+                return value
+        elif bool(value) != is_and:
             return value
-        value = evaluate(rest, frame)
+        else:
+            value = evaluate(rest, frame)
     return value
 
 
@@ -175,60 +196,34 @@ def _refuse_and(node: ast.BoolOp, n: int, frame: Frame) -> NoReturn:
     )
 
 
-def _lazy_bool(is_and: bool, first: ir.Expr, rest: ast.expr, frame: Frame) -> Any:
-    """`first and rest`: what `rest` needs is done only where it is asked for."""
+def _lazy_bool(is_and: bool, first: ir.Expr, rest: ast.expr, frame: Frame) -> tuple[Value, bool]:
+    """`first and rest`: what `rest` needs is done only where it is asked for. Also whether nothing more is asked."""
     span = frame.span(rest)
     with tracer().block() as inner:
         second = evaluate(rest, frame)
         second_truth = truth(second, span) if isinstance(second, Value) else build.boolean(bool(second), span)
+    decided = not isinstance(second, Value) and bool(second) != is_and
     if not inner:
-        return Value(build.apply(ops.LAND if is_and else ops.LOR, first, second_truth, span=span))
+        return Value(build.apply(ops.LAND if is_and else ops.LOR, first, second_truth, span=span)), decided
     out = tracer().scalar("both" if is_and else "either", BOOL, span)
     early = (ir.Store(out, (), build.boolean(not is_and, span), span),)
     late = (*inner, ir.Store(out, (), second_truth, span))
     tracer().emit(ir.If(first, late if is_and else early, early if is_and else late, span))
-    return Value(ir.Load(out, (), span))
+    return Value(ir.Load(out, (), span)), decided
 
 
 def _ifexp(node: ast.IfExp, frame: Frame) -> Any:
-    test = evaluate(node.test, frame)
-    span = frame.span(node)
-    if isinstance(test, Tensor):
-        raise TraceError("a tensor as a condition", code="P06", span=span, mend="use gm.where(c, a, b)")
-    if not isinstance(test, Value):
-        return evaluate(node.body if test else node.orelse, frame)
-    with tracer().block() as first:
-        then = evaluate(node.body, frame)
-    with tracer().block() as second:
-        orelse = evaluate(node.orelse, frame)
-    return choose(truth(test, span), then, first, orelse, second, span)
-
-
-def choose(cond: ir.Expr, then: Any, first: list[ir.Stmt], orelse: Any, second: list[ir.Stmt], span: Span) -> Any:
-    """`then if cond else orelse`; a branch where either side needs statements of its own.
-
-    Raises TraceError where the two are not both numbers.
-    """
-    if then is orelse and not first and not second:
-        return then
-    if isinstance(then, tuple) and isinstance(orelse, tuple) and len(then) == len(orelse) and not (first or second):
-        pairs = zip(then, orelse, strict=True)
-        return tuple(choose(cond, a, [], b, [], span) for a, b in pairs)
-    if any(isinstance(x, Tensor) or (isinstance(x, np.ndarray) and x.shape) for x in (then, orelse)):
-        mend = "choose by element: gm.where(condition, a, b)"
-        raise TraceError("a choice between tensors", code="P11", span=span, mend=mend)
-    a, b = operands((then, orelse), span)
-    if not first and not second:
-        return Value(build.apply(ops.SELECT, cond, a, b, span=span))
-    try:
-        dtype = join(a.dtype, b.dtype)
-    except RuleError as error:
-        raise build.refused(error, (a, b), span) from None
-    out = tracer().scalar("chosen", dtype, span)
-    first.append(ir.Store(out, (), build.convert(a, dtype), span))
-    second.append(ir.Store(out, (), build.convert(b, dtype), span))
-    tracer().emit(ir.If(cond, tuple(first), tuple(second), span))
-    return Value(ir.Load(out, (), span))
+    arms: list[ast.IfExp] = []
+    last: ast.expr = node
+    while isinstance(last, ast.IfExp):
+        arms.append(last)
+        last = last.orelse
+    values = [partial(evaluate, e, frame) for e in (*(arm.body for arm in arms), last)]
+    tests = [(partial(evaluate, arm.test, frame), frame.span(arm.test), frame.span(arm)) for arm in arms]
+    if len(tests) <= MAX_ARMS:
+        return conditional(list(zip(tests, values[:-1], strict=True)), values[-1])
+    number, live = number_of_arm(tests)
+    return balanced_value(number, live, values, frame.span(node))
 
 
 def _attribute(node: ast.Attribute, frame: Frame) -> Any:

@@ -17,7 +17,7 @@ from gemel.semantics import arguments
 from gemel.semantics import ir as irs
 from gemel.semantics.build import index
 from gemel.semantics.entry import entry, trimmed
-from gemel.semantics.errors import ArgumentError, GemelError, ShapeError, TraceError, TypeCheckError
+from gemel.semantics.errors import ArgumentError, GemelError, ShapeError, TypeCheckError
 from gemel.semantics.interp import interpret
 from gemel.semantics.passes.specialize import specialize
 from gemel.semantics.span import Span
@@ -25,7 +25,7 @@ from gemel.semantics.traverse import Copier, stored
 from gemel.signature import Signature, read_signature
 from gemel.source import source_of
 from gemel.tensors import Tensor
-from gemel.tracer import here, tracer, tracing
+from gemel.tracer import here, in_turn, tracer, tracing
 from gemel.tracing import trace
 from gemel.values import Dim, Value, described, for_store
 
@@ -57,7 +57,6 @@ class Kernel:
         self.fn = fn
         self._traced, self._signature_of = traced, signature
         self._known = dict(known or {})
-        self._open: set[tuple[Any, ...]] = set()
         self._irs: dict[tuple[Any, ...], irs.Kernel] = {}
         self._compiled: dict[tuple[Any, ...], Compiled] = {}
         self._bases: dict[tuple[Any, ...], irs.Kernel] = {}  # shared with what `specialize` makes, as are the reports
@@ -90,15 +89,7 @@ class Kernel:
         """The IR before sizes are put in."""
         key = _statics_key(statics)
         if key not in self._bases:
-            if key in self._open:
-                raise TraceError(
-                    f"{self.__name__} calls itself", code="P05", span=here(), mend="write it as a loop of the kernel"
-                )
-            self._open.add(key)
-            try:
-                self._bases[key] = self._traced(statics)
-            finally:
-                self._open.discard(key)
+            in_turn(lambda: self._bases.setdefault(key, self._traced(statics)), (self._traced, key), self.__name__)
         return self._bases[key]
 
     def _checked(self, statics: Mapping[str, Any]) -> irs.Kernel:
@@ -140,7 +131,7 @@ class Kernel:
             self._check_static(name, sizes[name])
         known = {**self._known, **sizes}
         made = Kernel(self.__name__, self.fn, self._traced, self._signature_of, known)
-        made._bases, made._reports, made._open = self._bases, self._reports, self._open
+        made._bases, made._reports = self._bases, self._reports
         if not (names - known.keys()):
             self._check_names(made, sizes, names)
         return made

@@ -18,6 +18,8 @@ import numpy as np
 from gemel import arith, mistakes, tensors
 from gemel.branches import merge_branches
 from gemel.calls import DTYPES, Staged
+from gemel.chains import ARM, MAX_ARMS, arms_of, balanced
+from gemel.choices import number_of_arm
 from gemel.expressions import binary, evaluate, evaluate_key, settle, subscript, unpack
 from gemel.functions import each
 from gemel.quantified import ForAll, quantified
@@ -197,6 +199,9 @@ def _jump(s: ast.Break | ast.Continue, frame: Frame) -> State:
 
 def _if(s: ast.If, rest: Sequence[ast.stmt], frame: Frame) -> tuple[State, bool]:
     """Runs a branch; True where the rest of the block was taken into it."""
+    arms = arms_of(s)
+    if len(arms) > MAX_ARMS:
+        return _many(arms, rest, frame)
     test = evaluate(s.test, frame)
     span = frame.span(s.test)
     if isinstance(test, Tensor):
@@ -225,6 +230,20 @@ def tensor_as_condition(span: Span) -> TraceError:
         span=span,
         mend="loop over its elements and test each, or choose by element: gm.where(condition, a, b)",
     )
+
+
+def _many(arms: list[ast.If], rest: Sequence[ast.stmt], frame: Frame) -> tuple[State, bool]:
+    """Runs a long chain of elif: the number of the arm that is taken first, then branches by number, balanced."""
+    bodies = [*(arm.body for arm in arms), arms[-1].orelse]
+    number, live = number_of_arm(
+        [(partial(evaluate, arm.test, frame), frame.span(arm.test), frame.span(arm.test)) for arm in arms]
+    )
+    if not isinstance(number, Value) or len(live) == 1:
+        return run_block(bodies[live[0]], frame), False
+    frame.locals[ARM] = settle(number, "arm", frame.span(arms[0].test))
+    found = _if(balanced(live, bodies, arms), rest, frame)
+    frame.locals.pop(ARM, None)
+    return found
 
 
 def _jumps(s: ast.If) -> bool:

@@ -20,7 +20,7 @@ from gemel.semantics.ir import Buffer, Const, Expr, LoopKind
 from gemel.semantics.ops import Op
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import subexprs
-from gemel.tracer import Retrace, here, tracer
+from gemel.tracer import MAX_HEIGHT, MAX_NODES, Retrace, here, tracer
 from gemel.values import Traced, Value, as_expr, as_index, described, element_type, for_store, is_static
 
 Indices = tuple[Expr, ...]
@@ -30,7 +30,7 @@ Shape = tuple[Expr, ...]
 class Tensor(Traced):
     """A traced tensor; `buffer` and `place` are set for views."""
 
-    __slots__ = ("buffer", "dtype", "element", "place", "shape_exprs", "sources")
+    __slots__ = ("buffer", "dtype", "element", "height", "nodes", "place", "shape_exprs", "sources")
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Tensor(Traced):
     ) -> None:
         self.dtype, self.shape_exprs, self.element, self.sources = dtype, shape, element, sources
         self.buffer, self.place = buffer, place
+        self.height, self.nodes = 0, 1
 
     def number(self) -> Expr | None:
         """The element, where there is no dimension."""
@@ -96,7 +97,7 @@ def of_buffer(buffer: Buffer) -> Tensor:
 def viewed(base: Tensor, shape: Shape, mapping: Callable[[Indices], Indices]) -> Tensor:
     """A tensor whose element at `indices` is that of `base` at `mapping(indices)`."""
     place = base.place
-    return Tensor(
+    made = Tensor(
         base.dtype,
         shape,
         lambda indices: base.element(mapping(indices)),
@@ -104,6 +105,8 @@ def viewed(base: Tensor, shape: Shape, mapping: Callable[[Indices], Indices]) ->
         base.buffer,
         None if place is None else lambda indices: place(mapping(indices)),
     )
+    made.height, made.nodes = base.height + 1, base.nodes
+    return made
 
 
 def permuted(t: Tensor, order: tuple[int, ...]) -> Tensor:
@@ -328,6 +331,7 @@ def elementwise(function: Callable[[tuple[Expr, ...]], Expr], parts: Sequence[Te
     """The lazy tensor of `function` on the parts' elements, broadcast; a number where all are of rank 0."""
     what = f"shapes {' and '.join(p.shape_text() for p in parts if p.rank)}"
     shape = broadcast([p.shape_exprs for p in parts], span, what)
+    parts = [materialise(p, "part", span) if p.height > MAX_HEIGHT or p.nodes > MAX_NODES else p for p in parts]
 
     def element(indices: Indices) -> Expr:
         return function(tuple(p.element(_reduced(p, indices)) for p in parts))
@@ -336,7 +340,9 @@ def elementwise(function: Callable[[tuple[Expr, ...]], Expr], parts: Sequence[Te
     if not shape:
         return Value(element(()))
     dtype = element(zero).dtype
-    return Tensor(dtype, shape, element, frozenset().union(*(p.sources for p in parts)))
+    made = Tensor(dtype, shape, element, frozenset().union(*(p.sources for p in parts)))
+    made.height, made.nodes = 1 + max(p.height for p in parts), 1 + sum(p.nodes for p in parts)
+    return made
 
 
 def _reduced(p: Tensor, indices: Indices) -> Indices:

@@ -18,7 +18,7 @@ from gemel.signature import Annotation, Parameter, Signature, dims_of, shape_of
 from gemel.source import Source
 from gemel.statements import run_function
 from gemel.tensors import Tensor
-from gemel.tracer import Retrace, Tracer, activate
+from gemel.tracer import Retrace, Tracer, Untraced, activate
 from gemel.values import Value, as_expr, for_store, is_static
 
 MAX_RETRACES = 1000
@@ -44,6 +44,8 @@ def trace(
         try:
             with activate(t):
                 return _trace_once(t, name, source, signature, statics, closure, global_names, strict)
+        except Untraced:
+            raise
         except Retrace as again:
             decisions |= {again.decision}
         except RecursionError:

@@ -92,12 +92,13 @@ class Traced:
 
 
 class Value(Traced):
-    """A scalar of the kernel."""
+    """A scalar of the kernel; what has become a tall tree is named, so that no traversal goes deep."""
 
     __slots__ = ("expr",)
 
     def __init__(self, expr: Expr) -> None:
-        self.expr = expr
+        t = tracing()
+        self.expr = expr if t is None else t.low(expr)
 
     def number(self) -> Expr:
         """The expression."""

@@ -72,6 +72,13 @@ def _array(param: Buffer, arg: object) -> Array:
             span=param.span,
             mend=f"pass a NumPy array: np.array(..., dtype={numpy_name(param.dtype)})",
         )
+    if isinstance(arg, np.ma.MaskedArray):
+        raise ArgumentError(
+            f"{param.hint} is a masked array, and a kernel knows no masks",
+            code="A06",
+            span=param.span,
+            mend=f"fill what is masked: {param.hint}.filled(0)",
+        )
     _check_element(param, arg)
     if arg.ndim != param.rank:
         raise ShapeError(
@@ -87,7 +94,7 @@ def _array(param: Buffer, arg: object) -> Array:
             span=param.span,
             mend=f"pass np.ascontiguousarray({param.hint})",
         )
-    return arg
+    return np.asarray(arg)  # subclasses may give other things a meaning of their own: a matrix has no flat form
 
 
 def _check_element(param: Buffer, arg: Array) -> None:

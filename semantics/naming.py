@@ -21,7 +21,7 @@ def spelled(e: Expr, within: Span) -> str:
 def _candidates(e: Expr, within: Span) -> list[str]:
     match e:
         case Const():
-            return [str(e.value)]
+            return [str(e.value) if isinstance(e.value, float) or abs(e.value) < 1 << 1000 else hex(e.value)]
         case Ref():
             return [e.var.hint, _own_text(e.span, within)]
         case Load() if not e.indices:
