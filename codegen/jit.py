@@ -17,6 +17,9 @@ from gemel.semantics.errors import CompileError
 LARGE = 10_000
 """Lines of a module from which on the costly passes are left out, so that compile time stays near linear."""
 
+LONG = 6_000
+"""Lines of one basic block from which on LLVM selects instructions the quick way: the other takes the square of it."""
+
 WIDE = re.compile(r"\bi(?:6[5-9]|[7-9]\d|\d{3,})\b")
 """An integer type that no register holds."""
 
@@ -131,9 +134,20 @@ def _compile(text: str, level: int, unroll: bool = True) -> Code:
             _optimize(module, machine, level, True, unroll)
     else:
         _optimize(module, machine, level, True, unroll)
+    if _longest_block(text) > LONG:
+        machine = _machine(0)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     return Code(text, level, module, engine)
+
+
+def _longest_block(text: str) -> int:
+    """The lines of the longest basic block; labels begin at the margin."""
+    longest = lines = 0
+    for line in text.splitlines() if text.count("\n") > LONG else ():
+        lines = lines + 1 if line.startswith(" ") else 0
+        longest = max(longest, lines)
+    return longest
 
 
 def _optimize(module: Any, machine: Any, level: int, vectorize: bool, unroll: bool) -> None:

@@ -1,8 +1,9 @@
 """A promoted kernel with known sizes becomes the text of an LLVM module.
 
 The module has one function, `i64 @kernel(params..., results..., ptr error)`: arrays as pointers, scalars by value (a
-bool as i8). It gives 0, or the number (from 1) of the `Assert` that failed, whose values are then in `error`, or -1
-where memory for a local array ran out. Nothing of the function is shared between calls.
+bool as i8, more than 64 bits by their address). It gives 0, or the number (from 1) of the `Assert` that failed, whose
+values are then in `error`, or -1 where memory for a local array ran out. Nothing of the function is shared between
+calls.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from gemel.semantics.ir import (
     Var,
     While,
 )
+from gemel.semantics.storage import is_wide
 from gemel.semantics.traverse import Body, stored, subexprs
 
 AHEAD = 16
@@ -384,6 +386,7 @@ def lower(kernel: Kernel, half: bool = True, vectors: bool = True) -> Lowered:
     body = kernel.body
     filled = tuple(low.coverage.covers(body, b) for b in kernel.results)
     low.start("work")
+    _fetch_wide(low, kernel)
     low.body(body)
     low._exit(0)
     record = max((site.size for site in low.sites), default=0)
@@ -404,11 +407,22 @@ def _parameters(low: Lowering, kernel: Kernel) -> list[str]:
             low.places.entry.append(f"{name}bool = icmp ne i8 {name}, 0")
             low.params[f"{name}bool"] = "i1"
             names.append(f"i8 {name}")
+        elif is_wide(p.dtype):
+            low.values[p] = name
+            names.append(f"ptr {name}")
         else:
             low.values[p] = name
             low.params[name] = llvm_type(p.dtype)
             names.append(f"{llvm_type(p.dtype)} {name}")
     return names
+
+
+def _fetch_wide(low: Lowering, kernel: Kernel) -> None:
+    """Loads the scalars that are passed by their address."""
+    for p in kernel.params:
+        if isinstance(p, Var) and is_wide(p.dtype):
+            raw = low.out.value(f"load {llvmops.memory_type(p.dtype)}, ptr {low.values[p]}, align 8")
+            low.values[p] = llvmops.from_memory(low.out, raw, p.dtype)
 
 
 def _pointer_facts(b: Buffer, changed: bool) -> str:

@@ -65,8 +65,8 @@ def _check(kernel: Kernel, clock_mhz: float) -> None:
             span=kernel.span,
             mend="give them to synth()",
         )
-    if not clock_mhz > 0:
-        raise SynthesisError(f"a clock of {clock_mhz} MHz", code="H06", mend="give the frequency in MHz, above 0")
+    if not isinstance(clock_mhz, int | float) or not 0 < clock_mhz < float("inf"):
+        raise SynthesisError(f"a clock of {clock_mhz!r} MHz", code="H06", mend="give the frequency in MHz, above 0")
     for p in (*kernel.params, *kernel.results):
         _refuse_float(p.dtype, p)
     for s in statements(kernel.body):
@@ -106,7 +106,10 @@ class _Maker:
         for b, words in self.depths.items():
             if words > MAX_DEPTH:
                 raise SynthesisError(
-                    f"{b.hint} has {words:,} elements; a memory has at most {MAX_DEPTH:,}", code="H04", span=b.span
+                    f"{b.hint} has {words:,} elements; a memory has at most {MAX_DEPTH:,}",
+                    code="H04",
+                    span=b.span,
+                    mend="make hardware for a smaller size, and call it for each part",
                 )
 
     def _name_memories(self) -> None:

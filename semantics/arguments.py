@@ -13,8 +13,18 @@ from gemel.semantics.convert import Value, from_python
 from gemel.semantics.dtypes import BoolType, FixedType, FloatType, IndexType, IntType
 from gemel.semantics.errors import ArgumentError, ShapeError
 from gemel.semantics.ir import Apply, Buffer, Const, Expr, Kernel, Ref, Var
-from gemel.semantics.storage import Array, accepts, numpy_dtype, odd_width, value_range
-from gemel.semantics.traverse import stored
+from gemel.semantics.storage import (
+    Array,
+    accepts,
+    is_wide,
+    numpy_dtype,
+    numpy_name,
+    odd_width,
+    plain,
+    to_values,
+    value_range,
+)
+from gemel.semantics.traverse import stored, subexprs
 
 
 @dataclass
@@ -52,17 +62,27 @@ def bind(kernel: Kernel, args: Sequence[object]) -> Bound:
 
 
 def _array(param: Buffer, arg: object) -> Array:
+    if isinstance(arg, np.generic) and not param.rank:
+        arg = np.asarray(arg)
+        arg.flags.writeable = False  # a store to it would be lost
     if not isinstance(arg, np.ndarray):
         raise ArgumentError(
             f"{param.hint} is a tensor, not {type(arg).__name__}",
             code="A06",
             span=param.span,
-            mend=f"pass a NumPy array: np.array(..., dtype=np.{numpy_dtype(param.dtype)})",
+            mend=f"pass a NumPy array: np.array(..., dtype={numpy_name(param.dtype)})",
+        )
+    if isinstance(arg, np.ma.MaskedArray):
+        raise ArgumentError(
+            f"{param.hint} is a masked array, and a kernel knows no masks",
+            code="A06",
+            span=param.span,
+            mend=f"fill what is masked: {param.hint}.filled(0)",
         )
     _check_element(param, arg)
     if arg.ndim != param.rank:
         raise ShapeError(
-            f"{param.hint} has rank {param.rank}, not {arg.ndim} (the array's shape is {arg.shape})",
+            f"{param.hint} has rank {param.rank}, the array has rank {arg.ndim} (its shape is {arg.shape})",
             code="S01",
             span=param.span,
             mend=f"reshape the array to {param.rank} dimensions",
@@ -74,7 +94,7 @@ def _array(param: Buffer, arg: object) -> Array:
             span=param.span,
             mend=f"pass np.ascontiguousarray({param.hint})",
         )
-    return arg
+    return np.asarray(arg)  # subclasses may give other things a meaning of their own: a matrix has no flat form
 
 
 def _check_element(param: Buffer, arg: Array) -> None:
@@ -84,8 +104,10 @@ def _check_element(param: Buffer, arg: Array) -> None:
             f"{param.hint} has element type {param.dtype} (NumPy {want}), not {arg.dtype}",
             code="A02",
             span=param.span,
-            mend=f"convert it: {param.hint}.astype(np.{want})",
+            mend=f"convert it: {param.hint}.astype({numpy_name(param.dtype)})",
         )
+    if is_wide(param.dtype):
+        _check_numbers(param, arg)
     if odd_width(param.dtype) and arg.size:
         lo, hi = value_range(param.dtype)
         low, high = int(arg.min()), int(arg.max())
@@ -98,12 +120,24 @@ def _check_element(param: Buffer, arg: Array) -> None:
             )
 
 
+def _check_numbers(param: Buffer, arg: Array) -> None:
+    """An object array can hold anything."""
+    for x in arg.reshape(-1):
+        if isinstance(x, bool) or not isinstance(x, int | np.integer):
+            raise ArgumentError(
+                f"{param.hint} is an array of {param.dtype} and holds {x!r}, which is no int",
+                code="A02",
+                span=param.span,
+                mend="fill it with Python ints",
+            )
+
+
 def scalar(param: Var, arg: object) -> Value:
     """A number as the value of a scalar parameter.
 
     Raises ArgumentError where it is no number, would be rounded to an integer, or is out of range.
     """
-    number = arg.item() if isinstance(arg, np.generic) else arg
+    number = plain(arg)
     if not isinstance(number, bool | int | float):
         raise ArgumentError(
             f"{param.hint} is a scalar of type {param.dtype}, not {type(arg).__name__}",
@@ -132,7 +166,10 @@ def _in_range(param: Var, number: int) -> int:
     lo, hi = value_range(param.dtype)
     if not lo <= number <= hi:
         raise ArgumentError(
-            f"{param.hint} = {number} is out of the range of {param.dtype} ({lo} to {hi})", code="A05", span=param.span
+            f"{param.hint} = {number} is out of the range of {param.dtype} ({lo} to {hi})",
+            code="A05",
+            span=param.span,
+            mend=f"pass a number in this range, or give {param.hint} a wider type",
         )
     return number
 
@@ -148,14 +185,15 @@ def solve_dims(kernel: Kernel, shapes: dict[Buffer, tuple[int, ...]]) -> dict[Va
         for b, axis, dim in pending:
             _solve(dim, shapes[b][axis], found)
     for b, axis, dim in pending:
-        _check_size(b, axis, dim, shapes[b], found)
+        _check_size(b, axis, dim, shapes, found)
     for var in kernel.dims:
         if var not in found:
+            place = _first_with(var, shapes)
             raise ShapeError(
                 f"the size {var.hint} can't be inferred from the arguments",
                 code="S04",
-                span=kernel.span,
-                mend=f"use {var.hint} alone as a dimension of a parameter, or specialize({var.hint}=...)",
+                span=kernel.span if place is None else place.span,
+                mend=f"give it: {kernel.name}.specialize({var.hint}=8)(...), or use it alone as a parameter's size",
             )
         if found[var] < 0:
             raise ShapeError(f"the size {var.hint} would be {found[var]}", code="S02", span=kernel.span)
@@ -201,17 +239,28 @@ def value_of(e: Expr, dims: dict[Var, int]) -> int | None:
             return None
 
 
-def _check_size(b: Buffer, axis: int, dim: Expr, shape: tuple[int, ...], found: dict[Var, int]) -> None:
+def _check_size(b: Buffer, axis: int, dim: Expr, shapes: dict[Buffer, tuple[int, ...]], found: dict[Var, int]) -> None:
+    shape = shapes[b]
     want = value_of(dim, found)
     if want is None or want == shape[axis]:
         return
     known = ", ".join(f"{v.hint} = {n}" for v, n in found.items())
+    others = [(v, o) for v in _variables(dim) if (o := _first_with(v, shapes)) not in (None, b)]
     raise ShapeError(
         f"axis {axis} of {b.hint} has size {want}, not {shape[axis]} (the array's shape is {shape})",
         code="S02",
         span=b.span,
         mend=f"pass arrays whose sizes agree{f' (here {known})' if known else ''}",
+        notes=[(f"{v.hint} = {found[v]} is from {o.hint}", o.span) for v, o in others if o is not None],
     )
+
+
+def _variables(size: Expr) -> list[Var]:
+    return [e.var for e in subexprs(size) if isinstance(e, Ref)]
+
+
+def _first_with(var: Var, shapes: dict[Buffer, tuple[int, ...]]) -> Buffer | None:
+    return next((b for b in shapes if any(var in _variables(size) for size in b.shape)), None)
 
 
 def _check_stored(kernel: Kernel, bound: Bound) -> None:
@@ -233,6 +282,7 @@ def _check_stored(kernel: Kernel, bound: Bound) -> None:
                     code="A04",
                     span=b.span,
                     mend=f"pass a copy: {other.hint}.copy()",
+                    notes=[(f"{other.hint} is here", other.span)],
                 )
 
 
@@ -265,7 +315,7 @@ def shape_of(b: Buffer, dims: dict[Var, int]) -> tuple[int, ...]:
 
 def unpack(kernel: Kernel, arrays: Iterable[Array]) -> Any:
     """Results as a caller gets them: an array or number each, a tuple of several, None for none."""
-    values = [a.item() if not a.shape and a.dtype.kind in "biuf" else a for a in arrays]
+    values = [a if b.rank else to_values(a, b.dtype)[0] for a, b in zip(arrays, kernel.results, strict=True)]
     if not values:
         return None
     return values[0] if len(values) == 1 else tuple(values)

@@ -9,6 +9,7 @@ from gemel.semantics.convert import Value, cast
 from gemel.semantics.dtypes import BOOL, F64, INDEX, DType, FixedType, FloatType, int_holding, is_integer, width_of
 from gemel.semantics.errors import TypeCheckError
 from gemel.semantics.ir import Apply, Const, Expr, Load, Ref
+from gemel.semantics.naming import filled, told
 from gemel.semantics.ops import Op
 from gemel.semantics.span import BUILTIN, Span
 from gemel.semantics.typerules import Operand, RuleError, holds
@@ -29,7 +30,14 @@ def result_type(op: Op, args: Sequence[Expr], span: Span) -> DType:
     try:
         return op.rule(tuple(map(operand, args)))
     except RuleError as error:
-        raise TypeCheckError(error.what, code=error.code, span=span, mend=error.mend) from None
+        raise refused(error, args, span) from None
+
+
+def refused(error: RuleError, args: Sequence[Expr], span: Span) -> TypeCheckError:
+    """A rule's error in the words of the user's operands."""
+    types = told(args, span)
+    what = f"{error.what}; {types}" if types else error.what
+    return TypeCheckError(what, code=error.code, span=span, mend=filled(error.mend, args, span))
 
 
 def apply(op: Op, *args: Expr, span: Span, dtype: DType | None = None) -> Expr:

@@ -42,7 +42,7 @@ from gemel.semantics.ir import (
 )
 from gemel.semantics.ops import Op
 from gemel.semantics.span import Span
-from gemel.semantics.storage import from_values, numpy_dtype, to_values
+from gemel.semantics.storage import filled, from_values, to_values
 from gemel.semantics.watch import Watch
 
 Env = dict[Any, Any]
@@ -462,6 +462,4 @@ def environment(kernel: Kernel, bound: Bound) -> Env:
 
 
 def _result(memory: Memory, dtype: DType) -> Any:
-    out = np.zeros(memory.shape, numpy_dtype(dtype))
-    from_values([0 if v is None else v for v in memory.cells], dtype, out)
-    return out
+    return filled([0 if v is None else v for v in memory.cells], dtype, memory.shape)

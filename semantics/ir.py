@@ -141,6 +141,7 @@ class Check(enum.Enum):
     INVARIANT = "R11"
     NARROWS = "R12"
     CONFLICT = "R13"
+    SHAPE = "S03"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -37,14 +37,13 @@ def run(engine: Engine, arguments: list[Any]) -> Outcome:
         result = engine(*own)
     except GemelError as error:
         return error.code, []
-    return "", [_canonical(np.asarray(x)) for x in (*(a for a in own if isinstance(a, np.ndarray)), result)]
+    results = result if isinstance(result, tuple) else (result,)
+    return "", [_canonical(np.asarray(x)) for x in (*(a for a in own if isinstance(a, np.ndarray)), *results)]
 
 
 def _canonical(x: Any) -> bytes:
-    if x.dtype.kind == "f":
-        x = np.where(np.isnan(x), np.nan, x)
-    elif x.dtype.kind == "V":  # ml_dtypes' formats
-        wide = x.astype(np.float32)
+    if x.dtype.kind in "fV":  # V: some of ml_dtypes' formats
+        wide = x.astype(np.float64)
         return bytes(np.where(np.isnan(wide), np.nan, wide).tobytes())
     return repr(x.tolist()).encode() if x.dtype.kind == "O" else bytes(x.tobytes())
 

@@ -25,8 +25,11 @@ KINDS: dict[Check, str] = {
     Check.INITIALISED: "initialised",
     Check.NARROWS: "narrowing",
     Check.CONFLICT: "conflict",
+    Check.SHAPE: "shape",
 }
 """The kind of an obligation as reports show it."""
+
+STATED = (Check.ENSURES, Check.INVARIANT)
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Obligation:
 
     @property
     def kind(self) -> str:
-        """bounds, division, shift, step, assert, ensures, invariant, initialised, narrowing or conflict."""
+        """bounds, division, shift, step, assert, ensures, invariant, initialised, narrowing, conflict or shape."""
         return KINDS[self.check]
 
 
@@ -95,7 +98,10 @@ class Report:
 
     def __str__(self) -> str:
         lines = [self.summary()]
-        lines += [f"  {row[0]:8} {row[1]:11} line {row[2]:>4}  {row[3]}   # {row[4]}" for row in self.rows()]
+        lines += [
+            f"  {status:8} {kind:11} line {line:>4}  {source}{f'   # {said}' if said else ''}"
+            for status, kind, line, source, said in self.rows()
+        ]
         lines += [f"  assumed  line {span.line:>4}  {what}" for what, span in self.assumed]
         return "\n".join(lines)
 
@@ -117,6 +123,12 @@ class Report:
 
 
 def _said(o: Obligation) -> str:
-    if o.counterexample is not None:
-        return f"fails for {o.counterexample}"
-    return o.text
+    told = "" if _stated(o) else o.text
+    if o.counterexample is None:
+        return told
+    return f"{told}; fails for {o.counterexample}" if told else f"fails for {o.counterexample}"
+
+
+def _stated(o: Obligation) -> bool:
+    """Whether the source line says what is to be proved; the text is the message of a failure then."""
+    return o.check in STATED or (o.check is Check.ASSERT and o.span.source_line().lstrip().startswith("assert"))
