@@ -13,6 +13,7 @@ from gemel.semantics.convert import Value, from_python
 from gemel.semantics.dtypes import BoolType, FixedType, FloatType, IndexType, IntType
 from gemel.semantics.errors import ArgumentError, ShapeError
 from gemel.semantics.ir import Apply, Buffer, Const, Expr, Kernel, Ref, Var
+from gemel.semantics.ranges import MAX_SIZE
 from gemel.semantics.storage import (
     Array,
     accepts,
@@ -25,6 +26,9 @@ from gemel.semantics.storage import (
     value_range,
 )
 from gemel.semantics.traverse import stored
+
+_SIZE = IntType(512, True)
+"""Sizes are compared exactly, whatever the 64 bits of `index` would make of them."""
 
 
 @dataclass
@@ -175,6 +179,8 @@ def solve_dims(kernel: Kernel, shapes: dict[Buffer, tuple[int, ...]]) -> dict[Va
         for b, axis, dim in pending:
             _solve(dim, shapes[b][axis], found)
     for b, axis, dim in pending:
+        if shapes[b][axis] > MAX_SIZE:
+            raise ShapeError(f"axis {axis} of {b.hint} has size {shapes[b][axis]}", code="S02", span=b.span)
         _check_size(b, axis, dim, shapes[b], found)
     for var in kernel.dims:
         if var not in found:
@@ -184,7 +190,7 @@ def solve_dims(kernel: Kernel, shapes: dict[Buffer, tuple[int, ...]]) -> dict[Va
                 span=kernel.span,
                 mend=f"use {var.hint} alone as a dimension of a parameter, or specialize({var.hint}=...)",
             )
-        if found[var] < 0:
+        if not 0 <= found[var] <= MAX_SIZE:
             raise ShapeError(f"the size {var.hint} would be {found[var]}", code="S02", span=kernel.span)
     return found
 
@@ -223,7 +229,8 @@ def value_of(e: Expr, dims: dict[Var, int]) -> int | None:
             args = [value_of(a, dims) for a in e.args]
             if any(a is None for a in args):
                 return None
-            return int(e.op.meaning(e.dtype, tuple(a.dtype for a in e.args), tuple(a for a in args if a is not None)))
+            exact = (_SIZE,) * len(args)
+            return int(e.op.meaning(_SIZE, exact, tuple(a for a in args if a is not None)))
         case _:
             return None
 

@@ -13,8 +13,9 @@ import z3
 
 from gemel.semantics.ir import Buffer, For, LoopKind
 from gemel.semantics.ops import Op
-from gemel.semantics.verify.state import Place, State, serial_of, symbols
+from gemel.semantics.verify.state import Place, State, symbols
 from gemel.semantics.verify.terms import Bool
+from gemel.semantics.verify.unknowns import serial_of
 
 if TYPE_CHECKING:
     from gemel.semantics.verify.loops import Loop

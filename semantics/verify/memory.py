@@ -12,8 +12,11 @@ from gemel.semantics.dtypes import BoolType
 from gemel.semantics.ir import Buffer
 from gemel.semantics.verify.state import Base, Chosen, ForAll, Place, State, Stored, Version, applications, base
 from gemel.semantics.verify.terms import Num, Term, choose, range_of
+from gemel.semantics.verify.unknowns import fresh_int
 
 MOST_INSTANCES = 48
+GAPLESS_EFFORT = 20_000
+"""z3's resource units for the question whether a condition describes a range."""
 
 
 class Memory:
@@ -57,6 +60,7 @@ class Memory:
         place = tuple(map(z3.simplify, place))
         term = version.function(*place)
         made: Term = term if isinstance(buffer.dtype, BoolType) else Num(term, *range_of(buffer.dtype))
+        self._ruled(state, version, term, place)
         seen = state.loads.setdefault(name, [])
         if any(all(a.eq(b) for a, b in zip(place, other, strict=True)) for other in seen):
             return made
@@ -67,11 +71,21 @@ class Memory:
         return made
 
     def _ranged(self, state: State, buffer: Buffer, term: Any, place: Place) -> None:
-        """What the type of a loaded element says, and what all elements have in common."""
+        """What the type of a loaded element says."""
         if not isinstance(buffer.dtype, BoolType):
-            known = Num(term, *range_of(buffer.dtype))
-            state.facts.append(z3.And(term >= known.lo, term <= known.hi))
-            state.facts.extend(rule(known, place) for rule in self.elements.get(buffer, ()))
+            lo, hi = range_of(buffer.dtype)
+            state.facts.append(z3.And(term >= lo, term <= hi))
+
+    def _ruled(self, state: State, version: Base, term: Any, place: Place) -> None:
+        """What all initialised elements have in common: where the load is evaluated, the element is one."""
+        rules = self.elements.get(version.buffer)
+        key = (version.function.name(), *(p.get_id() for p in place))
+        if not rules or key in state.ruled:
+            return
+        for rule in rules:
+            state.learn(rule(Num(term, *range_of(version.buffer.dtype)), place))
+        if not state.path:
+            state.ruled.add(key)
 
     def state_all(self, state: State, statement: ForAll) -> None:
         """Takes in a statement about all elements, for those loaded so far and later."""
@@ -85,7 +99,7 @@ class Memory:
     def _instances(self, state: State, statement: ForAll, name: str, place: Place) -> None:
         """The statement for the values of its variables that make one of its loads the load of `place`.
 
-        Loads that an instance brings in have their ranges, and no instances of their own.
+        Loads that an instance brings in have the range of their type, and no instances of their own.
         """
         for pattern in applications(statement.body, {name}):
             for values in itertools.islice(self._matches(state, statement, pattern, place), MOST_INSTANCES):
@@ -160,12 +174,24 @@ def _chains(statement: ForAll) -> Iterator[ForAll]:
     ):
         return
     first, second = low.arg(0), high.arg(0)
-    if not (_holds(first, i) and z3.is_true(z3.simplify(second - first == 1))):
+    if _holds(z3.simplify(first - i), i) or not z3.is_true(z3.simplify(second - first == 1)):
         return
-    j = z3.FreshInt("j")
+    if not _gapless(statement.cond, i):
+        return
+    j = fresh_int("j")
     body = low < z3.substitute(high, (i, j)) if strict else low <= z3.substitute(high, (i, j))
     cond = z3.And(statement.cond, z3.substitute(statement.cond, (i, j)), i <= j)
     yield ForAll((i, j), cond, body)
+
+
+def _gapless(cond: Any, i: Any) -> bool:
+    """Whether what lies between two values of `i` that fulfil a condition does so too."""
+    j, between = fresh_int("j"), fresh_int("between")
+    solver = z3.Solver()
+    solver.set("rlimit", GAPLESS_EFFORT)
+    solver.add(cond, z3.substitute(cond, (i, j)), i <= between, between <= j)
+    solver.add(z3.Not(z3.substitute(cond, (i, between))))
+    return bool(solver.check() == z3.unsat)
 
 
 def _ordered(body: Any) -> tuple[Any, Any, bool] | None:

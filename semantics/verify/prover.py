@@ -42,6 +42,10 @@ class Prover:
             self._answers[key] = self._implies(useful, goal, effort)
         return self._answers[key]
 
+    def implied(self, facts: Sequence[Bool], goal: Bool) -> bool:
+        """Whether the goal follows, be it from a contradiction among facts that it has nothing to do with."""
+        return self._implies(facts, goal, CHEAP)
+
     def model(self, facts: Sequence[Bool], goal: Bool, extra: Sequence[Bool]) -> Any:
         """Values for which the facts and `extra` hold and the goal doesn't; None where z3 has none."""
         solver = _solver([*facts, *extra], z3.Not(goal), EFFORT)

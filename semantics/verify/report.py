@@ -74,11 +74,16 @@ class Obligation:
 
 @dataclass(frozen=True)
 class Report:
-    """The obligations of a kernel in program order; `kernel` has run-time checks only for those not proved."""
+    """The obligations of a kernel in program order; `kernel` has run-time checks only for those not proved.
+
+    `assumed` lists what `gm.assume` states. `contradictions` are the places of a `requires` or `assume` that nothing can
+    fulfil together with what is known before; after one, nothing counts as proved.
+    """
 
     kernel: Kernel
     obligations: tuple[Obligation, ...]
     assumed: tuple[tuple[str, Span], ...] = ()
+    contradictions: tuple[Span, ...] = ()
     seconds: float = 0.0
     counts: Counter[str] = field(init=False)
 
@@ -88,7 +93,7 @@ class Report:
     @property
     def ok(self) -> bool:
         """Whether everything is proved."""
-        return all(o.status == PROVED for o in self.obligations)
+        return not self.contradictions and all(o.status == PROVED for o in self.obligations)
 
     def rows(self) -> list[tuple[str, str, str, str, str]]:
         """Status, kind, line, source and message of each obligation."""

@@ -14,9 +14,10 @@ from typing import Any
 import z3
 
 from gemel.semantics import intervals, ops
-from gemel.semantics.dtypes import BoolType, DType, FixedType, FloatType, IndexType, width_of
+from gemel.semantics.dtypes import BoolType, DType, FixedType, FloatType, width_of
 from gemel.semantics.intervals import Interval
 from gemel.semantics.ops import Op
+from gemel.semantics.verify.unknowns import fresh_bool, fresh_int
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,12 @@ def range_of(dtype: DType) -> Interval:
 class Terms:
     """Makes terms; `learn` takes definitional facts, `proves` decides whether a value fits its type here.
 
-    `stays` hears what index arithmetic is taken to fulfil: that it fits 64 bits.
+    With `exact` nothing wraps: sizes of parameters are such, since a call compares them exactly.
     """
 
     learn: Learn
     proves: Proves
-    stays: Learn
+    exact: bool = False
 
     def apply(self, op: Op, dtype: DType, types: tuple[DType, ...], args: tuple[Term, ...]) -> Term:
         """The value of an op that isn't lazy."""
@@ -82,9 +83,9 @@ class Terms:
         if isinstance(dtype, FloatType):
             return None
         if isinstance(dtype, BoolType):
-            return z3.FreshBool("any")
+            return fresh_bool("any")
         lo, hi = range_of(dtype)
-        made = Num(z3.FreshInt("any"), lo, hi)
+        made = Num(fresh_int("any"), lo, hi)
         self.bound(made)
         return made
 
@@ -104,11 +105,8 @@ class Terms:
     def fitted(self, n: Num, dtype: DType) -> Num:
         """The value wrapped to its type, where it doesn't fit by its interval."""
         lo, hi = range_of(dtype)
-        if lo <= n.lo and n.hi <= hi:
+        if self.exact or (lo <= n.lo and n.hi <= hi):
             return n
-        if isinstance(dtype, IndexType):
-            self.stays(z3.And(n.term >= lo, n.term <= hi))
-            return Num(n.term, max(n.lo, lo), min(n.hi, hi))
         return self.wrapped(n, dtype)
 
     def wrapped(self, n: Num, dtype: DType) -> Num:
@@ -137,13 +135,13 @@ class Terms:
     def _truth(self, op: Op, types: tuple[DType, ...], args: tuple[Term, ...]) -> Bool:
         if all(isinstance(t, BoolType) for t in types):
             rule = _LOGIC.get(op)
-            known = [z3.FreshBool("any") if a is None or isinstance(a, Num) else a for a in args]
-            return rule(*known) if rule else z3.FreshBool("any")
+            known = [fresh_bool("any") if a is None or isinstance(a, Num) else a for a in args]
+            return rule(*known) if rule else fresh_bool("any")
         numbers = [self.as_number(a, t).term for a, t in zip(args, types, strict=True)]
         if op in ops.NARROWING:
             return numbers[0] != 0
         rule = _COMPARE.get(op)
-        return rule(*numbers) if rule else z3.FreshBool("any")
+        return rule(*numbers) if rule else fresh_bool("any")
 
     # ------------------------------------------------------------------------------------------------------- integers
 
@@ -168,7 +166,7 @@ class Terms:
             return Num(high.term * (1 << width_of(types[1])) + low.term, *range_of(dtype))
         if op is ops.AND and n[1].lo == n[1].hi and n[1].lo >= 0 and n[1].lo & (n[1].lo + 1) == 0:
             return Num(n[0].term % (n[1].lo + 1), max(lo, 0), min(hi, n[1].lo))
-        made = self._opaque(op.name, n, (lo, hi))
+        made = self._opaque(op.name, n, (lo, hi))  # of exact integers: the same function at every width
         if op in (ops.OR, ops.AND) and n[0].lo >= 0 and n[1].lo >= 0:
             for a in n:
                 self.learn(made.term >= a.term if op is ops.OR else made.term <= a.term)
