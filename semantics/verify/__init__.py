@@ -12,6 +12,7 @@ from gemel.semantics.passes.guard import Site, with_sites, without_narrowings
 from gemel.semantics.passes.inline import inline
 from gemel.semantics.traverse import all_exprs, statements
 from gemel.semantics.verify.report import PROVED, UNKNOWN, Counterexample, Obligation, Report
+from gemel.semantics.verify.state import forget_terms
 from gemel.semantics.verify.walk import Key, Walk
 from gemel.semantics.verify.witness import Witnesses
 
@@ -21,6 +22,7 @@ __all__ = ["Counterexample", "Obligation", "Report", "verify"]
 def verify(kernel: Kernel) -> Report:
     """The obligations of a kernel, each proved, refuted with inputs, or unknown; symbolic sizes stay symbols."""
     start = time.perf_counter()
+    forget_terms()
     guarded, sites = with_sites(inline(kernel))
     walk = Walk(guarded)
     walk.run()

@@ -10,7 +10,7 @@ import z3
 
 from gemel.semantics.dtypes import BoolType
 from gemel.semantics.ir import Buffer
-from gemel.semantics.verify.state import Base, Chosen, ForAll, Place, State, Stored, Version, applications, base
+from gemel.semantics.verify.state import Base, Chosen, ForAll, Place, State, Stored, Version, applications, base, symbols
 from gemel.semantics.verify.terms import Num, Term, choose, range_of
 from gemel.semantics.verify.unknowns import fresh_int
 
@@ -130,34 +130,40 @@ class Memory:
 
 
 def solve(pattern: Place, place: Place, variables: tuple[Any, ...]) -> dict[Any, Any] | None:
-    """Values of the variables that make each index `variable + rest`, or `rest - variable`, that of `place`.
+    """Values of the variables that make each index, a sum of multiples of them and a rest, that of `place`.
 
-    Indices without variables are left to the caller; None where an index holds a variable in another form.
+    With several variables in one index, as in `64 * i + 4 * j + k`, they are taken for the digits of a number: whether
+    they are is left to the caller, as are indices without variables. None where an index holds one in another form.
     """
     found: dict[Any, Any] = {}
     for p, target in zip(pattern, place, strict=True):
         inside = [v for v in variables if _holds(p, v)]
-        if not inside:
-            continue
-        (v, *others) = inside
-        value = None if others else _solved(p, v, target)
-        if value is None:
+        values = _digits(p, inside, target)
+        if values is None:
             return None
-        found.setdefault(v, value)
+        for v, value in zip(inside, values, strict=True):
+            found.setdefault(v, value)
     return found
 
 
-def _solved(p: Any, v: Any, target: Any) -> Any:
-    """The value of `v` for which `p`, which is `v + rest` or `rest - v`, is `target`; None for other forms."""
-    rest = z3.simplify(p - v)
-    if not _holds(rest, v):
-        return z3.simplify(target - rest)
-    rest = z3.simplify(p + v)
-    return None if _holds(rest, v) else z3.simplify(rest - target)
+def _digits(p: Any, variables: list[Any], target: Any) -> list[Any] | None:
+    """Values of the variables for which `p` may be `target`."""
+    factors = [z3.simplify(z3.substitute(p, (v, v + 1)) - p) for v in variables]
+    if not all(z3.is_int_value(f) and f.as_long() for f in factors):
+        return None
+    rest = z3.simplify(target - z3.substitute(p, *((v, z3.IntVal(0)) for v in variables))) if variables else None
+    sizes = [f.as_long() for f in factors]
+    return [z3.simplify(_digit(rest, size, [abs(s) for s in sizes])) for size in sizes]
+
+
+def _digit(number: Any, size: int, sizes: list[int]) -> Any:
+    higher = [s for s in sizes if s > abs(size)]
+    part = number if not higher else number % min(higher)
+    return (part if size > 0 else -part) / abs(size) if abs(size) > 1 else part if size > 0 else -part
 
 
 def _holds(term: Any, variable: Any) -> bool:
-    return term.eq(variable) or any(_holds(c, variable) for c in term.children())
+    return variable.decl().name() in symbols(term)
 
 
 def _chains(statement: ForAll) -> Iterator[ForAll]:

@@ -23,7 +23,6 @@ class Prover:
     def __init__(self) -> None:
         self.questions = 0
         self._answers: dict[tuple[int, ...], bool] = {}
-        self._symbols: dict[int, frozenset[str]] = {}
         self._linear = Linear()
         self._kept: list[Any] = []  # a z3 term's id is its own only as long as the term lives
 
@@ -63,8 +62,8 @@ class Prover:
 
     def _relevant(self, facts: Sequence[Bool], goal: Bool) -> list[Bool]:
         """The facts that share unknowns with the goal, directly or by way of other facts; those without any too."""
-        named = [(f, self._names(f)) for f in facts]
-        wanted = set(self._names(goal))
+        named = [(f, symbols(f).keys()) for f in facts]
+        wanted = set(symbols(goal))
         taken: list[Bool] = []
         while True:
             more = [(f, names) for f, names in named if not names or names & wanted]
@@ -74,17 +73,11 @@ class Prover:
             taken += [f for f, _ in more]
             wanted.update(*(names for _, names in more))
 
-    def _names(self, term: Any) -> frozenset[str]:
-        key = term.get_id()
-        if key not in self._symbols:
-            self._kept.append(term)
-            self._symbols[key] = frozenset(symbols(term))
-        return self._symbols[key]
-
 
 def _solver(facts: Sequence[Bool], negated: Bool, effort: int) -> Any:
     solver = z3.Solver()
     solver.set("rlimit", effort)
+    solver.set("ctrl_c", False)  # Python's own handler interrupts after the question
     solver.add(*facts)
     solver.add(negated)
     return solver

@@ -122,17 +122,34 @@ class State:
 
 def symbols(term: Any) -> dict[str, Any]:
     """The unknowns and unknown functions in a z3 term, by name, with one application of each."""
+    known = _symbols.get(term.get_id())
+    if known is None:
+        known = _symbols[term.get_id()] = term, _symbols_of(term)
+    return known[1]
+
+
+_symbols: dict[int, tuple[Any, dict[str, Any]]] = {}
+
+
+def forget_terms() -> None:
+    """Empties what is remembered about terms; while it is remembered, a term's id stays its own."""
+    _symbols.clear()
+
+
+def _symbols_of(term: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     seen: set[int] = set()
     todo = [term]
     while todo:
         t = todo.pop()
-        if t.get_id() in seen:
+        key = t.get_id()
+        if key in seen:
             continue
-        seen.add(t.get_id())
+        seen.add(key)
+        children = t.children()
         if z3.is_app(t) and t.decl().kind() == z3.Z3_OP_UNINTERPRETED:
             found.setdefault(t.decl().name(), t)
-        todo.extend(t.children())
+        todo.extend(children)
     return found
 
 

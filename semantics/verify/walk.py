@@ -43,6 +43,7 @@ from gemel.semantics.verify import loops, regions
 from gemel.semantics.verify.conflicts import Access
 from gemel.semantics.verify.memory import Memory
 from gemel.semantics.verify.prover import CHEAP, EFFORT, Prover
+from gemel.semantics.verify.relevant import Relevance
 from gemel.semantics.verify.report import PROVED, UNKNOWN
 from gemel.semantics.verify.state import (
     LONGEST_CHAIN,
@@ -87,7 +88,9 @@ class Walk:
         self.dropped = False
         self.distrusted: set[Assert | Buffer] = set()
         self.contradictions: list[Span] = []
-        self.tracked = {s.buffer for s in _allocs(kernel) if s.buffer.data is None} | set(kernel.results)
+        self.relevance = Relevance(kernel)
+        self.relevant = self.relevance.names
+        self.tracked = self.relevance.tracked
 
     def run(self) -> None:
         """Runs until nothing that proofs lean on is left that isn't proved itself."""
@@ -103,7 +106,8 @@ class Walk:
     def _settle(self) -> None:
         """Runs until no assumed property of elements is dropped."""
         found = regions.element_candidates(self.kernel, self._entry())
-        self.memory.elements = {b: [] if b in self.distrusted else rules for b, rules in found.items()}
+        trusted = self.relevant - self.distrusted
+        self.memory.elements = {b: rules if b in trusted else [] for b, rules in found.items()}
         self.dropped = True
         while self.dropped:
             self.dropped = False
@@ -278,9 +282,32 @@ class Walk:
             if b not in state.scalars:
                 state.scalars[b] = self.terms(state).anything(b.dtype)
             return state.scalars[b]
-        if isinstance(b.dtype, FloatType):
+        if isinstance(b.dtype, FloatType) or b not in self.relevant:
             return None
         return self.memory.load(state, state.arrays[b], place)
+
+    def _needed(self, name: Var | Buffer, e: Expr, state: State) -> Term:
+        """The value of an expression, None where it isn't relevant; what it loads is looked at in any case."""
+        if name in self.relevant:
+            return self.value(e, state)
+        self._look(e, state)
+        return None
+
+    def _look(self, e: Expr, state: State) -> None:
+        """Evaluates no more of an expression than what its loads ask for."""
+        match e:
+            case Load() if e.buffer in self.tracked or self.relevance.unordered:
+                self.load(e, e.buffer, e.indices, state)
+            case Load():
+                for i in e.indices:
+                    self._look(i, state)
+            case Apply() if e.op.lazy and self.relevance.branches(e):
+                self._lazy(e, state)
+            case Apply():
+                for a in e.args:
+                    self._look(a, state)
+            case _:
+                pass
 
     def _access(self, b: Buffer, place: Place, writes: bool, op: Op | None, state: State) -> None:
         if self.accesses is not None:
@@ -297,12 +324,18 @@ class Walk:
         """Runs one statement."""
         match s:
             case Let():
-                state.vars[s.var] = self.value(s.value, state)
+                state.vars[s.var] = self._needed(s.var, s.value, state)
             case Alloc():
                 self.allocate(state, s.buffer)
+            case Store() if not self.relevance.place_of(s.buffer):
+                for e in (*s.indices, s.value):
+                    self._look(e, state)
             case Store():
                 place = tuple(self.integer(i, state).term for i in s.indices)
-                self.store(s.buffer, place, self.value(s.value, state), state)
+                self.store(s.buffer, place, self._needed(s.buffer, s.value, state), state)
+            case Reduce() if not self.relevance.place_of(s.buffer):
+                for e in (*s.indices, s.value):
+                    self._look(e, state)
             case Reduce():
                 self._reduce(s, state)
             case For():
@@ -347,7 +380,7 @@ class Walk:
             state.known.add(b)
             state.scalars[b] = value
             return
-        if isinstance(b.dtype, FloatType):
+        if isinstance(b.dtype, FloatType) or b not in self.relevant:
             return
         older = state.arrays[b]
         if older.depth >= LONGEST_CHAIN:
@@ -370,8 +403,9 @@ class Walk:
     def _reduce(self, s: Reduce, state: State) -> None:
         old = self.load(s, s.buffer, s.indices, state)
         place = tuple(self.integer(i, state).term for i in s.indices)
-        dtype = s.buffer.dtype
-        new = self.terms(state).apply(s.op, dtype, (dtype, dtype), (old, self.value(s.value, state)))
+        dtype, value = s.buffer.dtype, self._needed(s.buffer, s.value, state)
+        known = s.buffer in self.relevant
+        new = self.terms(state).apply(s.op, dtype, (dtype, dtype), (old, value)) if known else None
         self.store(s.buffer, place, new, state, s.op)
 
     def _if(self, s: If, state: State) -> None:
@@ -426,11 +460,3 @@ def _literal(e: Const) -> Term:
     if isinstance(e.dtype, FloatType):
         return None
     return z3.BoolVal(bool(e.value)) if isinstance(e.dtype, BoolType) else number(int(e.value))
-
-
-def _allocs(kernel: Kernel) -> Iterator[Alloc]:
-    return (s for s in statements(kernel.body) if isinstance(s, Alloc))
-
-
-Invariant = Callable[[State, Any], Bool]
-"""What holds in a state at a value of a loop's variable."""
