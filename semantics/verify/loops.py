@@ -273,6 +273,8 @@ def _among(loop: Loop, scalars: list[Buffer], state: State, first: Any) -> Itera
             if a is not b:
                 for less in (0, 1):
                     yield (a, b, less), lambda st, v, a=a, b=b, n=less: _of(st, a) + n <= _of(st, b)  # type: ignore[misc]
+                if first is not None:
+                    yield (a, b, "gap"), _gap(a, b, _of(state, a) - _of(state, b) - first)
     pairs = [(a, b) for n, a in enumerate(scalars) for b in scalars[n + 1 :]]
     for a, b in pairs:
         total = _of(state, a) + _of(state, b)
@@ -283,6 +285,10 @@ def _among(loop: Loop, scalars: list[Buffer], state: State, first: Any) -> Itera
         for c in scalars if len(scalars) <= 4 else ():
             if c is not a and c is not b:
                 yield (a, b, c), _balance(a, b, c, total - _of(state, c))
+
+
+def _gap(a: Buffer, b: Buffer, total: Any) -> Invariant:
+    return lambda st, v: _of(st, a) - _of(st, b) - v == total
 
 
 def _balance(a: Buffer, b: Buffer, c: Buffer, total: Any) -> Invariant:

@@ -11,8 +11,8 @@ from gemel.semantics.verify.products import Linear
 from gemel.semantics.verify.state import symbols
 from gemel.semantics.verify.terms import Bool
 
-EFFORT = 400_000
-"""z3's resource units for one question: about half a second."""
+EFFORT = 200_000
+"""z3's resource units for one question: about a quarter of a second."""
 CHEAP = 40_000
 """The same for questions on the way, of which many are asked."""
 
@@ -47,7 +47,7 @@ class Prover:
 
     def model(self, facts: Sequence[Bool], goal: Bool, extra: Sequence[Bool]) -> Any:
         """Values for which the facts and `extra` hold and the goal doesn't; None where z3 has none."""
-        solver = _solver([*facts, *extra], z3.Not(goal), EFFORT)
+        solver = _solver([*facts, *extra], z3.Not(goal), EFFORT // 4)
         return solver.model() if solver.check() == z3.sat else None
 
     def _implies(self, facts: Sequence[Bool], goal: Bool, effort: int) -> bool:
@@ -57,7 +57,7 @@ class Prover:
             known, wanted = easier
             if _solver(known, z3.Not(wanted), effort).check() == z3.unsat:
                 return True
-            effort //= 4
+            effort //= 8
         return bool(_solver(facts, z3.Not(goal), effort).check() == z3.unsat)
 
     def _relevant(self, facts: Sequence[Bool], goal: Bool) -> list[Bool]:
