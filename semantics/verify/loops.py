@@ -176,11 +176,8 @@ def _settled(
 ) -> tuple[list[Invariant], State, State]:
     """The invariants that hold, the state at the head of an iteration with them, and that after the iteration."""
     known = walk.survivors.get(loop.node)
-    candidates = {
-        name: holds
-        for name, holds in _candidates(walk, loop, state, first)
-        if (known is None or name in known) and walk.proves(state, holds(state, first))
-    }
+    possible = {n: c for n, c in _candidates(walk, loop, state, first) if known is None or n in known}
+    candidates = _holding(walk, possible, state, first)
     while True:
         head = state.copy()
         _forget(walk, loop, head)
@@ -192,11 +189,17 @@ def _settled(
         enter(head)
         end = head.copy()
         _silently(walk, lambda end=end: walk.block(loop.node.body, end))  # type: ignore[misc]
-        kept = {name: holds for name, holds in candidates.items() if walk.proves(end, holds(end, loop.after()))}
+        kept = _holding(walk, candidates, end, loop.after())
         if len(kept) == len(candidates):
             walk.survivors[loop.node] = list(candidates)
             return list(candidates.values()), head, end
         candidates = kept
+
+
+def _holding(walk: Walk, candidates: dict[Any, Invariant], state: State, at: Any) -> dict[Any, Invariant]:
+    goals = {name: holds(state, at) for name, holds in candidates.items()}
+    proved = walk.prover.which(state.facts, goals)
+    return {name: holds for name, holds in candidates.items() if name in proved}
 
 
 def _forget(walk: Walk, loop: Loop, state: State) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import z3
@@ -15,6 +15,10 @@ EFFORT = 200_000
 """z3's resource units for one question: about a quarter of a second."""
 CHEAP = 40_000
 """The same for questions on the way, of which many are asked."""
+
+
+MOST_MODELS = 24
+"""Models that are looked at before goals are asked for one by one."""
 
 
 class Prover:
@@ -40,6 +44,26 @@ class Prover:
             self._kept += [goal, *useful]
             self._answers[key] = self._implies(useful, goal, effort)
         return self._answers[key]
+
+    def which(self, facts: Sequence[Bool], goals: Mapping[Any, Bool], effort: int = CHEAP) -> set[Any]:
+        """The names of the goals that the facts imply: each model of the facts rules out those that fail in it."""
+        open_ = {name: z3.simplify(goal) for name, goal in goals.items()}
+        if not open_:
+            return set()
+        useful = self._relevant(facts, z3.And(*open_.values()))
+        for _ in range(MOST_MODELS):
+            solver = _solver(useful, z3.Not(z3.And(*open_.values())), effort)
+            self.questions += 1
+            answer = solver.check()
+            if answer == z3.unsat:
+                return set(open_)
+            if answer != z3.sat:
+                break
+            model, before = solver.model(), len(open_)
+            open_ = {name: goal for name, goal in open_.items() if not z3.is_false(model.eval(goal, True))}
+            if len(open_) == before:
+                break
+        return {name for name, goal in open_.items() if self.proves(facts, goal, effort)}
 
     def implied(self, facts: Sequence[Bool], goal: Bool) -> bool:
         """Whether the goal follows, be it from a contradiction among facts that it has nothing to do with."""
