@@ -31,7 +31,8 @@ def _expand(s: Call, done: dict[Kernel, Body]) -> Body:
     if callee not in done:
         done[callee] = _inlined(callee.body, done)
     body = done[callee]
-    windows = {p for p, a in zip(callee.params, s.args, strict=True) if isinstance(a, View) and _narrows(a)}
+    pairs = zip(callee.params, s.args, strict=True)
+    windows = {p for p, a in pairs if isinstance(p, Buffer) and isinstance(a, View) and _narrows(a)}
     if windows:
         body = guard_windows(replace(callee, body=body), windows)
     copier = Copier()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gemel.semantics.verify.loops import Loop
     from gemel.semantics.verify.walk import Walk
 
+
 @dataclass(frozen=True)
 class Access:
     """A read, a write, or an accumulation by `op`, and the facts where it happens."""

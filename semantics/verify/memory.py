@@ -10,7 +10,18 @@ import z3
 
 from gemel.semantics.dtypes import BoolType
 from gemel.semantics.ir import Buffer
-from gemel.semantics.verify.state import Base, Chosen, ForAll, Place, State, Stored, Version, applications, base, symbols
+from gemel.semantics.verify.state import (
+    Base,
+    Chosen,
+    ForAll,
+    Place,
+    State,
+    Stored,
+    Version,
+    applications,
+    base,
+    symbols,
+)
 from gemel.semantics.verify.terms import Num, Term, choose, range_of
 from gemel.semantics.verify.unknowns import fresh_int
 

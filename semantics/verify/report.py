@@ -77,8 +77,8 @@ class Obligation:
 class Report:
     """The obligations of a kernel in program order; `kernel` has run-time checks only for those not proved.
 
-    `assumed` lists what `gm.assume` states. `contradictions` are the places of a `requires` or `assume` that nothing can
-    fulfil together with what is known before; after one, nothing counts as proved.
+    `assumed` lists what `gm.assume` states. `contradictions` are the places of a `requires` or `assume` that
+    nothing can fulfil together with what is known before; after one, nothing counts as proved.
     """
 
     kernel: Kernel
@@ -97,7 +97,7 @@ class Report:
         return not self.contradictions and all(o.status == PROVED for o in self.obligations)
 
     def rows(self, every: bool = False) -> list[tuple[str, str, str, str, str]]:
-        """Status, kind, line, source and message of each obligation; those proved on a line in one row unless `every`."""
+        """Status, kind, line, source and message of obligations; those proved on a line share a row unless `every`."""
         if every:
             return [_row(o.status, o.kind, o, _said(o)) for o in self.obligations]
         found = []

@@ -22,6 +22,7 @@ Place = tuple[Any, ...]
 LONGEST_CHAIN = 48
 """Stores after which an array's older elements are forgotten: terms must not grow without bound."""
 
+
 @dataclass(frozen=True, eq=False)
 class Base:
     """An array of which each element is unknown."""

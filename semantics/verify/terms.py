@@ -8,7 +8,7 @@ that z3 knows little of, with facts about their ranges.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import z3
@@ -22,17 +22,24 @@ from gemel.semantics.verify.unknowns import fresh_bool, fresh_int
 
 @dataclass(frozen=True)
 class Num:
-    """An integer, or a fixed-point value as its raw integer; `lo` and `hi` bound it whatever the path."""
+    """An integer, or a fixed-point value as its raw integer; `lo` and `hi` bound it whatever the path.
+
+    `depth` counts the ops inside one another of which z3 knows little.
+    """
 
     term: Any
     lo: int
     hi: int
+    depth: int = 0
 
     @property
     def interval(self) -> Interval:
         """The bounds."""
         return self.lo, self.hi
 
+
+DEEPEST = 10
+"""Values deeper than this are forgotten: nothing is proved of a hash, and the terms would grow without bound."""
 
 Bool = Any
 """A z3 bool."""
@@ -74,9 +81,11 @@ class Terms:
             return self._truth(op, types, args)
         numbers = tuple(self.as_number(a, t) for a, t in zip(args, types, strict=True))
         if op in (*ops.NARROWING, ops.SATURATE, ops.BITCAST):
-            return self.converted(op, numbers[0], dtype)
-        made = self._integer(op, dtype, types, numbers)
-        return self.fitted(made, dtype)
+            made = self.converted(op, numbers[0], dtype)
+        else:
+            made = self._integer(op, dtype, types, numbers)
+            made = self.fitted(replace(made, depth=made.depth + max(n.depth for n in numbers)), dtype)
+        return made if made.depth <= DEEPEST else self.anything(dtype)
 
     def anything(self, dtype: DType) -> Term:
         """A value of which only the type is known."""
@@ -115,9 +124,11 @@ class Terms:
         if lo <= n.lo and n.hi <= hi:
             return n
         if self.proves(z3.And(n.term >= lo, n.term <= hi)):
-            return Num(n.term, max(n.lo, lo), min(n.hi, hi))
+            return Num(n.term, max(n.lo, lo), min(n.hi, hi), n.depth)
+        if n.depth >= DEEPEST:
+            return Num(n.term, lo, hi, n.depth + 1)
         turns = z3.Function(f"turns_{dtype}", z3.IntSort(), z3.IntSort())(n.term)
-        made = Num(n.term - turns * (1 << width_of(dtype)), lo, hi)
+        made = Num(n.term - turns * (1 << width_of(dtype)), lo, hi, n.depth + 1)
         self.bound(made)
         return made
 
@@ -174,7 +185,7 @@ class Terms:
 
     def _opaque(self, name: str, n: tuple[Num, ...], interval: Interval) -> Num:
         sorts = [z3.IntSort()] * (len(n) + 1)
-        made = Num(z3.Function(name, *sorts)(*(a.term for a in n)), *interval)
+        made = Num(z3.Function(name, *sorts)(*(a.term for a in n)), *interval, 1)
         self.bound(made)
         return made
 

@@ -6,7 +6,7 @@ assert that isn't proved is checked when the kernel runs, so it is known to hold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,8 @@ Key = Assert | Load | Reduce | For
 """What an obligation is found by."""
 
 
+MOST_MISSES = 60
+SCANT = 2_000
 NEVER = z3.BoolVal(False)
 GENERATED = (Check.BOUNDS, Check.DIVISION, Check.SHIFT, Check.STEP, Check.NARROWS)
 """Checks of which nothing is learned where they are proved: they follow from what is known, and would slow z3 down."""
@@ -85,6 +87,7 @@ class Walk:
         self.deciding = False
         self.leaving = False
         self.exact = False
+        self.misses = 0
         self.dropped = False
         self.distrusted: set[Assert | Buffer] = set()
         self.contradictions: list[Span] = []
@@ -232,7 +235,13 @@ class Walk:
 
     def terms(self, state: State) -> Terms:
         """A maker of terms that learns into the state."""
-        return Terms(state.learn, lambda goal: self.proves(state, goal), self.exact)
+        return Terms(state.learn, lambda goal: self._fits(state, goal), self.exact)
+
+    def _fits(self, state: State, goal: Bool) -> bool:
+        """Whether a value fits its type; where many didn't, less is spent on the next."""
+        found = self.proves(state, goal, CHEAP if self.misses < MOST_MISSES else SCANT)
+        self.misses += not found
+        return found
 
     # ------------------------------------------------------------------------------------------------- expressions
 
@@ -327,17 +336,8 @@ class Walk:
                 state.vars[s.var] = self._needed(s.var, s.value, state)
             case Alloc():
                 self.allocate(state, s.buffer)
-            case Store() if not self.relevance.place_of(s.buffer):
-                for e in (*s.indices, s.value):
-                    self._look(e, state)
-            case Store():
-                place = tuple(self.integer(i, state).term for i in s.indices)
-                self.store(s.buffer, place, self._needed(s.buffer, s.value, state), state)
-            case Reduce() if not self.relevance.place_of(s.buffer):
-                for e in (*s.indices, s.value):
-                    self._look(e, state)
-            case Reduce():
-                self._reduce(s, state)
+            case Store() | Reduce():
+                self._change(s, state)
             case For():
                 loops.run_for(self, s, state)
             case While():
@@ -354,6 +354,16 @@ class Walk:
                 self._consistent(s.span, before, state.facts)
             case Call():
                 raise TypeError("calls are inlined before verification")
+
+    def _change(self, s: Store | Reduce, state: State) -> None:
+        if not self.relevance.place_of(s.buffer):
+            for e in (*s.indices, s.value):
+                self._look(e, state)
+        elif isinstance(s, Store):
+            place = tuple(self.integer(i, state).term for i in s.indices)
+            self.store(s.buffer, place, self._needed(s.buffer, s.value, state), state)
+        else:
+            self._reduce(s, state)
 
     def know(self, state: State, fact: Bool) -> None:
         """Takes in what the program states."""

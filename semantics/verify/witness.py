@@ -71,7 +71,7 @@ class Witnesses:
                 self.attempt(sizes, lambda p, shape, m=model: self._modelled(m, p, shape))
 
     def attempt(self, sizes: Mapping[Var, int], value: Any) -> bool:
-        """Runs the interpreter on arguments of given sizes and notes what it stops at; whether the runs came to an end."""
+        """Runs the interpreter on arguments of given sizes, notes what it stops at; whether the runs ended."""
         args = self._arguments(sizes, value)
         if args is None:
             return True

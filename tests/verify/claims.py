@@ -46,7 +46,7 @@ def unknown_stride_balance(a: i32[1], n: i32, stride: i32) -> i32:
     down = 0
     out: i32 = 0
     for i in range(0, n, stride):
-        up += 1
+        up += 1  # noqa: SIM113
         down -= 1
         out += a[i]  # no
     return out
@@ -74,20 +74,20 @@ def unknown_stride_fills(a: i32[N], stride: i32) -> i32[N]:
 
 
 @false
-def iteration_unknown_same(f: f32[N], a: i32[2*N+2]):
+def iteration_unknown_same(f: f32[N], a: i32[2 * N + 2]):
     for i in gm.parallel(range(N)):  # no
         k = index(f[i])
-        if 0 <= k and k <= 1:
+        if k >= 0 and k <= 1:
             a[i + k] = 1
 
 
 @false
-def iteration_bool_same(f: f32[N], a: i32[N+1]):
+def iteration_bool_same(f: f32[N], a: i32[N + 1]):
     for i in gm.parallel(range(N)):  # no
         if f[i] > 0.0:
             a[i] = 1
         else:
-            a[i+1] = 2
+            a[i + 1] = 2
 
 
 @false
@@ -95,11 +95,11 @@ def iteration_unknown_region(f: f32[4]) -> i32[4]:
     out = gm.empty((4,), i32)
     for i in range(4):
         k = index(f[i])
-        if 0 <= k and k < 4:
+        if k >= 0 and k < 4:
             out[k] = 1
     k2 = index(f[0])
     r = gm.zeros((4,), i32)
-    if 0 <= k2 and k2 < 4:
+    if k2 >= 0 and k2 < 4:
         r[0] = out[k2]  # no
     return r
 
@@ -118,7 +118,7 @@ def entry_invariant(a: i32[4], x: i32) -> i32:
     y: i32 = x
     n: i32 = 0
     while n < 3:
-        gm.invariant(0 <= y and y < 4)
+        gm.invariant(y >= 0 and y < 4)
         n += 1
     return a[y]  # no
 
@@ -128,7 +128,7 @@ def entry_invariant_zero_trip(a: i32[4], x: i32, m: i32) -> i32:
     y: i32 = x
     n: i32 = 0
     while n < m:
-        gm.invariant(0 <= y and y < 4)
+        gm.invariant(y >= 0 and y < 4)
         n += 1
     return a[y]  # no
 
@@ -137,7 +137,7 @@ def entry_invariant_zero_trip(a: i32[4], x: i32, m: i32) -> i32:
 def for_exit_invariant(a: i32[4], x: i32, m: i32) -> i32:
     y: i32 = 0
     for i in range(m):
-        gm.invariant(0 <= y and y < 4)
+        gm.invariant(y >= 0 and y < 4)
         y = x
     return a[y]  # no
 
@@ -411,7 +411,7 @@ def summed(a: i32[N], b: i32[N]):
 
 @false
 def view_out_of_base(a: i32[N], b: i32[8], n: index):
-    gm.requires(N == 8 and 0 <= n)
+    gm.requires(N == 8 and n >= 0)
     summed(a[0:n], b[0:n])
 
 
@@ -497,7 +497,7 @@ def floor_signs(a: i32[4], x: i32, d: i32) -> i32:
 
 @false
 def select_paths(a: i32[10], x: i32, c: bool_) -> i32:
-    y = x if (0 <= x and x < 10) else 5
+    y = x if (x >= 0 and x < 10) else 5
     z = a[y]
     return z + a[x]  # no
 
@@ -526,7 +526,6 @@ def fixed_index(a: i32[16], x: gm.Fixed(16, 8)) -> i32:
     return out
 
 
-
 @false
 def early_return_leaves_holes(a: i32[N], x: i32) -> i32:
     t = gm.empty((N,), i32)
@@ -552,7 +551,7 @@ def one_branch_only(x: i32) -> i32:
 def assumed_on_the_way(a: i32[4], i: index, c: bool_) -> i32:
     found: i32 = 0
     if c:
-        gm.assume(0 <= i and i < 4)
+        gm.assume(i >= 0 and i < 4)
         found = a[i]
     return found + a[i]  # no
 
@@ -583,7 +582,7 @@ def counter_of_few_bits(a: i32[N]) -> i32:
     t = gm.empty((N,), i32)
     for i in range(N):
         t[n] = a[i]
-        n += 1  # no
+        n += 1  # noqa: SIM113  # no
     found: i32 = 0
     for i in range(N):
         found = t[i]  # no
