@@ -101,7 +101,11 @@ def main() -> None:
     for name in options.suites:
         suite = load(name)
         rows: list[Row] = [
-            {"kernel": case.name, **{c: attempt(lambda c=c, case=case: COLUMNS[c](case)) for c in columns}}  # type: ignore[misc]
+            {
+                "kernel": case.name,
+                **{c: attempt(lambda c=c, case=case: COLUMNS[c](case)) for c in columns},
+                "why": case.note,
+            }  # type: ignore[misc]
             for case in suite.cases
             if options.only in case.name
         ]

@@ -13,6 +13,7 @@ from gemel.semantics.convert import Value, from_python
 from gemel.semantics.dtypes import BoolType, FixedType, FloatType, IndexType, IntType
 from gemel.semantics.errors import ArgumentError, ShapeError
 from gemel.semantics.ir import Apply, Buffer, Const, Expr, Kernel, Ref, Var
+from gemel.semantics.ranges import MAX_SIZE
 from gemel.semantics.storage import (
     Array,
     accepts,
@@ -25,6 +26,11 @@ from gemel.semantics.storage import (
     value_range,
 )
 from gemel.semantics.traverse import stored, subexprs
+
+TOO_LARGE = "no array in memory has 2**48 elements or more along an axis"
+
+_SIZE = IntType(512, True)
+"""Sizes are compared exactly, whatever the 64 bits of `index` would make of them."""
 
 
 @dataclass
@@ -185,6 +191,10 @@ def solve_dims(kernel: Kernel, shapes: dict[Buffer, tuple[int, ...]]) -> dict[Va
         for b, axis, dim in pending:
             _solve(dim, shapes[b][axis], found)
     for b, axis, dim in pending:
+        if shapes[b][axis] > MAX_SIZE:
+            raise ShapeError(
+                f"axis {axis} of {b.hint} has size {shapes[b][axis]}", code="S02", span=b.span, mend=TOO_LARGE
+            )
         _check_size(b, axis, dim, shapes, found)
     for var in kernel.dims:
         if var not in found:
@@ -195,8 +205,9 @@ def solve_dims(kernel: Kernel, shapes: dict[Buffer, tuple[int, ...]]) -> dict[Va
                 span=kernel.span if place is None else place.span,
                 mend=f"give it: {kernel.name}.specialize({var.hint}=8)(...), or use it alone as a parameter's size",
             )
-        if found[var] < 0:
-            raise ShapeError(f"the size {var.hint} would be {found[var]}", code="S02", span=kernel.span)
+        if not 0 <= found[var] <= MAX_SIZE:
+            mend = f"pass arrays from which {var.hint} comes out as 0 or more, and below 2**48"
+            raise ShapeError(f"the size {var.hint} would be {found[var]}", code="S02", span=kernel.span, mend=mend)
     return found
 
 
@@ -234,7 +245,8 @@ def value_of(e: Expr, dims: dict[Var, int]) -> int | None:
             args = [value_of(a, dims) for a in e.args]
             if any(a is None for a in args):
                 return None
-            return int(e.op.meaning(e.dtype, tuple(a.dtype for a in e.args), tuple(a for a in args if a is not None)))
+            exact = (_SIZE,) * len(args)
+            return int(e.op.meaning(_SIZE, exact, tuple(a for a in args if a is not None)))
         case _:
             return None
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from gemel.semantics.convert import same_float
 from gemel.semantics.dtypes import BoolType, FixedType, FloatType, IndexType, IntType
-from gemel.semantics.ir import Buffer, Const, Kernel, Var
+from gemel.semantics.ir import Buffer, Const, Expr, Kernel, Var
 from gemel.semantics.ops import Op
 
 _TYPES = (BoolType, IntType, IndexType, FixedType, FloatType)
@@ -21,6 +21,11 @@ NOT_MEANT = ("span", "filled", "guarded", "scheduled")
 def same(a: Kernel, b: Kernel) -> bool:
     """Whether two kernels are the same program."""
     return _Same().same(a, b)
+
+
+def same_size(a: Expr, b: Expr) -> bool:
+    """Whether two sizes are the same expression of the same variables."""
+    return _SameNames().same(a, b)
 
 
 @dataclass
@@ -52,6 +57,11 @@ class _Same:
 
     def _values(self, x: Any, y: Any) -> bool:
         return same_float(x, y) if isinstance(x, float) and isinstance(y, float) else bool(x == y)
+
+
+class _SameNames(_Same):
+    def _name(self, a: Var | Buffer, b: Var | Buffer) -> bool:
+        return a is b
 
 
 def _tables(a: Buffer, b: Buffer) -> bool:

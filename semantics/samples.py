@@ -32,6 +32,9 @@ def _value(p: ir.Buffer | ir.Var, rng: np.random.Generator) -> Any:
     return random_values(p, shape_of(p, {}) if isinstance(p, ir.Buffer) else (), rng, Spread.ALL)
 
 
+FLOAT_CORNERS = (float("nan"), float("inf"), -float("inf"), 0.0, -0.0, 1.0)
+
+
 class Spread(enum.Enum):
     """Which values are drawn."""
 
@@ -50,7 +53,7 @@ def _random(dtype: DType, shape: tuple[int, ...], rng: np.random.Generator, spre
     if isinstance(dtype, BoolType):
         return np.asarray(rng.random(shape) < 0.5)
     if isinstance(dtype, FloatType):
-        return _floats(dtype, shape, rng)
+        return _floats(dtype, shape, rng, spread)
     low, high = value_range(dtype)
     if spread is Spread.CORNERS:
         corners = [c for c in (low, low + 1, -1, 0, 1, high - 1, high) if low <= c <= high]
@@ -62,8 +65,10 @@ def _random(dtype: DType, shape: tuple[int, ...], rng: np.random.Generator, spre
     return np.asarray(rng.integers(low, high, shape, numpy_dtype(dtype), endpoint=True))
 
 
-def _floats(dtype: FloatType, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
-    numbers = rng.standard_normal(shape)
+def _floats(dtype: FloatType, shape: tuple[int, ...], rng: np.random.Generator, spread: Spread) -> Any:
+    numbers = np.asarray(rng.standard_normal(shape)) * (3 if spread is Spread.SMALL else 1)
+    if spread is Spread.CORNERS:
+        numbers = np.where(rng.random(shape) < 0.5, numbers, np.array(FLOAT_CORNERS)[rng.integers(0, 6, shape)])
     if dtype not in EXTENSIONS:
         return np.asarray(numbers.astype(numpy_dtype(dtype)))
     return filled([round_float(float(x), dtype) for x in numbers.reshape(-1)], dtype, shape)

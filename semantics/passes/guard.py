@@ -63,6 +63,11 @@ def with_sites(kernel: Kernel) -> tuple[Kernel, list[Site]]:
     return replace(kernel, body=_Guard(Ranges(kernel), sites).body(kernel.body), guarded=True), sites
 
 
+def guard_windows(kernel: Kernel, windows: Container[Buffer]) -> Body:
+    """The body with asserts that accesses of some parameters stay inside: what they are windows of may be larger."""
+    return _Guard(Ranges(kernel), windows=windows).body(kernel.body)
+
+
 def without_narrowings(kernel: Kernel, proved: Container[Assert]) -> Kernel:
     """The kernel without the asserts for narrowings and without those that are `proved`."""
 
@@ -77,6 +82,8 @@ class _Guard:
     ranges: Ranges
     sites: list[Site] | None = None
     out: list[Stmt] = field(default_factory=list)
+    windows: Container[Buffer] | None = None
+    """The buffers that alone are looked at; None for all, and for what else may fail."""
 
     def body(self, body: Body) -> Body:
         outer, self.out = self.out, []
@@ -114,7 +121,7 @@ class _Guard:
     def _for(self, s: For) -> None:
         lo, hi, step = (self._checked(e) for e in (s.lo, s.hi, s.step))
         low, high = self.ranges.of(step)
-        if not low <= 0 <= high:
+        if not low <= 0 <= high or self.windows is not None:
             if not isinstance(step, Const):
                 self._record(Check.STEP, s.span, "step isn't 0", None)
         else:
@@ -199,6 +206,8 @@ class _Guard:
         return replace(e, args=(first, second))
 
     def _operands(self, e: Apply, args: tuple[Expr, ...], path: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        if self.windows is not None:
+            return args
         if e.op in _DIVIDES:
             low, high = self.ranges.of(args[1])
             if not low <= 0 <= high:
@@ -217,6 +226,8 @@ class _Guard:
 
     def _narrowed(self, e: Apply, inner: Expr, path: tuple[Expr, ...]) -> Expr:
         """The cast that a narrowing is at run time; for the verifier with an assert that nothing is lost."""
+        if self.windows is not None:
+            return replace(e, args=(inner,))
         if self.sites is not None:
             inner = self._stable(inner, "value", path)
             self._fits(inner, e.dtype, path, e.span)
@@ -238,6 +249,8 @@ class _Guard:
         self._assert(Check.NARROWS, cond, (e,), path, span, failures.lost(dtype), f"fits {dtype}")
 
     def _in_range(self, b: Buffer, indices: tuple[Expr, ...], path: tuple[Expr, ...], span: Span) -> tuple[Expr, ...]:
+        if self.windows is not None and b not in self.windows:
+            return indices
         made = []
         for axis, (i, size) in enumerate(zip(indices, b.shape, strict=True)):
             low, high = self.ranges.of(i)
@@ -283,7 +296,10 @@ class _Guard:
                 cond = build.apply(ops.LOR, build.negate(p, span), cond, span=span)
         made = Assert(check, cond, message, values, span)
         self._record(check, span, about, made)
-        self._emit(made)
+        if check is Check.NARROWS:
+            self.out.append(made)  # which the code doesn't have, so nothing is learned from it
+        else:
+            self._emit(made)
 
     def _record(self, check: Check, span: Span, text: str, assertion: Assert | None) -> None:
         if self.sites is not None:

@@ -1,10 +1,15 @@
-"""Calls become copies of what they call."""
+"""Calls become copies of what they call.
+
+Accesses of a window of an array are checked against the window here, since the copy accesses the array.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from gemel.semantics.ir import Assert, Buffer, Call, Check, Kernel, Stmt, Var, View
+from gemel.semantics.equal import same_size
+from gemel.semantics.ir import Assert, Buffer, Call, Check, Kernel, Ref, Stmt, Var, View
+from gemel.semantics.passes.guard import guard_windows
 from gemel.semantics.traverse import Body, Copier, map_body
 
 
@@ -25,6 +30,11 @@ def _expand(s: Call, done: dict[Kernel, Body]) -> Body:
     callee = s.kernel
     if callee not in done:
         done[callee] = _inlined(callee.body, done)
+    body = done[callee]
+    pairs = zip(callee.params, s.args, strict=True)
+    windows = {p for p, a in pairs if isinstance(p, Buffer) and isinstance(a, View) and _narrows(a)}
+    if windows:
+        body = guard_windows(replace(callee, body=body), windows)
     copier = Copier()
     copier.vars.update(zip(callee.dims, s.dims, strict=True))
     copier.buffers.update(zip(callee.results, s.results, strict=True))
@@ -33,7 +43,15 @@ def _expand(s: Call, done: dict[Kernel, Body]) -> Body:
             copier.views[param] = arg
         elif isinstance(param, Var) and not isinstance(arg, View):
             copier.vars[param] = arg
-    return map_body(copier.body(done[callee]), stmt=lambda inner: _owed(inner, s))
+    return map_body(copier.body(body), stmt=lambda inner: _owed(inner, s))
+
+
+def _narrows(view: View) -> bool:
+    """Whether a view may leave out elements of its array."""
+    whole = len(view.vars) == view.buffer.rank and all(
+        isinstance(i, Ref) and i.var is v for i, v in zip(view.indices, view.vars, strict=True)
+    )
+    return not (whole and all(map(same_size, view.shape, view.buffer.shape)))
 
 
 def _owed(inner: Stmt, call: Call) -> Stmt:
