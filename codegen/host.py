@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import llvmlite.binding as llvm
+
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
@@ -23,10 +25,14 @@ class Host:
 
 
 @cache
+def features() -> dict[str, bool]:
+    """What this CPU has, by LLVM's names."""
+    return dict(llvm.get_host_cpu_features())
+
+
+@cache
 def this_host() -> Host:
     """The machine that this process runs on."""
-    from gemel.codegen.jit import features
-
     has = features()
     bits, registers = (512, 32) if has.get("avx512f") else (256, 16) if has.get("avx2") else (128, 16)
     if has.get("neon"):

@@ -12,6 +12,7 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from gemel.codegen import threads, widediv
+from gemel.codegen.host import features
 from gemel.semantics.errors import CompileError
 
 LARGE = 10_000
@@ -34,12 +35,6 @@ def _target() -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple()
-
-
-@cache
-def features() -> dict[str, bool]:
-    """What this CPU has, by LLVM's names."""
-    return dict(llvm.get_host_cpu_features())
 
 
 @cache
@@ -112,7 +107,7 @@ def compile_text(text: str, level: int = 3, unroll: bool = True) -> Code:
         if widediv.needed(text):
             _wide_division()
         if threads.DECLARATION in text:
-            threads.start()
+            threads.start(_compile)
         return _compile(text, min(level, 1) if text.count("\n") > LARGE else level, unroll)
 
 

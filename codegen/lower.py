@@ -353,6 +353,32 @@ class Lowering:
         whole = out.value(f"udiv i64 {rest}, {divisor}")
         return out.select(some, "i64", out.value(f"add i64 {whole}, 1"), "0")
 
+    # ------------------------------------------------------------------------------------------------------ functions
+
+    def nested(self) -> Lowering:
+        """The state of emission of another function of the module, which sees the values and buffers of this one."""
+        out = Emitter(half=self.out.half, declarations=self.out.declarations, _count=self.out._count)
+        places = Places(out, dict(self.places.at), self.places.globals)
+        return Lowering(out, places, dict(self.values), metadata=self.metadata, may_widen=self.may_widen, parallel=True)
+
+    def closing(self) -> list[str]:
+        """A function's lines after its first label: memory is made, the work is done, memory is freed."""
+        places, begin = self.places, _begin(self)
+        statuses = ", ".join(f"[ {status}, %{block} ]" for status, block in self.exits)
+        frees = [f"  call void @free(ptr {name})" for name in places.owned]
+        for n, slot in enumerate(places.slots):
+            frees += [f"  %left{n} = load ptr, ptr {slot}", f"  call void @free(ptr %left{n})"]
+        return [
+            *(f"  {line}" for line in places.entry),
+            *begin,
+            *self.out.lines,
+            "leave:",
+            f"  %status = phi i64 {statuses}",
+            *frees,
+            "  ret i64 %status",
+            "}",
+        ]
+
 
 def _asks(e: Expr) -> bool:
     if isinstance(e, Load):
@@ -436,7 +462,7 @@ def _pointer_facts(b: Buffer, changed: bool) -> str:
 
 def _module(low: Lowering, params: list[str]) -> str:
     declared = {*low.out.declarations}
-    if "@free(" in "".join([*low.functions, *closing(low)]):
+    if "@free(" in "".join([*low.functions, *low.closing()]):
         declared |= {"declare noalias ptr @malloc(i64)", "declare void @free(ptr)"}
         declared |= {"declare noalias ptr @aligned_alloc(i64, i64)"}
     return "\n".join(
@@ -446,31 +472,12 @@ def _module(low: Lowering, params: list[str]) -> str:
             *low.functions,
             f"define i64 @kernel({', '.join([*params, 'ptr noalias noundef %error'])}) #0 {{",
             "entry:",
-            *closing(low),
+            *low.closing(),
             ATTRIBUTES,
             *(f"!{n} = {text}" for n, text in enumerate(low.metadata)),
             "",
         ]
     )
-
-
-def closing(low: Lowering) -> list[str]:
-    """A function's lines after its first label: memory is made, the work is done, memory is freed."""
-    places, begin = low.places, _begin(low)
-    statuses = ", ".join(f"[ {status}, %{block} ]" for status, block in low.exits)
-    frees = [f"  call void @free(ptr {name})" for name in places.owned]
-    for n, slot in enumerate(places.slots):
-        frees += [f"  %left{n} = load ptr, ptr {slot}", f"  call void @free(ptr %left{n})"]
-    return [
-        *(f"  {line}" for line in places.entry),
-        *begin,
-        *low.out.lines,
-        "leave:",
-        f"  %status = phi i64 {statuses}",
-        *frees,
-        "  ret i64 %status",
-        "}",
-    ]
 
 
 def _begin(low: Lowering) -> list[str]:

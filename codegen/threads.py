@@ -14,8 +14,9 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-import threading
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import llvmlite.binding as llvm
 
@@ -32,8 +33,6 @@ OPEN = 1 << 32
 OPAQUE = 128
 """Bytes of a mutex or condition variable, on any system more than it has."""
 
-_lock = threading.Lock()
-
 
 def available() -> bool:
     """Whether there can be workers: several cores, and POSIX threads."""
@@ -48,10 +47,8 @@ def count() -> int:
 
 
 @cache
-def start() -> object:
+def start(compile_text: Callable[[str, int], Any]) -> object:
     """Makes `gemel_parallel` known to modules to come; gives what keeps it alive."""
-    from gemel.codegen.jit import compile_text
-
     code = compile_text(_text(), 2)
     llvm.add_symbol(NAME, code.address(NAME))
     code.function("gemel_prepare", None, ctypes.c_int64)(count() - 1)

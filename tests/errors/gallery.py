@@ -28,6 +28,7 @@ AREAS = {
     "P": "Python that can't become a kernel",
     "A": "Arguments and commands",
     "R": "When a kernel runs",
+    "K": "Schedules",
     "H": "Hardware",
     "X": "Outside tools",
     "I": "The text form of the IR",
