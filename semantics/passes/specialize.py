@@ -23,7 +23,7 @@ def specialize(kernel: Kernel, sizes: Mapping[str, int]) -> Kernel:
             raise ArgumentError(
                 f"{kernel.name} has no size {name}", code="A08", span=kernel.span, mend=f"it has: {known}"
             )
-    copier = _Folding(vars={by_name[name]: build.index(value, kernel.span) for name, value in sizes.items()})
+    copier = Folding(vars={by_name[name]: build.index(value, kernel.span) for name, value in sizes.items()})
     params = tuple(copier.fresh_buffer(p) if isinstance(p, Buffer) else p for p in kernel.params)
     results = tuple(map(copier.fresh_buffer, kernel.results))
     body = copier.body(kernel.body)
@@ -36,7 +36,7 @@ def specialize(kernel: Kernel, sizes: Mapping[str, int]) -> Kernel:
     )
 
 
-class _Folding(Copier):
+class Folding(Copier):
     """A copier that also folds what the sizes make constant."""
 
     def expr(self, e: Expr) -> Expr:
