@@ -17,6 +17,7 @@ from rich.table import Table
 
 import gemel as gm
 from gemel.errors import CATALOGUE, ArgumentError, GemelError
+from gemel.fuzzcli import fuzz
 from gemel.semantics.span import Span
 
 if TYPE_CHECKING:
@@ -220,6 +221,9 @@ def sim(
     console.print(f"{ran.cycles:,} cycles (predicted {design.cycles}); CPU: {'the same bits' if same else 'DIFFERENT'}")
     if not same:
         raise typer.Exit(1)
+
+
+app.command()(fuzz)
 
 
 @app.command()

@@ -62,7 +62,7 @@ class Ports:
             )
             if reads:
                 dtype = net_dtype(b.dtype, b.span)
-                made.append(Memory(self.names[b], dtype, self.depths[b], _init(b), reads, writes, b.span))
+                made.append(Memory(self.names[b], dtype, max(self.depths[b], 1), _init(b), reads, writes, b.span))
         return made
 
     def inputs(self) -> list[Input]:

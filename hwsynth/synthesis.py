@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.dag import postorder, roots_of
 from gemel.hwsynth.generate import Generator
-from gemel.hwsynth.names import KEYWORDS
+from gemel.hwsynth.names import KEYWORDS, legal
 from gemel.hwsynth.netcheck import check
 from gemel.hwsynth.netlist import Input, Module, Output, Register, Wire
 from gemel.hwsynth.nodes import net_dtype
@@ -113,12 +113,13 @@ class _Maker:
                 )
 
     def _name_memories(self) -> None:
-        taken = set(RESERVED) | {p.hint for p in self.scalars} | set(KEYWORDS)
+        taken = set(RESERVED) | {legal(p.hint) for p in self.scalars} | set(KEYWORDS)
         for b in (*self.external, *self.ports.internal):
-            name, n = b.hint, 1
+            name = base = legal(b.hint)
+            n = 1
             while name in taken or f"{name}_raddr" in taken:
                 n += 1
-                name = f"{b.hint}{n}"
+                name = f"{base}{n}"
             taken.add(name)
             self.ports.names[b] = name
 

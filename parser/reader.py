@@ -127,7 +127,7 @@ class Reader:
         skip = ("dims", "declared", "results", "strict")
         body = tuple(self.statement(s) for s in rest if isinstance(s, Tree) and s.data not in skip)
         strict = bool(_all(rest, "strict"))
-        made = Kernel(str(name), dims, params, results, body, self.span(node), strict)
+        made = Kernel(str(name).split(".")[0], dims, params, results, body, self.span(node), strict)
         if str(name) in self.kernels:
             raise self.fail(f"the kernel {name} is defined twice", name)
         self.kernels[str(name)] = made

@@ -238,7 +238,7 @@ def value_of(e: Expr, dims: dict[Var, int]) -> int | None:
     """The value of a size at given dims; None where a dim is missing."""
     match e:
         case Const():
-            return int(e.value)
+            return None if isinstance(e.dtype, FloatType) else int(e.value)
         case Ref():
             return dims.get(e.var)
         case Apply():

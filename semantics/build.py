@@ -41,12 +41,20 @@ def refused(error: RuleError, args: Sequence[Expr], span: Span) -> TypeCheckErro
 
 
 def apply(op: Op, *args: Expr, span: Span, dtype: DType | None = None) -> Expr:
-    """`op` on `args`, folded to a literal where all operands are; `dtype` for conversions and narrowed results."""
+    """`op` on `args`, folded where all are literals and none fails; `dtype` for conversions and narrowed results."""
     dtype = result_type(op, args, span) if dtype is None else dtype
-    if all(isinstance(a, Const) for a in args):
+    if all(isinstance(a, Const) for a in args) and not _fails(op, args):
         types = tuple(a.dtype for a in args)
         return Const(op.meaning(dtype, types, tuple(a.value for a in args if isinstance(a, Const))), dtype, span)
     return Apply(op, args, dtype, span)
+
+
+def _fails(op: Op, args: Sequence[Expr]) -> bool:
+    """Whether an op on literals is an error when it runs, which folding would hide."""
+    last = args[-1]
+    if op in (ops.FLOORDIV, ops.MOD):
+        return is_zero(last)
+    return op in (ops.SHL, ops.SHR) and isinstance(last, Const) and last.value < 0
 
 
 def convert(e: Expr, dtype: DType, span: Span | None = None) -> Expr:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gemel.semantics.convert import Value
 from gemel.semantics.dtypes import DType
 from gemel.semantics.errors import BoundsError, CheckError, DivisionError, GemelError, ShapeError
-from gemel.semantics.ir import Assert, Check
+from gemel.semantics.ir import Assert, Call, Check, Stmt
 from gemel.semantics.span import Span
 
 _KINDS: dict[Check, type[GemelError]] = {
@@ -74,3 +75,11 @@ def failure(site: Assert, values: Sequence[Value]) -> GemelError:
     for position, value in enumerate(values):
         message = message.replace(f"{{{position}}}", str(value))
     return raised(site.check, message, site.span)
+
+
+def owed(s: Stmt, call: Call) -> Stmt:
+    """A statement of a callee: what it requires is the caller's to show, so it is told at the call."""
+    if isinstance(s, Assert) and s.check is Check.REQUIRES:
+        where = f"line {s.span.line}" if s.span.line else "its definition"
+        return replace(s, check=Check.ASSERT, message=f"{call.kernel.name} requires more ({where})", span=call.span)
+    return s

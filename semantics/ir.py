@@ -127,6 +127,11 @@ class LoopKind(enum.Enum):
     PIPELINE = "pipeline"
 
 
+def in_order(kind: LoopKind) -> LoopKind:
+    """The kind of a loop whose iterations now depend on each other."""
+    return LoopKind.SERIAL if kind in (LoopKind.PARALLEL, LoopKind.VECTOR) else kind
+
+
 class Check(enum.Enum):
     """What an `Assert` or `Assume` states; the value is the code of the error that is raised."""
 

@@ -9,7 +9,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gemel.semantics.ir import Alloc, Assert, Buffer, Const, Expr, For, If, Kernel, Let, Ref, Stmt, Store, Var, While
+from gemel.semantics.ir import (
+    Alloc,
+    Assert,
+    Buffer,
+    Const,
+    Expr,
+    For,
+    If,
+    Kernel,
+    Let,
+    Ref,
+    Stmt,
+    Store,
+    Var,
+    While,
+    in_order,
+)
 from gemel.semantics.traverse import Body, Copier, accesses, loaded, map_blocks, statements, stored
 
 FAR = 100
@@ -84,8 +100,9 @@ def _fused(a: For, b: For) -> For | None:
     if not _independent([x.var for x in first[:depth]], head, tail) or not _cheap(first, second, head, tail):
         return None
     body: Body = (*head, *tail)
-    for loop in reversed(first[:depth]):
-        body = (replace(loop, body=body),)
+    for loop, other in reversed(list(zip(first[:depth], second[:depth], strict=True))):
+        kind = loop.kind if loop.kind is other.kind else in_order(loop.kind)
+        body = (replace(loop, kind=kind, body=body),)
     (fused,) = body
     return fused if isinstance(fused, For) else None
 

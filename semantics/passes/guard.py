@@ -14,8 +14,9 @@ from collections.abc import Container
 from dataclasses import dataclass, field, replace
 
 from gemel.semantics import build, failures, intervals, ops
-from gemel.semantics.dtypes import DType, IntType
+from gemel.semantics.dtypes import BOOL, DType, IntType
 from gemel.semantics.ir import (
+    Alloc,
     Apply,
     Assert,
     Buffer,
@@ -112,11 +113,18 @@ class _Guard:
                     self._sum_fits(s, indices, value)
                 self._emit(replace(s, indices=indices, value=value))
             case Assert():
-                made = map_own_exprs(s, self._checked)
-                self._record(s.check, s.span, s.message, made if isinstance(made, Assert) else s)
+                made = self._asserted(s)
+                self._record(s.check, s.span, s.message, made)
                 self._emit(made)
             case _:
                 self._emit(map_own_exprs(s, self._checked))
+
+    def _asserted(self, s: Assert) -> Assert:
+        """The values of a message are evaluated only where the condition fails."""
+        cond = self._checked(s.cond)
+        with self.ranges.assuming(cond, False):
+            values = tuple(self._check(v, (build.negate(cond),)) for v in s.values)
+        return replace(s, cond=cond, values=values)
 
     def _for(self, s: For) -> None:
         lo, hi, step = (self._checked(e) for e in (s.lo, s.hi, s.step))
@@ -136,31 +144,51 @@ class _Guard:
                 "step isn't 0",
             )
         loop = replace(s, lo=lo, hi=hi, step=step)
-        if s.until is not None:
-            self._conditions(s.until)
+        if s.until is not None and self._may_fail(loop, s.until):
+            loop = self._until_inside(loop, s.until)
         with self.ranges.inside(loop):
-            body = self.body(s.body)
-            tail = self.body(()) if s.until is None else self._tail(s.until)
-        self.out.append(replace(loop, body=(*body, *tail)))
+            until = None if loop.until is None else self._checked(loop.until)
+            body = self.body(loop.body)
+        self.out.append(replace(loop, until=until, body=body))
         self.ranges.pass_by(loop)
+
+    def _may_fail(self, loop: For, until: Expr) -> bool:
+        """Whether a condition needs an assert before it: tried out, its traces removed."""
+        outer, sites = self.out, self.sites and list(self.sites)
+        self.out = []
+        with self.ranges.inside(loop):
+            self._conditions(until)
+        needs = bool(self.out)
+        self.out = outer
+        if self.sites is not None:
+            self.sites[:] = sites or []
+        return needs
+
+    def _until_inside(self, s: For, until: Expr) -> For:
+        """The loop with a condition that may fail as a branch in its body, where asserts can stand before it."""
+        flag = Buffer("ends", BOOL, (), s.span)
+        self._emit(Alloc(flag, s.span))
+        self._emit(Store(flag, (), build.boolean(False), s.span))
+        ends = Store(flag, (), build.boolean(True), s.span)
+        return replace(s, until=Load(flag, (), s.span), body=(If(until, (ends,), s.body, s.span),))
 
     def _while(self, s: While) -> None:
         self._conditions(s.cond)
         with self.ranges.inside(s):
             body = self.body(s.body)
-            tail = self._tail(s.cond)
-        self.out.append(replace(s, body=(*body, *tail)))
+            cond, tail = self._tail(s.cond)
+        self.out.append(replace(s, cond=cond, body=(*body, *tail)))
         self.ranges.pass_by(s)
 
-    def _tail(self, cond: Expr) -> Body:
-        """What the next evaluation of a loop's condition needs, asserted at the end of the body."""
+    def _tail(self, cond: Expr) -> tuple[Expr, Body]:
+        """A loop's condition and what its next evaluation needs, asserted at the end of the body."""
         outer, self.out = self.out, []
-        self._conditions(cond)
+        checked = self._conditions(cond)
         made, self.out = tuple(self.out), outer
-        return made
+        return checked, made
 
-    def _conditions(self, cond: Expr) -> None:
-        self._check(cond, (build.boolean(True),))
+    def _conditions(self, cond: Expr) -> Expr:
+        return self._check(cond, (build.boolean(True),))
 
     def _if(self, s: If) -> None:
         cond = self._checked(s.cond)
