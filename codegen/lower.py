@@ -95,7 +95,7 @@ class Lowering:
     parallel: bool = False
     vectors: bool = False
     functions: list[str] = field(default_factory=list)
-    params: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)  # the types of what no instruction gives yet
     _done: list[dict[Expr, str]] = field(default_factory=lambda: [{}])
     _heavy: dict[Expr, bool] = field(default_factory=dict)
 
@@ -278,6 +278,7 @@ class Lowering:
         self.start(head)
         for c in carry:
             self.values[c.var] = self.values[c.result] = f"%{self.out.name(_plain(c.var.hint))}"
+            self.params[self.values[c.var]] = llvm_type(c.var.dtype)
         return before, inits
 
     def _turn(self, head: str, s: For | While, before: str, inits: list[str]) -> list[str]:
@@ -317,7 +318,7 @@ class Lowering:
         head, hole = out.block, out.hole()
         body, done = out.name("body"), out.name("done")
         index, turn = f"%{out.name(_plain(s.var.hint))}", f"%{out.name('turn')}"
-        self.values[s.var] = index
+        self.values[s.var], self.params[index], self.params[turn] = index, "i64", "i64"
         if trips is None:
             more = out.value(f"icmp {'sgt' if step.startswith('-') else 'slt'} i64 {index}, {hi}")
         else:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gemel.codegen import llvmops
-from gemel.codegen.emitter import Emitter, llvm_type
+from gemel.codegen.emitter import Emitter
 from gemel.codegen.places import alignment, element_bytes, known_shape
 from gemel.codegen.widen import NotWide, Widener, gather, own_functions, suffix, vector
 from gemel.semantics import ops
@@ -206,7 +206,9 @@ class Lanes:
 
     def _and(self, cond: str) -> str:
         whole = self.widener.operand("i1", cond)
-        self.widener.wide.add(whole)
+        if whole not in self.widener.wide:
+            whole = self.low.out.value(f"and {vector(self.count, 'i1')} {whole}, splat (i1 true)")
+            self.widener.wide.add(whole)
         return whole if self.mask is None else self.op(ops.LAND, BOOL, [(self.mask, BOOL), (whole, BOOL)])
 
     # ----------------------------------------------------------------------------------------------------- memory
@@ -263,10 +265,7 @@ class Lanes:
         kind, stride, out = self._memory_type(b), self.stride(b, indices), self.low.out
         if stride == 0:
             raise NotWide("lanes that store to one element")
-        held = llvm_type(b.dtype)
-        whole = self.widener.operand(held, value)
-        self.widener.wide.add(whole)
-        raw = self.scalar_text(lambda o: llvmops.to_memory(o, whole, b.dtype))
+        raw = self.widener.operand(kind, self.scalar_text(lambda o: llvmops.to_memory(o, value, b.dtype)))
         t, m, align = vector(self.count, kind), vector(self.count, "i1"), alignment(b.dtype)
         if stride == 1 and self.mask is None:
             out.do(f"store {t} {raw}, ptr {self._address(b, indices)}, align {align}")

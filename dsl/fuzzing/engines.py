@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gemel.codegen import compile_kernel
 from gemel.codegen import pipeline as cpu
-from gemel.fuzzing import options, programs, scripts
+from gemel.fuzzing import nests, options, programs, scripts
 from gemel.fuzzing.cases import Case, read, write
 from gemel.fuzzing.draws import cases
 from gemel.hwsynth import synthesize
@@ -108,6 +108,15 @@ def _verified(case: Case) -> None:
     compare(case, verified(case))
 
 
+def _scheduled(case: Case) -> None:
+    made = nests.scheduled(sized(case), nests.seed_of(case))
+    steps = f"after {made.text}" if made.steps else "as it is"
+    try:
+        compare(case, {"schedule": interpreted(made.kernel), "scheduled cpu": compile_kernel(made.kernel)})
+    except Disagreement as error:
+        raise Disagreement(f"{steps}: {error}") from None
+
+
 def _simulated(simulator: str) -> Judge:
     return lambda case: compare(case, in_hardware(case, simulator))
 
@@ -141,9 +150,11 @@ SUBJECTS: dict[str, Subject] = {
     "text": Subject(cases(options.CPU), round_trip),
     "python": Subject(scripts.programs(), programs.judge),
     "cpu": Subject(st.one_of(cases(options.CPU), cases(options.FLOATING)), _cpu),
+    "schedule": Subject(st.one_of(nests.nests(), nests.nests(), cases(options.HARDWARE)), _scheduled),
     "verified": Subject(cases(options.CPU), _verified),
     "rtl": Subject(cases(options.HARDWARE), _simulated("native")),
     "verilator": Subject(cases(options.SIMULATED), _simulated("verilator")),
     "icarus": Subject(cases(options.SIMULATED), _simulated("icarus")),
 }
-"""The text form and its parser; Python source; native code; native code without the checks that were proved; RTL."""
+"""The text form and its parser; Python source; native code; drawn
+schedules; native code without the checks that were proved; RTL."""
