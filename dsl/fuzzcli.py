@@ -33,7 +33,9 @@ Minutes = Annotated[float, typer.Option(min=0.0, help="How long to run.")]
 Seed = Annotated[
     int | None, typer.Option(help="The same seed draws the same kernels; without one, the clock gives it.")
 ]
-Engines = Annotated[str, typer.Option(help="text, python, cpu, schedule, verified, rtl, verilator, icarus, with commas; or all.")]
+Engines = Annotated[
+    str, typer.Option(help="text python cpu schedule verified rtl verilator icarus, with commas; or all.")
+]
 Keep = Annotated[Path, typer.Option(help="The folder for failures: text IR or source, with arguments.")]
 Record = Annotated[Path | None, typer.Option(help="Write the counts to this JSON file.")]
 

@@ -19,13 +19,17 @@ def holds(engine: str, examples: int) -> None:
     assert failure is None, f"seed {SEED}, {failure.what}\n{failure.case}"
 
 
-@pytest.mark.parametrize(("engine", "examples"), [("text", 30), ("python", 30), ("cpu", 20), ("schedule", 30), ("rtl", 10)])
+QUICK = {"text": 30, "python": 30, "cpu": 20, "schedule": 30, "rtl": 10}
+LONGER = {"text": 150, "python": 120, "cpu": 60, "schedule": 100, "rtl": 50}
+
+
+@pytest.mark.parametrize(("engine", "examples"), QUICK.items())
 def test_engine(engine: str, examples: int) -> None:
     holds(engine, examples)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("engine", "examples"), [("text", 150), ("python", 120), ("cpu", 60), ("schedule", 100), ("rtl", 50)])
+@pytest.mark.parametrize(("engine", "examples"), LONGER.items())
 def test_engine_longer(engine: str, examples: int) -> None:
     holds(engine, examples)
 
