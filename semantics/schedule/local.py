@@ -132,6 +132,7 @@ def _window(kernel: Kernel, buffer: str, at: str, order: Sequence[str], name: st
         raise refuse(
             f"the place in {buffer} depends on {missing[0]}", span, f"name it: {', '.join([*order, missing[0]])}"
         )
+    _bounds_given(loops, moving)
     kept = [c for c in first.conditions if not variables(c) & moving and all(_under(c, u) for u in every)]
     cond: Expr = build.boolean(True, span)
     for c in kept:
@@ -142,6 +143,17 @@ def _window(kernel: Kernel, buffer: str, at: str, order: Sequence[str], name: st
     made = _Window(found, b, loops, first.indices, cond, local)
     _in_range(kernel, made)
     return made
+
+
+def _bounds_given(order: tuple[For, ...], moving: set[Var]) -> None:
+    """Raises ScheduleError where a loop's bounds need one that isn't named, or that is named after it."""
+    later = {s.var for s in order}
+    for s in order:
+        needs = (variables(s.lo) | variables(s.hi)) & (moving | later)
+        if needs:
+            v = next(iter(needs))
+            raise refuse(f"the bounds of {s.var.hint} need {v.hint}", s.span, f"name {v.hint} before {s.var.hint}", "K02")
+        later.discard(s.var)
 
 
 def _under(cond: Expr, use: Use) -> bool:
