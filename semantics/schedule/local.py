@@ -151,8 +151,8 @@ def _bounds_given(order: tuple[For, ...], moving: set[Var]) -> None:
     for s in order:
         needs = (variables(s.lo) | variables(s.hi)) & (moving | later)
         if needs:
-            v = next(iter(needs))
-            raise refuse(f"the bounds of {s.var.hint} need {v.hint}", s.span, f"name {v.hint} before {s.var.hint}", "K02")
+            v, own = min(needs, key=lambda v: v.hint).hint, s.var.hint
+            raise refuse(f"the bounds of {own} need {v}", s.span, f"name {v} before {own}", "K02")
         later.discard(s.var)
 
 
