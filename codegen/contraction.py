@@ -159,7 +159,7 @@ def tiles(c: Contraction, host: Host) -> Tiles:
     row_tiles = max(1, host.l2_bytes // 3 // (kc * rows * size))
     column_tiles = max(1, host.l3_bytes // 4 // (kc * vectors * lanes * size))
     small = m * k * size <= host.l1_bytes // 2 and m % rows == 0
-    flat = k * n * size <= host.l1_bytes // 2 and n % (lanes * vectors) == 0
+    flat = k * n * size <= host.l1_bytes // 2 and n % (lanes * vectors) == 0 and _in_rows(c)
     return Tiles(
         lanes,
         rows,
@@ -170,6 +170,13 @@ def tiles(c: Contraction, host: Host) -> Tiles:
         not small,
         not flat,
     )
+
+
+def _in_rows(c: Contraction) -> bool:
+    """Whether the right operand's elements along a column loop lie side by side."""
+    *others, last = c.right.load.indices
+    names = [{v.hint for v in variables(i)} for i in others]
+    return c.column in {v.hint for v in variables(last)} and not any(c.column in n for n in names)
 
 
 def _cost(rows: int, vectors: int, m: int, n: int, lanes: int) -> float:

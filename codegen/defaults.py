@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from gemel.codegen import contraction, rows
 from gemel.codegen.host import Host, this_host
 from gemel.semantics.errors import ScheduleError
-from gemel.semantics.ir import For, Kernel, LoopKind, Reduce
+from gemel.semantics.ir import For, Kernel, LoopKind, Reduce, Store
 from gemel.semantics.schedule.names import loops, nest
 from gemel.semantics.schedule.schedule import Scheduled
 from gemel.semantics.traverse import statements
@@ -19,6 +21,7 @@ def scheduled(kernel: Kernel, host: Host | None = None) -> Scheduled:
     schedule, host = Scheduled.of(kernel), host or this_host()
     if kernel.strict or not _by_itself(kernel):
         return schedule
+    schedule = _apart(schedule)
     for name in _nests(schedule.kernel):
         schedule = _contraction(schedule, name, host)
     return rows.schedule(schedule, host)
@@ -35,6 +38,21 @@ def _by_itself(kernel: Kernel) -> bool:
     every = list(statements(kernel.body))
     kinds = {s.kind for s in every if isinstance(s, For)}
     return kinds <= {LoopKind.SERIAL} and len(every) <= LONGEST
+
+
+def _apart(schedule: Scheduled) -> Scheduled:
+    """Sums of products that begin with a store of their own: that gets a nest before."""
+    for place in list(loops(schedule.kernel.body)):
+        inner, around = place.loop, place.around
+        if len(around) < 2 or not isinstance(inner.body[0], Reduce) or len(inner.body) != 1:
+            continue
+        if len(around[-1].body) == 2 and isinstance(around[-1].body[0], Store) and around[-1].body[1] is inner:
+            schedule = rows.attempt(schedule, partial(_fission, inner=inner.var.hint, outer=around[-2].var.hint))
+    return schedule
+
+
+def _fission(schedule: Scheduled, inner: str, outer: str) -> Scheduled:
+    return schedule.step("fission", inner, outer)
 
 
 def _nests(kernel: Kernel) -> list[str]:

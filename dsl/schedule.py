@@ -60,6 +60,10 @@ class Schedule:
         """Two loops over the same range, one after the other, as one."""
         return self._step("fuse", first, second)
 
+    def fission(self, loop: str, outer: str) -> Schedule:
+        """What stands before `loop` in its block gets a nest of its own, from the loop `outer` on."""
+        return self._step("fission", loop, outer)
+
     # ---------------------------------------------------------------------------------------------------------- data
 
     def stage(self, buffer: str, at: str, *order: str, name: str = "") -> Schedule:

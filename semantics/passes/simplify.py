@@ -8,6 +8,7 @@ from functools import partial
 
 from gemel.semantics import build, ops
 from gemel.semantics.dtypes import FloatType
+from gemel.semantics.fold import Folding
 from gemel.semantics.ir import Alloc, Apply, Assert, Buffer, Const, Expr, For, If, Kernel, Let, Ref, Stmt, Var, While
 from gemel.semantics.ops import Op
 from gemel.semantics.traverse import Body, Copier, all_exprs, loaded, map_body, stored
@@ -138,7 +139,7 @@ def _statement(s: Stmt) -> Stmt | Body:
         case For() if _trips(s) == 0 and not s.carry:
             return ()
         case For() if _trips(s) == 1 and not s.carry and s.until is None:
-            return (Let(s.var, s.lo, s.span), *s.body)
+            return Folding(vars={s.var: s.lo}).body(s.body)
         case _:
             return s
 

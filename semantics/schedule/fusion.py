@@ -1,14 +1,18 @@
-"""The step that makes one loop of two."""
+"""Steps that make one loop of two, and two of one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import pairwise
 
 from gemel.semantics.ir import Alloc, Assert, For, Kernel, Let, Ref, Stmt, Store, While
-from gemel.semantics.schedule.depend import Dependences, Meeting, locals_of, meet
+from gemel.semantics.schedule.depend import Dependences, Meeting, leading, locals_of, meet, signs
 from gemel.semantics.schedule.local import alike
-from gemel.semantics.schedule.names import Found, find, refuse
+from gemel.semantics.schedule.names import Found, Renaming, find, loops, names, refuse, rewritten, wrap
 from gemel.semantics.traverse import Body, Copier, loaded, map_blocks, statements, stored
+
+CHECKED = "call verify() before schedule(): what is proved needs no check"
 
 
 def fuse(kernel: Kernel, first: str, second: str) -> Kernel:
@@ -22,7 +26,7 @@ def fuse(kernel: Kernel, first: str, second: str) -> Kernel:
     moved = Copier(vars={b.loop.var: Ref(a.loop.var, a.loop.span)})
     joined = replace(a.loop, body=(*a.loop.body, *moved.body(b.loop.body)))
     made = replace(kernel, body=_joined(kernel.body, a.loop, b.loop, joined))
-    _in_order(made, joined, len(a.loop.body))
+    _in_order(made, [joined], len(a.loop.body))
     return made
 
 
@@ -35,7 +39,7 @@ def _same_range(a: For, b: For) -> None:
             raise refuse(
                 f"a check or an early end in {a.var.hint} or {b.var.hint} has to come in order",
                 s.span,
-                "call verify() before schedule(): what is proved needs no check",
+                CHECKED,
                 "K02",
             )
 
@@ -60,31 +64,68 @@ def _may_come_before(s: Stmt, loop: For) -> None:
         raise refuse(f"what stands between has to come after {loop.var.hint}", s.span, code="K02")
 
 
-def _in_order(kernel: Kernel, joined: For, head: int) -> None:
-    """Raises ScheduleError where an iteration's tail comes before a later iteration's head that it depends on."""
-    found = next((f for f in _all(kernel) if f.loop is joined), None)
+def fission(kernel: Kernel, loop: str, outer: str) -> Kernel:
+    """What stands before `loop` in its block gets a nest of its own, from the loop `outer` on, before the other one.
+
+    Raises ScheduleError where an iteration of what stood before needs an earlier one of `loop`, or where more than
+    that stands in the loops between the two.
+    """
+    inner = find(kernel, loop)
+    chain = [s for s in inner.around if s.var.hint == outer or _within(s, outer, inner)]
+    if not chain or chain[0].var.hint != outer:
+        raise refuse(f"{loop} is not in {outer}", inner.loop.span, f"it is in {_names(inner.around)}", "K01")
+    place = next(n for n, s in enumerate(chain[-1].body) if s is inner.loop) if inner.loop in chain[-1].body else -1
+    perfect = all(a.body == (b,) for a, b in pairwise(chain))
+    if place < 1 or not perfect or place != len(chain[-1].body) - 1:
+        raise refuse(f"{outer} is no nest with statements and then {loop} inside", chain[0].span)
+    head, tail = chain[-1].body[:place], chain[-1].body[place:]
+    _apart(head, tail, chain)
+    _in_order(kernel, chain, place)
+    first = Renaming(names(kernel)).body(wrap(chain, head))
+    return rewritten(kernel, chain[0], lambda _: (*first, *wrap(chain, tail)))
+
+
+def _within(s: For, outer: str, inner: Found) -> bool:
+    hints = [x.var.hint for x in inner.around]
+    return outer in hints and hints.index(s.var.hint) > hints.index(outer)
+
+
+def _names(around: Iterable[For]) -> str:
+    return ", ".join(s.var.hint for s in around) or "no loop"
+
+
+def _apart(head: Body, tail: Body, chain: list[For]) -> None:
+    """Raises ScheduleError where the parts share names, or where checks and early ends have to come in order."""
+    for s in (*statements(head), *chain, *statements(tail)):
+        if isinstance(s, Assert | While) or (isinstance(s, For) and s.until is not None):
+            raise refuse("a check or an early end has to come in order", s.span, CHECKED, "K02")
+    for s in head:
+        if isinstance(s, Let | Alloc):
+            raise refuse("what stands before names something that comes after", s.span, code="K02")
+
+
+def _in_order(kernel: Kernel, chain: list[For], head: int) -> None:
+    """Raises ScheduleError where an iteration's tail comes before a later iteration's head that it depends on.
+
+    The parts are those of the body of the innermost loop of the nest `chain`.
+    """
+    found = next((f for f in loops(kernel.body) if f.loop is chain[-1]), None)
     if found is None:
-        raise refuse(f"{joined.var.hint} has no second loop in its block", joined.span)
-    first = Dependences(kernel, Found(joined, found.around), part=slice(0, head))
-    second = Dependences(kernel, Found(joined, found.around), part=slice(head, None))
+        raise refuse(f"{chain[-1].var.hint} has no second loop in its block", chain[-1].span)
+    first = Dependences(kernel, found, part=slice(0, head))
+    second = Dependences(kernel, found, part=slice(head, None))
     second.intervals.update(first.intervals)
     second.private |= first.private
-    local, v = locals_of(joined.body), joined.var
+    local, order = locals_of(chain[-1].body), [s.var for s in chain]
     for x in first.accesses:
         for y in second.accesses:
             if x.buffer is not y.buffer or x.buffer in local or not (x.writes or y.writes):
                 continue
             if x.op is not None and x.op is y.op:
                 continue
-            bounds = second.distances(y, x, [v])
-            if bounds is None or bounds[v][1] <= 0:
+            bounds = second.distances(y, x, order)
+            if bounds is None or not any(leading(d, order) > 0 for d in signs(bounds, order)):
                 continue
-            meeting: Meeting | None = meet(second, y, x, [v], [v], [v])
+            meeting: Meeting | None = meet(second, y, x, order, order, order)
             if meeting is not None:
-                raise refuse(f"{joined.var.hint} would come too early: {meeting}", joined.span, code="K02")
-
-
-def _all(kernel: Kernel) -> list[Found]:
-    from gemel.semantics.schedule.names import loops
-
-    return list(loops(kernel.body))
+                raise refuse(f"{chain[0].var.hint} would come too early: {meeting}", chain[0].span, code="K02")

@@ -31,7 +31,7 @@ from gemel.semantics.ranges import Ranges
 from gemel.semantics.schedule.depend import Dependences
 from gemel.semantics.schedule.names import Found, find, find_buffer, names, refuse, rewritten, unused
 from gemel.semantics.span import Span
-from gemel.semantics.traverse import Body, accesses, exprs_of, map_body, stored, subexprs
+from gemel.semantics.traverse import Body, accesses, exprs_of, map_body, statements, stored, subexprs
 
 Conditions = tuple[Expr, ...]
 
@@ -127,6 +127,7 @@ def _window(kernel: Kernel, buffer: str, at: str, order: Sequence[str], name: st
     loops = tuple(inside[n] for n in order)
     own = {s.var for s in loops}
     moving = {s.var for s in inside.values()} - own
+    moving |= {s.var for s in statements(found.loop.body) if isinstance(s, Let)}
     missing = [v.hint for i in first.indices for v in variables(i) if v in moving]
     if missing:
         raise refuse(

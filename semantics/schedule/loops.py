@@ -11,7 +11,7 @@ from gemel.semantics.dtypes import INDEX
 from gemel.semantics.fold import Folding, fold
 from gemel.semantics.ir import Const, Expr, For, If, Kernel, LoopKind, Ref, Stmt, Var
 from gemel.semantics.schedule import depend
-from gemel.semantics.schedule.names import Found, find, names, nest, refuse, rewritten, unused, wrap
+from gemel.semantics.schedule.names import Found, Renaming, find, names, nest, refuse, rewritten, unused, wrap
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, subexprs
 
@@ -91,9 +91,7 @@ def _cut(s: For, factor: int, known: int | None, inside: tuple[Var, Var], taken:
         parts += _split(replace(s, hi=middle), factor, inside[0].hint, inside[1].hint, "guard", taken)
     rest = Var(unused(f"{inside[1].hint}_rest", taken), s.var.dtype, s.span)
     taken.add(rest.hint)
-    from gemel.semantics.schedule.names import _Renaming
-
-    copier = _Renaming(taken)
+    copier = Renaming(taken)
     copier.vars[s.var] = Ref(rest, s.span)
     parts.append(replace(s, var=rest, lo=middle, body=copier.body(s.body)))
     return tuple(parts)

@@ -11,7 +11,7 @@ from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, Copier, map_blocks, statements
 
 
-class _Renaming(Copier):
+class Renaming(Copier):
     """A copier that gives each loop variable and local buffer a name of its own."""
 
     def __init__(self, taken: Iterable[str]) -> None:
@@ -47,7 +47,7 @@ def unused(hint: str, taken: Iterable[str]) -> str:
 def named(kernel: Kernel) -> Kernel:
     """The kernel with a name of its own for each loop and local buffer."""
     outer = [x.hint for x in (*kernel.dims, *kernel.params, *kernel.results)]
-    return replace(kernel, body=_Renaming(outer).body(kernel.body))
+    return replace(kernel, body=Renaming(outer).body(kernel.body))
 
 
 def names(kernel: Kernel) -> set[str]:

@@ -24,6 +24,7 @@ STEPS: dict[str, Change] = {
     "vectorize": loops.vectorize,
     "parallel": loops.parallel,
     "fuse": fusion.fuse,
+    "fission": fusion.fission,
     "stage": local.stage,
     "accumulate": local.accumulate,
     "share": sharing.share,
