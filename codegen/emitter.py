@@ -24,6 +24,13 @@ def llvm_type(dtype: DType) -> str:
             return f"i{storage_bits(dtype)}"
 
 
+PURE = frozenset(
+    "add sub mul shl lshr ashr and or xor icmp fcmp select zext sext trunc getelementptr bitcast fadd fsub fmul fneg "
+    "insertelement shufflevector fpext fptrunc sitofp uitofp".split()
+)
+"""Instructions that give the same value again for the same operands."""
+
+
 @dataclass
 class Emitter:
     """The text of a function body, block by block.
@@ -36,6 +43,7 @@ class Emitter:
     lines: list[str] = field(default_factory=list)
     declarations: set[str] = field(default_factory=set)
     block: str = "entry"
+    known: dict[str, str] = field(default_factory=dict)
     _count: int = 0
 
     def name(self, hint: str = "v") -> str:
@@ -44,10 +52,15 @@ class Emitter:
         return f"{hint}{self._count}"
 
     def value(self, text: str) -> str:
-        """Emits an instruction that gives a value."""
+        """Emits an instruction that gives a value, once in a block where it gives the same each time."""
+        found = self.known.get(text)
+        if found is not None:
+            return found
         self._count += 1
         name = f"%v{self._count}"
         self.lines.append(f"  {name} = {text}")
+        if text.partition(" ")[0] in PURE:
+            self.known[text] = name
         return name
 
     def do(self, text: str) -> None:
@@ -58,6 +71,7 @@ class Emitter:
         """Begins a block."""
         self.lines.append(f"{label}:")
         self.block = label
+        self.known = {}
 
     def jump(self, label: str) -> None:
         """Ends a block."""

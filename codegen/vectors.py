@@ -66,7 +66,7 @@ def emit_vector_loop(low: Lowering, s: For) -> bool:
         low.body(s.body)
     except NotWide:
         del out.lines[lines:]
-        out.block, low.values = block, values
+        out.block, out.known, low.values = block, {}, values
         return False
     finally:
         low.lanes = None
