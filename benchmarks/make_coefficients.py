@@ -1,20 +1,19 @@
 """Makes semantics/tower/coefficients.py: `python benchmarks/make_coefficients.py`. Needs mpmath.
 
 Each polynomial interpolates its function at the Chebyshev nodes of its interval with 400 bits and is then rounded
-coefficient by coefficient; the first of a polynomial whose rounding would show is given in two parts.
+coefficient by coefficient; the first of a polynomial whose rounding would show is given in two parts. Those of f32 are
+fitted for the least greatest relative error of the function, rounding taken into account (`minimax.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import mpmath as mp
+from minimax import Function, fitted, rounded
 
 mp.mp.prec = 1400
 TARGET = Path(__file__).parent.parent / "semantics" / "tower" / "coefficients.py"
-
-Function = Callable[[mp.mpf], mp.mpf]
 
 
 def text(x: mp.mpf) -> str:
@@ -76,6 +75,66 @@ def listed(name: str, values: list[str]) -> str:
     return f"{name} = ({', '.join(values)},)\n"
 
 
+def singles(x: mp.mpf, count: int) -> list[str]:
+    """A number as a sum of so many float32."""
+    found = []
+    for _ in range(count):
+        found.append(text(rounded(x, 24)))
+        x -= rounded(x, 24)
+    return found
+
+
+def of_root(f: Function) -> Function:
+    """A function of the square root of its argument."""
+    return lambda z: f(mp.sqrt(z))
+
+
+TINY = 1e-9
+
+
+def polynomials32() -> dict[str, tuple[list[mp.mpf], mp.mpf]]:
+    """Those of f32; weights make the error relative to the function's value."""
+    half_ln2, quarter_pi = float(mp.log(2) / 2) * 1.0001, float(mp.pi / 4) * 1.016
+    lo, hi = float(mp.sqrt(0.5)) - 1, float(mp.sqrt(2)) - 1
+    tanh_x, sin_x, erf_x = (of_root(lambda x, g=g: g(x) / x) for g in (mp.tanh, mp.sin, mp.erf))
+    per_ln2 = 1 / mp.log(2)
+    return {
+        "EXP_32": fitted(lambda r: (mp.exp(r) - 1 - r) / r**2, -half_ln2, half_ln2, 5, lambda r: r * r),
+        "EXP2_32": fitted(lambda r: (mp.mpf(2) ** r - 1) / r, -0.5, 0.5, 6, lambda r: r),
+        "LOG_32": fitted(
+            lambda m: (mp.log(1 + m) - m + m * m / 2) / m**3, lo, hi, 8, lambda m: m**3 / mp.log(1 + m)
+        ),
+        "LOG2_32": fitted(
+            lambda m: (mp.log(1 + m, 2) / m - per_ln2) / m, lo, hi, 9, lambda m: m * m / mp.log(1 + m, 2)
+        ),
+        "TANH_32": fitted(lambda z: (tanh_x(z) - 1) / z, TINY, 0.975**2, 7, lambda z: z / tanh_x(z)),
+        "SIN_32": fitted(lambda z: (sin_x(z) - 1) / z, TINY, quarter_pi**2, 3, lambda z: z / sin_x(z)),
+        "COS_32": fitted(
+            of_root(lambda x: (mp.cos(x) - 1 + x * x / 2) / x**4),
+            TINY,
+            quarter_pi**2,
+            3,
+            of_root(lambda x: x**4 / mp.cos(x)),
+        ),
+        "ERF_32": fitted(lambda z: erf_x(z) - 1, TINY, 1.0, 7, lambda z: 1 / erf_x(z)),
+        "ERFC_LOG_32": fitted(lambda x: mp.log(mp.erfc(x)), 1.0, 4.0, 7, mp.erfc),
+    }
+
+
+def lines32() -> list[str]:
+    """The coefficients of f32 as source, each with the logarithm of its error."""
+    lines = []
+    for name, (found, error) in polynomials32().items():
+        print(f"{name}: error 2**{float(mp.log(error, 2)):.2f}")
+        lines.append(listed(name, [text(c) for c in found]))
+    lines.append(listed("LN2_32", singles(mp.log(2), 2)))
+    lines.append(listed("LOG2_FIRST_32", singles(1 / mp.log(2), 2)))
+    lines.append(listed("HALF_PI_32", singles(mp.pi / 2, 3)))
+    lines.append(f"PER_LN2_32 = {text(rounded(1 / mp.log(2), 24))}\n")
+    lines.append(f"PER_HALF_PI_32 = {text(rounded(2 / mp.pi, 24))}\n")
+    return lines
+
+
 def main() -> None:
     """Writes the module."""
     ln2, half_pi = mp.log(2), mp.pi / 2
@@ -106,6 +165,7 @@ def main() -> None:
     lines.append(f"PER_HALF_PI = {text(1 / half_pi)}\n")
     words = int(mp.floor(mp.mpf(2) / mp.pi * mp.mpf(2) ** (64 * 20)))
     lines.append(listed("PER_HALF_PI_WORDS", [hex(words >> (64 * (19 - n)) & (2**64 - 1)) for n in range(20)]))
+    lines += lines32()
     TARGET.write_text("\n".join(lines))
 
 

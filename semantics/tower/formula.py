@@ -14,6 +14,7 @@ from gemel.semantics import build, ops
 from gemel.semantics.dtypes import F64, INDEX, DType, FloatType, IntType, storage_bits
 from gemel.semantics.ir import Apply, Buffer, Const, Expr, Let, Load, Ref, Var
 from gemel.semantics.ops import Op
+from gemel.semantics.rounding import round_float
 from gemel.semantics.span import BUILTIN
 
 I64, U64 = IntType(64, True), IntType(64, False)
@@ -159,7 +160,7 @@ class Formula:
         if isinstance(value, X):
             return value
         if isinstance(dtype, FloatType):
-            return X(Const(float(value), dtype, BUILTIN), self)
+            return X(Const(round_float(float(value), dtype), dtype, BUILTIN), self)
         return X(build.literal(int(value), BUILTIN, dtype), self)
 
     def named(self, e: Expr, hint: str = "t") -> X:

@@ -38,7 +38,7 @@ def test_every_16_bit_value(function: str, name: str) -> None:
 @pytest.mark.parametrize("function", bench.UNARY)
 def test_f32_sampled(function: str) -> None:
     worst, at, _ = bench.narrow(function, "f32", 9973)
-    assert worst <= 0.51, at
+    assert worst < 1.0, at
 
 
 @pytest.mark.parametrize("function", [*bench.UNARY, "pow"])
