@@ -1,8 +1,8 @@
 """The op tower: elementary functions as straight-line IR of smaller ops, one definition for every engine.
 
 f64 and f32 have one definition, with coefficients for each; the narrower formats are converted to f32 on the way in and
-back on the way out, which rounds twice and stays within one unit in the last place. The interpreter evaluates a definition by the meanings of its ops, a back end
-expands it, so all agree bit for bit.
+back on the way out, which rounds twice and stays within one unit in the last place. The interpreter evaluates a
+definition by the meanings of its ops, a back end expands it, so all agree bit for bit.
 """
 
 from __future__ import annotations

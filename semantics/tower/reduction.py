@@ -55,7 +55,7 @@ def power_of_two(f: Formula, biased: X, dtype: FloatType) -> X:
 
 
 def scaled(f: Formula, x: X, twice: X) -> X:
-    """x * 2**k in two steps, so that it may be subnormal, zero or infinite; the last bits of `twice` are k + 2 * bias."""
+    """x * 2**k in two steps, so that it may be subnormal, zero or infinite; `twice` ends in k + 2 * bias."""
     dtype = format_of(x)
     half = twice >> 1
     rest = f.apply(ops.SUB, twice, half, dtype=twice.dtype)

@@ -1,4 +1,4 @@
-"""sin and cos: the argument less a multiple of pi/2 as a value and a correction, then a polynomial for each half quadrant.
+"""sin and cos: the argument less a multiple of pi/2 as a value and a correction, then one of two polynomials.
 
 The multiple is subtracted in three parts (Cody and Waite). Beyond 2**17 or 2**19, which is rare, f32 goes through f64,
 and there the argument is multiplied by the bits of 2/pi that matter (Payne and Hanek, 1983), in integers of 256 bits.
