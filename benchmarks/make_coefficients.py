@@ -79,7 +79,7 @@ TERMS: dict[str, dict[int, tuple[str, int]]] = {
     "ERFC_LOG": {32: ("ERFC_LOG_32", 7), 64: ("ERFC_LOG_64", 19)},
 }
 """For each tuple of coefficients by the width of the format: which polynomial, and its number of terms."""
-ALONE = {"LOG_SERIES": ("LOG_SERIES", 9), "POW_LOG2": ("LOG2", 13), "POW_EXP2": ("EXP2", 7)}
+ALONE = {"LOG_SERIES": ("LOG_SERIES", 9), "POW_LOG2": ("LOG2", 12), "POW_EXP2": ("EXP2", 7)}
 """Those of pow, in f64."""
 
 

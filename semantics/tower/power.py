@@ -12,16 +12,12 @@ from gemel.semantics.tower.reduction import at_most, format_of, nearest, number_
 
 
 def pow_(f: Formula, x: X, y: X) -> X:
-    """x**y, with the special cases of C's annex F."""
-    size, zero, inf = x.abs(), f.of(0.0, x.dtype), f.of(INF, x.dtype)
+    """x**y, with the special cases of C's annex F; those of a size of 0 or infinity follow from its logarithm's."""
+    size = x.abs()
     value = power32(f, size, y) if x.dtype == F32 else power(f, size, y)
     whole = y.trunc().equals(y)
     half = y * 0.5
     odd = whole & half.trunc().differs(half)
-    value = f.where(size.equals(0.0), f.where(y < 0.0, inf, zero), value)
-    value = f.where(size.equals(INF), f.where(y < 0.0, zero, inf), value)
-    shrinks = (size < 1.0) ^ (y < 0.0)
-    value = f.where(y.abs().equals(INF), f.where(shrinks, zero, inf), value)
     value = f.where(size.equals(1.0), 1.0, value)
     negative = x.as_bits(IntType(format_of(x).width, True)) < 0
     value = f.where(negative & odd, -value, value)
@@ -30,9 +26,15 @@ def pow_(f: Formula, x: X, y: X) -> X:
     return f.where(y.equals(0.0) | x.equals(1.0), 1.0, value)
 
 
+def with_ends(f: Formula, size: X, logarithm: X) -> X:
+    """A logarithm that is right for 0 and infinity too."""
+    return f.where(size.equals(0.0), -INF, f.where(size.equals(INF), INF, logarithm))
+
+
 def power32(f: Formula, size: X, y: X) -> X:
-    """size**y in f32 where neither is special; the result in f64 is good to 2**-30 of it, so one rounding is left."""
-    p = log2_of_positive(f, size.to(F64), POW_LOG2) * y.to(F64)
+    """size**y in f32; the result in f64 is good to 2**-30 of it, so one rounding is left."""
+    wide = size.to(F64)
+    p = with_ends(f, wide, log2_of_positive(f, wide, POW_LOG2)) * y.to(F64)
     p = number_from(f, at_most(f, p, 200.0), -200.0)
     k, bits = nearest(p, 1.0, F64.bias)
     r = p - k
@@ -40,9 +42,9 @@ def power32(f: Formula, size: X, y: X) -> X:
 
 
 def power(f: Formula, size: X, y: X) -> X:
-    """size**y in f64 where neither is special."""
+    """size**y in f64; something where size is NaN, or y and the logarithm are 0 and infinity."""
     log_high, log_low = log2_parts(f, size)
-    p, p_low = f.product(log_high, y)
+    p, p_low = f.product(with_ends(f, size, log_high), y)
     p_low = f.fma(log_low, y, p_low)
     p_low = f.where(p.abs() < 1100.0, p_low, 0.0)
     p = number_from(f, at_most(f, p, 1100.0), -1100.0)

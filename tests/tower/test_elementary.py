@@ -100,6 +100,20 @@ def test_pow_of_special_values(x: float, y: float) -> None:
     assert same_float(float(got), wanted) or abs(got - wanted) <= math.ulp(wanted), (got, wanted)
 
 
+SINGLES = [0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 2.0**-149, -(2.0**-149), 3e38, -3e38, 0.5, -2.0, 3.0, 1.5]
+
+
+@pytest.mark.parametrize("y", [*SINGLES, 2.0**24 - 1, 2.0**24, -3.0, -149.0, 127.0, -2.5])
+@pytest.mark.parametrize("x", [*SINGLES, 2.0, 0.999, 1.001])
+def test_pow_of_special_values_in_f32(x: float, y: float) -> None:
+    x, y = float(np.float32(x)), float(np.float32(y))
+    with np.errstate(over="ignore"):
+        wanted = float(np.float32(c_pow(x, y)))
+    (got,) = bench.powers32(np.array([x], np.float32), np.array([y], np.float32)).tolist()
+    assert same_float(got, float(tower.evaluate(ops.POW, F32, (x, y))))
+    assert same_float(got, wanted) or abs(got - wanted) <= np.spacing(np.float32(wanted)), (got, wanted)
+
+
 SPECIAL_VALUES: list[tuple[str, float, float]] = [
     ("exp", -math.inf, 0.0), ("exp", math.inf, math.inf), ("exp", 0.0, 1.0), ("exp", 709.8, math.inf),
     ("exp", -745.2, 0.0), ("exp2", -1074.0, 5e-324), ("exp2", 10.0, 1024.0), ("exp2", 1024.0, math.inf),
