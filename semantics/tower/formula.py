@@ -142,10 +142,6 @@ class X:
         """The square root."""
         return self.f.apply(ops.SQRT, self)
 
-    def clamped(self, lo: float, hi: float) -> X:
-        """The value kept between two; NaN stays."""
-        return self._with(ops.MAX, lo)._with(ops.MIN, hi)
-
     def is_nan(self) -> X:
         """Whether it is no number."""
         return self.differs(self)
@@ -213,14 +209,8 @@ class Formula:
         buffer = Buffer(hint, dtype, (build.index(len(data)),), BUILTIN, data)
         return lambda at: self.named(Load(buffer, (at.to(INDEX).expr,), BUILTIN))
 
-    def sum(self, a: X, b: X) -> tuple[X, X]:
-        """a + b and what rounding lost (Knuth's two-sum)."""
-        total = a + b
-        other = total - a
-        return total, (a - (total - other)) + (b - other)
-
     def quick_sum(self, a: X | float, b: X) -> tuple[X, X]:
-        """As `sum`, where `a` is 0 or not the smaller one (Dekker)."""
+        """a + b and what rounding lost, where `a` is 0 or not the smaller one (Dekker)."""
         first = self.of(a, b.dtype)
         total = first + b
         return total, (first - total) + b

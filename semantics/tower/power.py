@@ -57,17 +57,17 @@ def power(f: Formula, size: X, y: X) -> X:
 
 
 def log2_parts(f: Formula, x: X) -> tuple[X, X]:
-    """The logarithm to base 2 of a positive number as a value and a correction."""
+    """The logarithm to base 2 of a positive number as a value and a correction of its last bits."""
     m1, k = split(f, x)
     high, low = log_parts(f, m1)
     p, p_low = f.product(high, PER_LN2[64][0])
     p_low = f.fma(high, PER_LN2[64][1], p_low) + low * PER_LN2[64][0]
-    total, lost = f.sum(k, p)
-    return f.quick_sum(total, lost + p_low)
+    total, lost = f.quick_sum(k, p)  # |p| is at most 1/2
+    return total, lost + p_low
 
 
 def log_parts(f: Formula, m1: X) -> tuple[X, X]:
-    """log(1 + m1) as a value and a correction: the series of (1 + s) / (1 - s)."""
+    """log(1 + m1) as a value and a correction of its last bits: the series of (1 + s) / (1 - s)."""
     d, d_low = f.quick_sum(2.0, m1)
     inverse = 1.0 / d
     s = m1 * inverse
@@ -81,4 +81,4 @@ def log_parts(f: Formula, m1: X) -> tuple[X, X]:
     u, u_low = f.quick_sum(2.0, v)
     u_low = u_low + v_low
     high, low = f.product(s, u)
-    return f.quick_sum(high, low + s * u_low + s_low * u)
+    return high, low + s * u_low + s_low * u

@@ -41,19 +41,20 @@ def far(f: Formula, x: X) -> tuple[X, X, X]:
     """As `near`, of a number of any size from 2**19."""
     bits = x.abs().as_bits(I64)
     mantissa = ((bits & ((1 << MANTISSA) - 1)) | (1 << MANTISSA)).to(U64)
-    skipped = ((bits >> MANTISSA).to(I64) - (1023 + 54)).to(I64)
+    exponent = (bits >> MANTISSA).to(IntType(16, True))
+    skipped = exponent - (1023 + 54)
     skipped = f.where(skipped < 0, 0, skipped)  # that many bits of 2/pi give multiples of 4
-    up = (54 + 1023 - (bits >> MANTISSA)).to(I64)
+    up = 54 + 1023 - exponent
     up = f.where(up < 0, 0, up)
     word = f.table("per_half_pi", PER_HALF_PI_WORDS, U64)
-    at = (skipped >> 6).to(I64)
+    at = skipped >> 6
     window = f.of(0, U256)
     for n in range(4):
-        window = ((window << 64) | word((at + n).to(I64))).to(U256)
+        window = ((window << 64) | word(at + n)).to(U256)
     window = (window >> (64 - (skipped & 63))).to(U192)
     turns = ((mantissa * window) >> up.to(IntType(8, False))).to(U192)  # in units of 2**-190 quarters, modulo 4
     rounded = (turns + (1 << 189)).to(U192)
-    quarter = (rounded >> 190).to(I64)
+    quarter = (rounded >> 190).to(IntType(16, True))
     rest = (turns - ((rounded >> 190) << 190).to(U192)).to(U192).as_bits(I192)
     a = rest.to(F64)
     b = (rest - a.to(I192)).to(I192).to(F64)
@@ -63,7 +64,7 @@ def far(f: Formula, x: X) -> tuple[X, X, X]:
     negative = x < 0.0
     high, low = f.quick_sum(high, low)
     sign = f.where(negative, -1.0, f.of(1.0, F64))
-    return high * sign, low * sign, f.where(negative, (0 - quarter).to(I64), quarter) & 3
+    return high * sign, low * sign, f.where(negative, 0 - quarter, quarter) & 3
 
 
 def kernel(f: Formula, r: tuple[X, X, X], x: X, keeps_zero: bool) -> X:
@@ -81,7 +82,7 @@ def kernel(f: Formula, r: tuple[X, X, X], x: X, keeps_zero: bool) -> X:
 
 def _far64(f: Formula, x: X, first: int) -> X:
     high, low, quadrant = far(f, x)
-    value = kernel(f, (high, low, (quadrant + first).to(I64)), x, False)
+    value = kernel(f, (high, low, quadrant + first), x, False)
     return f.where(x.abs() < math.inf, value, math.nan)
 
 

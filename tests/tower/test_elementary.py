@@ -100,7 +100,23 @@ def test_pow_of_special_values(x: float, y: float) -> None:
     assert same_float(float(got), wanted) or abs(got - wanted) <= math.ulp(wanted), (got, wanted)
 
 
-SINGLES = [0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 2.0**-149, -(2.0**-149), 3e38, -3e38, 0.5, -2.0, 3.0, 1.5]
+SINGLES = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    math.inf,
+    -math.inf,
+    math.nan,
+    2.0**-149,
+    -(2.0**-149),
+    3e38,
+    -3e38,
+    0.5,
+    -2.0,
+    3.0,
+    1.5,
+]
 
 
 @pytest.mark.parametrize("y", [*SINGLES, 2.0**24 - 1, 2.0**24, -3.0, -149.0, 127.0, -2.5])
