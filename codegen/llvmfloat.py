@@ -13,7 +13,7 @@ import struct
 from gemel.codegen.emitter import Emitter
 from gemel.codegen.llvmint import Arg, at, fit, held_bits, integer_type, resized
 from gemel.semantics.convert import to_bits
-from gemel.semantics.dtypes import BF16, F16, F32, F64, DType, FloatType, IntType, storage_bits
+from gemel.semantics.dtypes import BF16, F16, F32, F64, DType, FloatType, storage_bits
 
 
 def float_type(dtype: DType) -> FloatType:
