@@ -1,7 +1,7 @@
-"""Makes semantics/tower/coefficients.py: `python benchmarks/make_coefficients.py`. Needs mpmath.
+"""Makes semantics/tower/coefficients.py: `python benchmarks/make_coefficients.py`. Needs mpmath; takes a minute.
 
-Each polynomial interpolates its function at the Chebyshev nodes of its interval with 400 bits and is then rounded
-coefficient by coefficient; the first of a polynomial whose rounding would show is given in two parts.
+The polynomials have the least greatest relative error of the function that they serve, with coefficients that f32 or
+f64 holds (`minimax.py`). Constants that must be known better than that are sums of two or three numbers.
 """
 
 from __future__ import annotations
@@ -10,11 +10,77 @@ from collections.abc import Callable
 from pathlib import Path
 
 import mpmath as mp
+from minimax import Function, fitted, rounded
 
 mp.mp.prec = 1400
+WORKING = 400
+"""Bits while fitting; the words of 2/pi need more."""
 TARGET = Path(__file__).parent.parent / "semantics" / "tower" / "coefficients.py"
+BITS = {32: 24, 64: 53}
+TINY = 1e-9
 
-Function = Callable[[mp.mpf], mp.mpf]
+Polynomial = Callable[[int, int], tuple[list[mp.mpf], mp.mpf]]
+"""From the number of terms and the bits of a coefficient to coefficients and error."""
+
+
+def minimax(f: Function, lo: float, hi: float, weight: Function) -> Polynomial:
+    """The polynomial for `f` on lo..hi whose error times the weight is least."""
+    return lambda terms, bits: fitted(f, lo, hi, terms, weight, bits)
+
+
+def of_root(f: Function) -> Function:
+    """A function of the square root of its argument."""
+    return lambda z: f(mp.sqrt(z))
+
+
+def odd(g: Function, taken: int, most: float) -> Polynomial:
+    """In z = x * x, for an odd function up to `most`: g(x) / x, less 1, and divided by z if `taken` is 1."""
+    ratio = of_root(lambda x: g(x) / x)
+    return minimax(lambda z: (ratio(z) - 1) / z**taken, TINY, most**2, lambda z: z**taken / ratio(z))
+
+
+def log_series(z: mp.mpf) -> mp.mpf:
+    """(log((1 + s) / (1 - s)) / s - 2) / z - 2/3, by z, for z = s * s."""
+    s = mp.sqrt(z)
+    return ((mp.log((1 + s) / (1 - s)) / s - 2) / z - mp.mpf(2) / 3) / z
+
+
+def polynomials() -> dict[str, Polynomial]:
+    """Each polynomial, by name."""
+    half_ln2, quarter_pi = float(mp.log(2) / 2) * 1.0001, float(mp.pi / 4) * 1.016
+    lo, hi = float(mp.sqrt(0.5)) - 1, float(mp.sqrt(2)) - 1
+    s_most = (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)
+    log2 = lambda m: mp.log(1 + m) / mp.log(2)  # noqa: E731
+    cos = of_root(lambda x: (mp.cos(x) - 1 + x * x / 2) / x**4)
+    return {
+        "EXP": minimax(lambda r: (mp.exp(r) - 1 - r) / r**2, -half_ln2, half_ln2, lambda r: r * r),
+        "EXP2": minimax(lambda r: (mp.mpf(2) ** r - 1) / r, -0.5, 0.5, lambda r: r),
+        "LOG": minimax(lambda m: (mp.log(1 + m) - m + m * m / 2) / m**3, lo, hi, lambda m: m**3 / mp.log(1 + m)),
+        "LOG2": minimax(lambda m: (log2(m) / m - 1 / mp.log(2)) / m, lo, hi, lambda m: m * m / log2(m)),
+        "LOG_SERIES": minimax(log_series, TINY, float(s_most**2) * 1.01, lambda z: z * z),
+        "TANH": odd(mp.tanh, 1, 0.975),
+        "SIN": odd(mp.sin, 1, quarter_pi),
+        "COS": minimax(cos, TINY, quarter_pi**2, of_root(lambda x: x**4 / mp.cos(x))),
+        "ERF": odd(mp.erf, 0, 1.0),
+        "ERFC_LOG_32": minimax(lambda x: mp.log(mp.erfc(x)), 1.0, 4.0, mp.erfc),
+        "ERFC_LOG_64": minimax(lambda x: mp.log(mp.erfc(x)), 1.0, 6.0, mp.erfc),
+    }
+
+
+TERMS: dict[str, dict[int, tuple[str, int]]] = {
+    "EXP": {32: ("EXP", 5), 64: ("EXP", 10)},
+    "EXP2": {32: ("EXP2", 6), 64: ("EXP2", 11)},
+    "LOG": {32: ("LOG", 8), 64: ("LOG", 20)},
+    "LOG2": {32: ("LOG2", 9), 64: ("LOG2", 21)},
+    "TANH": {32: ("TANH", 7), 64: ("TANH", 15)},
+    "SIN": {32: ("SIN", 3), 64: ("SIN", 6)},
+    "COS": {32: ("COS", 3), 64: ("COS", 6)},
+    "ERF": {32: ("ERF", 7), 64: ("ERF", 13)},
+    "ERFC_LOG": {32: ("ERFC_LOG_32", 7), 64: ("ERFC_LOG_64", 19)},
+}
+"""For each tuple of coefficients by the width of the format: which polynomial, and its number of terms."""
+ALONE = {"LOG_SERIES": ("LOG_SERIES", 9), "POW_LOG2": ("LOG2", 12), "POW_EXP2": ("EXP2", 7)}
+"""Those of pow, in f64."""
 
 
 def text(x: mp.mpf) -> str:
@@ -22,90 +88,49 @@ def text(x: mp.mpf) -> str:
     return repr(float(x))
 
 
-def polynomial(f: Function, lo: float, hi: float, terms: int) -> list[mp.mpf]:
-    """The coefficients, lowest power first, of a polynomial that is close to `f` on lo..hi."""
-    found = mp.chebyfit(f, [mp.mpf(lo), mp.mpf(hi)], terms)
-    return list(reversed(found))
+def listed(values: list[str]) -> str:
+    """A tuple as source."""
+    return f"({', '.join(values)},)"
 
 
-def even(f: Function, hi: float, terms: int) -> list[mp.mpf]:
-    """As `polynomial`, in z = x * x, of a function of x that is even; |x| is at most `hi`."""
-    return polynomial(lambda z: f(mp.sqrt(z)), 1e-6, hi * hi, terms)
+def by_width(name: str, values: dict[int, str]) -> str:
+    """A dictionary as source."""
+    return f"{name} = {{{', '.join(f'{width}: {value}' for width, value in values.items())}}}\n"
 
 
-def two(x: mp.mpf) -> tuple[str, str]:
-    """A number as a float64 and the float64 of what is left."""
-    return text(x), text(x - mp.mpf(float(x)))
-
-
-def chopped(x: mp.mpf, bits: int) -> mp.mpf:
-    """The first bits of a number."""
-    exponent = mp.floor(mp.log(abs(x), 2))
-    scale = mp.mpf(2) ** (bits - 1 - exponent)
-    return mp.floor(x * scale) / scale
-
-
-def parts(x: mp.mpf, bits: tuple[int, ...]) -> list[str]:
-    """A number as a sum of float64 with so many bits each, and of what is left."""
+def sum_of(x: mp.mpf, count: int, bits: int) -> str:
+    """A number as a sum of so many numbers of so many bits."""
     found = []
-    for n in bits:
-        found.append(text(chopped(x, n)))
-        x -= chopped(x, n)
-    return [*found, text(x)]
+    for _ in range(count):
+        found.append(text(rounded(x, bits)))
+        x -= rounded(x, bits)
+    return listed(found)
 
 
-def log_series(z: mp.mpf) -> mp.mpf:
-    """(log((1 + s) / (1 - s)) / s - 2) / z, for z = s * s."""
-    s = mp.sqrt(z)
-    return (mp.log((1 + s) / (1 - s)) / s - 2) / z
-
-
-def erf_pieces() -> tuple[list[tuple[str, str]], list[list[str]]]:
-    """For each eighth of 0.5..6: erf at its middle in two parts, and (erf(middle + t) - erf(middle)) / t."""
-    values, slopes = [], []
-    for n in range(4, 48):
-        middle = mp.mpf(2 * n + 1) / 16
-        values.append(two(mp.erf(middle)))
-        f = lambda t, c=middle: (mp.erf(c + t) - mp.erf(c)) / t if t else 2 / mp.sqrt(mp.pi) * mp.exp(-c * c)  # noqa: E731
-        slopes.append([text(c) for c in polynomial(f, -1 / 16, 1 / 16, 12)])
-    return values, slopes
-
-
-def listed(name: str, values: list[str]) -> str:
-    """A tuple of numbers as source."""
-    return f"{name} = ({', '.join(values)},)\n"
+def coefficients(name: str, polynomial: Polynomial, terms: int, bits: int) -> str:
+    """A fitted polynomial as source; tells how good it is."""
+    with mp.workprec(WORKING):
+        found, error = polynomial(terms, bits)
+        print(f"{name}: {terms} terms of {bits} bits, error 2**{float(mp.log(error, 2)):.2f}")
+    return listed([text(c) for c in found])
 
 
 def main() -> None:
     """Writes the module."""
-    ln2, half_pi = mp.log(2), mp.pi / 2
-    s_most = (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)
-    two_thirds = mp.mpf(2) / 3
-    lines = ['"""Coefficients of the elementary functions; made by benchmarks/make_coefficients.py."""\n\n# fmt: off\n']
-    series: dict[str, list[mp.mpf]] = {
-        "EXP": polynomial(lambda r: (mp.exp(r) - 1 - r) / r**2 if r else mp.mpf(1) / 2, -0.35, 0.35, 11),
-        "LOG": polynomial(lambda z: (log_series(z) - two_thirds) / z, 1e-9, float(s_most**2) * 1.01, 9),
-        "SIN": even(lambda x: (mp.sin(x) - x) / x**3, 0.79, 8),
-        "COS": even(lambda x: (mp.cos(x) - 1 + x * x / 2) / x**4, 0.79, 8),
-        "TANH": even(lambda x: (mp.tanh(x) - x) / x**3, 0.31, 10),
-    }
-    small_erf = even(lambda x: mp.erf(x) / x, 0.51, 13)
-    for name, found in series.items():
-        lines.append(listed(name, [text(c) for c in found]))
-    lines.append(listed("ERF_FIRST", list(two(small_erf[0]))))
-    lines.append(listed("ERF", [text(c) for c in small_erf[1:]]))
-    values, slopes = erf_pieces()
-    lines.append(listed("ERF_VALUES", [x for pair in values for x in pair]))
-    lines.append(listed("ERF_SLOPES", [x for row in slopes for x in row]))
-    lines.append(listed("LN2", parts(ln2, (40,))))
-    lines.append(listed("LN2_FULL", list(two(ln2))))
-    lines.append(listed("PER_LN2", list(two(1 / ln2))))
-    lines.append(listed("TWO_THIRDS", list(two(two_thirds))))
-    lines.append(listed("HALF_PI", parts(half_pi, (33, 33, 33))))
-    lines.append(listed("HALF_PI_FULL", list(two(half_pi))))
-    lines.append(f"PER_HALF_PI = {text(1 / half_pi)}\n")
+    lines = ['"""Coefficients of the elementary functions; made by benchmarks/make_coefficients.py.\n']
+    lines += ["Where there is one for each format, it is found by the format's width.\n" + '"""\n', "# fmt: off\n"]
+    known = polynomials()
+    for name, chosen in TERMS.items():
+        found = {w: coefficients(name, known[which], n, BITS[w]) for w, (which, n) in chosen.items()}
+        lines.append(by_width(name, found))
+    for name, (which, n) in ALONE.items():
+        lines.append(f"{name} = {coefficients(name, known[which], n, 53)}\n")
+    for name, x, count in (("LN2", mp.log(2), 2), ("PER_LN2", 1 / mp.log(2), 2), ("HALF_PI", mp.pi / 2, 3)):
+        lines.append(by_width(name, {w: sum_of(x, count, bits) for w, bits in BITS.items()}))
+    lines.append(by_width("PER_HALF_PI", {w: text(rounded(2 / mp.pi, bits)) for w, bits in BITS.items()}))
+    lines.append(f"TWO_THIRDS = {sum_of(mp.mpf(2) / 3, 2, 53)}\n")
     words = int(mp.floor(mp.mpf(2) / mp.pi * mp.mpf(2) ** (64 * 20)))
-    lines.append(listed("PER_HALF_PI_WORDS", [hex(words >> (64 * (19 - n)) & (2**64 - 1)) for n in range(20)]))
+    lines.append(f"PER_HALF_PI_WORDS = {listed([hex(words >> (64 * (19 - n)) & (2**64 - 1)) for n in range(20)])}\n")
     TARGET.write_text("\n".join(lines))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from gemel.codegen.emitter import Emitter, llvm_type
 from gemel.semantics import tower
-from gemel.semantics.dtypes import F64, DType, FloatType
+from gemel.semantics.dtypes import DType, FloatType
 from gemel.semantics.ir import Apply, Const, Expr, Load, Ref, Var
 from gemel.semantics.ops import Op
 
@@ -41,7 +41,7 @@ def _function(made: tower.Definition, name: str, dtype: FloatType, half: bool) -
     if made.rare is not None and made.otherwise is not None:
         out.branch(body.value(made.rare), "rare", "usual")
         out.start("rare")
-        other = _call(out, made.otherwise, F64, list(values.values())[: len(made.params)])
+        other = _call(out, made.otherwise, dtype, list(values.values())[: len(made.params)])
         out.do(f"ret {kind} {other}")
         out.start("usual")
     out.do(f"ret {kind} {body.value(made.result)}")

@@ -25,8 +25,35 @@ def llvm_type(dtype: DType) -> str:
 
 
 PURE = frozenset(
-    "add sub mul shl lshr ashr and or xor icmp fcmp select zext sext trunc getelementptr bitcast fadd fsub fmul fneg "
-    "insertelement shufflevector fpext fptrunc sitofp uitofp".split()
+    [
+        "add",
+        "sub",
+        "mul",
+        "shl",
+        "lshr",
+        "ashr",
+        "and",
+        "or",
+        "xor",
+        "icmp",
+        "fcmp",
+        "select",
+        "zext",
+        "sext",
+        "trunc",
+        "getelementptr",
+        "bitcast",
+        "fadd",
+        "fsub",
+        "fmul",
+        "fneg",
+        "insertelement",
+        "shufflevector",
+        "fpext",
+        "fptrunc",
+        "sitofp",
+        "uitofp",
+    ]
 )
 """Instructions that give the same value again for the same operands."""
 

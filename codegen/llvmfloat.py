@@ -13,7 +13,7 @@ import struct
 from gemel.codegen.emitter import Emitter
 from gemel.codegen.llvmint import Arg, at, fit, held_bits, integer_type, resized
 from gemel.semantics.convert import to_bits
-from gemel.semantics.dtypes import BF16, F16, F32, F64, DType, FloatType, IntType, storage_bits
+from gemel.semantics.dtypes import BF16, F16, F32, F64, DType, FloatType, storage_bits
 from gemel.semantics.typerules import holds
 
 
@@ -291,19 +291,31 @@ def _powers(out: Emitter, exponent: str, most: int) -> list[str]:
 
 
 def to_integer(out: Emitter, value: str, source: FloatType, dtype: DType) -> str:
-    """Truncated toward zero, saturated; NaN gives 0."""
-    target = integer_type(dtype)
+    """Truncated toward zero, saturated; NaN gives 0.
+
+    By comparisons and the plain conversion: LLVM takes a vector apart for its saturating one.
+    """
+    target, k = integer_type(dtype), kind(source)
     bits = held_bits(dtype)
     if bits > 64:
         return _to_wide(out, convert(out, value, source, F64), dtype)
-    whole = IntType(bits, target.signed)
-    name = f"llvm.fpto{'s' if target.signed else 'u'}i.sat.i{bits}.{suffix(source)}"
-    result = out.call(f"i{bits}", name, (kind(source), value))
-    for which, bound, wide in (("max", target.lo, whole.lo), ("min", target.hi, whole.hi)):
-        if bound != wide:
-            intrinsic = f"llvm.{'s' if target.signed else 'u'}{which}.i{bits}"
-            result = out.call(f"i{bits}", intrinsic, (f"i{bits}", result), (f"i{bits}", str(bound)))
-    return result
+    number = out.value(f"fcmp ord {k} {value}, {value}")
+    number = _kept(out, k, "ogt", out.select(number, k, value, literal(0.0)), float(target.lo))
+    wide = 32 if target.width <= 32 else 64
+    unsigned = target.hi >= 1 << (wide - 1)
+    instruction = f"{'fptoui' if unsigned else 'fptosi'} {k}"
+    if target.hi < 1 << (53 if k == "double" else 24):  # a float, and so are those around it
+        number = _kept(out, k, "olt", number, float(target.hi))
+        return resized(out, out.value(f"{instruction} {number} to i{wide}"), wide, bits, False)
+    beyond = out.value(f"fcmp oge {k} {number}, {literal(float(target.hi + 1))}")
+    whole = out.value(f"{instruction} {number} to i{wide}")  # poison where it is not chosen
+    return out.select(beyond, f"i{bits}", str(target.hi), resized(out, whole, wide, bits, False))
+
+
+def _kept(out: Emitter, kind: str, predicate: str, value: str, bound: float) -> str:
+    """A value where it compares so with a bound, else the bound: one instruction on x86."""
+    inside = out.value(f"fcmp {predicate} {kind} {value}, {literal(bound)}")
+    return out.select(inside, kind, value, literal(bound))
 
 
 def _to_wide(out: Emitter, value: str, dtype: DType) -> str:

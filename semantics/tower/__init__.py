@@ -1,8 +1,8 @@
 """The op tower: elementary functions as straight-line IR of smaller ops, one definition for every engine.
 
-A definition computes in f64; the narrower formats are converted on the way in and out, which rounds twice and stays
-within one unit in the last place. The interpreter evaluates a definition by the meanings of its ops, a back end
-expands it, so all agree bit for bit.
+f64 and f32 have one definition, with coefficients for each; the narrower formats are converted to f32 on the way in and
+back on the way out, which rounds twice and stays within one unit in the last place. The interpreter evaluates a
+definition by the meanings of its ops, a back end expands it, so all agree bit for bit.
 """
 
 from __future__ import annotations
@@ -14,42 +14,43 @@ import numpy as np
 
 from gemel.semantics import ops
 from gemel.semantics.convert import Value
-from gemel.semantics.dtypes import F64, FloatType
+from gemel.semantics.dtypes import F32, F64, FloatType
 from gemel.semantics.ir import Apply, Const, Expr, Load, Ref, Var
-from gemel.semantics.tower import error, exponential, logarithm, roots
-from gemel.semantics.tower.formula import Definition, X, defined
-from gemel.semantics.tower.trigonometric import sine
+from gemel.semantics.tower import error, exponential, logarithm, power, roots, trigonometric
+from gemel.semantics.tower.formula import Body, Definition, Formula, X, defined
 
 __all__ = ["Definition", "definition", "evaluate"]
 
-_F64: dict[str, Callable[[], Definition]] = {
-    "exp": lambda: defined("exp", exponential.exp, 1),
-    "exp2": lambda: defined("exp2", exponential.exp2, 1),
-    "log": lambda: defined("log", logarithm.log, 1),
-    "log2": lambda: defined("log2", logarithm.log2, 1),
-    "tanh": lambda: defined("tanh", exponential.tanh, 1),
-    "sigmoid": lambda: defined("sigmoid", exponential.sigmoid, 1),
-    "erf": lambda: defined("erf", error.erf, 1),
-    "sin": lambda: sine("sin", 0),
-    "cos": lambda: sine("cos", 1),
-    "pow": lambda: defined("pow", logarithm.pow_, 2),
-    "rsqrt": lambda: defined("rsqrt", roots.rsqrt, 1),
-    "reciprocal": lambda: defined("reciprocal", roots.reciprocal, 1),
+_BODIES: dict[ops.Op, Body] = {
+    ops.EXP: exponential.exp,
+    ops.EXP2: exponential.exp2,
+    ops.LOG: logarithm.log,
+    ops.LOG2: logarithm.log2,
+    ops.TANH: exponential.tanh,
+    ops.SIGMOID: exponential.sigmoid,
+    ops.ERF: error.erf,
+    ops.POW: power.pow_,
+    ops.RSQRT: roots.rsqrt,
+    ops.RECIPROCAL: roots.reciprocal,
 }
+_QUADRANT = {ops.SIN: 0, ops.COS: 1}
 
 
 @cache
 def definition(op: ops.Op, dtype: FloatType) -> Definition:
     """The definition of an elementary op at a float format."""
-    if dtype == F64:
-        return _F64[op.name]()
-    wide = ops.TABLE[op.name]
+    if dtype not in (F32, F64):
+        return defined(op.name, _by_f32(op, dtype), op.arity, dtype)
+    if op in _QUADRANT:
+        return trigonometric.sine(op.name, _QUADRANT[op], dtype)
+    return defined(op.name, _BODIES[op], op.arity, dtype)
 
-    def through(f: object, *xs: X) -> X:
-        inside = xs[0].f.apply(wide, *(x.to(F64) for x in xs))
-        return inside.to(dtype)
 
-    return defined(op.name, through, op.arity, dtype)
+def _by_f32(op: ops.Op, dtype: FloatType) -> Body:
+    def body(f: Formula, *xs: X) -> X:
+        return f.apply(op, *(x.to(F32) for x in xs)).to(dtype)
+
+    return body
 
 
 Step = tuple[Var, Callable[[dict[Var, Value]], Value]]

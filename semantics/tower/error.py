@@ -1,27 +1,26 @@
-"""erf in f64: an odd polynomial near 0, then a polynomial around the middle of each eighth up to 6."""
+"""erf: an odd polynomial near 0, else 1 - e**q with a polynomial q for the logarithm of what is missing to 1."""
 
 from __future__ import annotations
 
-from gemel.semantics.dtypes import F64
-from gemel.semantics.tower.coefficients import ERF, ERF_FIRST, ERF_SLOPES, ERF_VALUES
-from gemel.semantics.tower.formula import I64, Formula, X
+from gemel.semantics.tower.coefficients import ERF, ERFC_LOG
+from gemel.semantics.tower.exponential import reduced
+from gemel.semantics.tower.formula import Formula, X
+from gemel.semantics.tower.reduction import at_most, format_of, number_from, power_of_two, signed_as
 
-SMALL, PIECES, TERMS = 0.5, 44, 12
+SMALL = 1.0
+ONE = {32: 4.0, 64: 6.0}
+"""From where on erf is 1, by the width of the format."""
+LEAST = -50.0
+"""Less than the polynomial's value anywhere."""
 
 
 def erf(f: Formula, x: X) -> X:
     """The error function."""
-    z = x * x
-    small = f.fma(x, ERF_FIRST[0], x * f.fma(z, f.polynomial(z, ERF), ERF_FIRST[1]))
+    dtype = format_of(x)
     size = x.abs()
-    piece = f.where((size >= SMALL) & (size < 6.0), size, SMALL) * 8.0
-    at = (piece.to(I64) - 4).to(I64)
-    values, slopes = f.table("erf_values", ERF_VALUES, F64), f.table("erf_slopes", ERF_SLOPES, F64)
-    t = (piece - ((at + 4).to(I64).to(F64) + 0.5)) * 0.125
-    slope = f.of(0.0, F64)
-    for n in reversed(range(TERMS)):
-        slope = f.fma(slope, t, slopes((at * TERMS + n).to(I64)))
-    large = values((at * 2).to(I64)) + f.fma(slope, t, values((at * 2 + 1).to(I64)))
-    large = f.where(size >= 6.0, 1.0, large)
-    signed = f.where(x < 0.0, -large, large)
-    return f.where(size < SMALL, small, f.where(x.is_nan(), x, signed))
+    small = f.fma(x, f.polynomial(x * x, ERF[dtype.width]), x)
+    q = f.polynomial(at_most(f, size, ONE[dtype.width]), ERFC_LOG[dtype.width])
+    tail, bits = reduced(f, q, number_from(f, q, LEAST), dtype.bias)
+    scale = power_of_two(f, bits, dtype)
+    large = f.fma(-tail, scale, 1.0 - scale)  # the difference is exact where it matters
+    return f.where(size < SMALL, small, signed_as(f, x, large))

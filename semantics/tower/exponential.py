@@ -1,96 +1,89 @@
-"""exp, exp2, tanh and sigmoid in f64: argument reduction by multiples of log 2, then a polynomial.
+"""exp, exp2, tanh and sigmoid: the argument less a multiple of log 2, then a polynomial; nothing wider than the format.
 
-The reduced argument and the result are carried as a value and a correction (Cody and Waite's reduction, Dekker's
-arithmetic), so that what is left is little more than the last rounding.
+What is multiplied by a power of two is 1 + tail, where the tail is small beside 1, so that its own rounding hardly
+shows. Where a result is a quotient or a difference, the tail is used apart from the 1.
 """
 
 from __future__ import annotations
 
-from gemel.semantics.dtypes import F64
-from gemel.semantics.tower.coefficients import EXP, LN2, LN2_FULL, PER_LN2, TANH
-from gemel.semantics.tower.formula import I64, Formula, X
+from gemel.semantics.tower.coefficients import EXP, EXP2, LN2, PER_LN2, TANH
+from gemel.semantics.tower.formula import Formula, X
+from gemel.semantics.tower.reduction import (
+    at_least,
+    at_most,
+    format_of,
+    nearest,
+    number_from,
+    power_of_two,
+    scaled,
+    signed_as,
+)
 
-BIAS, MANTISSA = 1023, 52
-SMALL_TANH = 0.3
-
-
-def power_of_two(k: X) -> X:
-    """2**k for a whole number in -1022..1023."""
-    return ((k.to(I64) + BIAS).to(I64) << MANTISSA).to(I64).as_bits(F64)
-
-
-def scaled(f: Formula, x: X, k: X) -> X:
-    """x * 2**k for a whole k, in two steps, so that the result may be subnormal, zero or infinite."""
-    half = (k * 0.5).rint()
-    return x * power_of_two(half) * power_of_two(k - half)
-
-
-def near_one(f: Formula, high: X, low: X) -> tuple[X, X]:
-    """exp(high + low) as a value and a correction; high is at most 0.35, low no more than its last bit."""
-    rest = high * high * f.polynomial(high, EXP) + low + high * low
-    total, lost = f.quick_sum(1.0, high)
-    return f.quick_sum(total, lost + rest)
+RANGE = {32: (-105.0, 89.0), 64: (-747.0, 711.0)}
+RANGE2 = {32: (-151.0, 129.0), 64: (-1076.0, 1025.0)}
+"""Where e**x and 2**x are neither zero nor infinite, by the width of the format, and a little more."""
+SMALL_TANH = 0.975
+ONE_TANH = {32: 10.0, 64: 20.0}
+"""From where on tanh is 1."""
 
 
-def exp_parts(f: Formula, x: X, low: X | float = 0.0) -> tuple[X, X, X]:
-    """exp(x + low) as (value + correction) * 2**k; |x| is at most 1100."""
-    k = (x * PER_LN2[0]).rint()
-    first = f.fma(k, -LN2[0], x)  # exact: k times the first 40 bits of log 2
-    t, lost = f.product(k, -LN2[1])
-    high, more = f.sum(first, t)
-    return (*near_one(f, high, more + lost + low), k)
+def reduced(f: Formula, x: X, number: X, offset: int) -> tuple[X, X]:
+    """exp(x) as (1 + tail) * 2**k: tail, and a pattern whose last bits are k plus the offset.
+
+    `number` is x where that is no NaN; of a NaN the tail is NaN.
+    """
+    width = format_of(x).width
+    ln2 = LN2[width]
+    k, bits = nearest(number, PER_LN2[width][0], offset)
+    high = f.fma(k, -ln2[0], x)  # exact: a multiple of the last bits of both, and small
+    low = k * -ln2[1]
+    r = high + low
+    return high + f.fma(r * r, f.polynomial(r, EXP[width]), low), bits
 
 
 def exp(f: Formula, x: X) -> X:
     """e**x."""
-    value, low, k = exp_parts(f, x.clamped(-760.0, 720.0))
-    return scaled(f, value + low, k)
+    least, most = RANGE[format_of(x).width]
+    x = at_most(f, x, most)
+    tail, bits = reduced(f, at_least(f, x, least), number_from(f, x, least), 2 * format_of(x).bias)
+    return scaled(f, 1.0 + tail, bits)
 
 
 def exp2(f: Formula, x: X) -> X:
     """2**x."""
-    x = x.clamped(-1100.0, 1100.0)
-    k = x.rint()
-    high, low = f.product(x - k, LN2_FULL[0])
-    value, more = near_one(f, high, low + (x - k) * LN2_FULL[1])
-    return scaled(f, value + more, k)
-
-
-def quotient(f: Formula, n: tuple[X, X], d: tuple[X, X]) -> X:
-    """n / d, both with corrections."""
-    q = n[0] / d[0]
-    rest = f.fma(-q, d[0], n[0]) + n[1] - q * d[1]
-    return q + rest / d[0]
-
-
-def decay(f: Formula, size: X) -> tuple[X, X]:
-    """exp(-size) as a value and a correction; `size` is at most 700."""
-    value, low, k = exp_parts(f, -size)
-    scale = power_of_two(k)
-    return value * scale, low * scale
+    dtype = format_of(x)
+    least, most = RANGE2[dtype.width]
+    x = at_most(f, x, most)
+    k, bits = nearest(number_from(f, x, least), 1.0, 2 * dtype.bias)
+    r = at_least(f, x, least) - k
+    return scaled(f, f.fma(r, f.polynomial(r, EXP2[dtype.width]), 1.0), bits)
 
 
 def sigmoid(f: Formula, x: X) -> X:
-    """1 / (1 + e**-x)."""
-    e = decay(f, x.abs().clamped(0.0, 700.0))
-    below, lost = f.quick_sum(1.0, e[0])
-    d = (below, lost + e[1])
-    one = (f.of(1.0, F64), f.of(0.0, F64))
-    positive = quotient(f, one, d)
-    negative = quotient(f, e, d)
-    far = x < -700.0  # 1 is lost beside e**-x, and the quotient is e**x
-    return f.where(x.is_nan(), x, f.where(far, exp(f, x), f.where(x >= 0.0, positive, negative)))
+    """1 / (1 + e**-x), with e**-|x| and the divisor each as a value and a correction, and one division."""
+    dtype = format_of(x)
+    least, _ = RANGE[dtype.width]
+    negative = -at_most(f, x.abs(), -least)
+    tail, bits = reduced(f, negative, number_from(f, negative, least), 2 * dtype.bias)
+    e, e_low = f.quick_sum(1.0, tail)
+    d, d_low = f.quick_sum(1.0, scaled(f, e, bits))
+    positive = x >= 0.0
+    n, n_low = f.where(positive, 1.0, e), f.where(positive, 0.0, e_low)
+    inverse = 1.0 / d
+    q = n * inverse
+    better = f.fma(f.fma(-q, d_low, f.fma(-q, d, n) + n_low), inverse, q)
+    return f.where(positive, better, scaled(f, better, bits))
 
 
 def tanh(f: Formula, x: X) -> X:
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent: an odd polynomial near 0, else 1 - 2 / (e**2x + 1)."""
+    dtype = format_of(x)
     z = x * x
-    small = f.fma(x * z, f.polynomial(z, TANH), x)
+    small = f.fma(x * z, f.polynomial(z, TANH[dtype.width]), x)
     size = x.abs()
-    e = decay(f, (size * 2.0).clamped(0.0, 80.0))
-    above, more = f.quick_sum(1.0, -e[0])
-    below, lost = f.quick_sum(1.0, e[0])
-    large = quotient(f, (above, more - e[1]), (below, lost + e[1]))
-    signed = f.where(x < 0.0, -large, large)
-    usual = f.where(size < SMALL_TANH, small, f.where(x.is_nan(), x, signed))
-    return f.where(x.equals(0.0), x, usual)
+    double = at_most(f, size, ONE_TANH[dtype.width]) * 2.0
+    tail, bits = reduced(f, double, number_from(f, double, 0.0), dtype.bias)
+    scale = power_of_two(f, bits, dtype)
+    large = 1.0 - 2.0 / f.fma(tail, scale, scale + 1.0)  # the inner sum is exact where it matters
+    value = f.where(size < SMALL_TANH, small, signed_as(f, x, large))
+    return f.where(x.equals(0.0), x, value)

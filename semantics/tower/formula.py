@@ -14,9 +14,12 @@ from gemel.semantics import build, ops
 from gemel.semantics.dtypes import F64, INDEX, DType, FloatType, IntType, storage_bits
 from gemel.semantics.ir import Apply, Buffer, Const, Expr, Let, Load, Ref, Var
 from gemel.semantics.ops import Op
+from gemel.semantics.rounding import round_float
 from gemel.semantics.span import BUILTIN
 
 I64, U64 = IntType(64, True), IntType(64, False)
+LONG = 12
+"""The number of terms from which on a polynomial is computed in two halves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,10 +142,6 @@ class X:
         """The square root."""
         return self.f.apply(ops.SQRT, self)
 
-    def clamped(self, lo: float, hi: float) -> X:
-        """The value kept between two; NaN stays."""
-        return self._with(ops.MAX, lo)._with(ops.MIN, hi)
-
     def is_nan(self) -> X:
         """Whether it is no number."""
         return self.differs(self)
@@ -159,7 +158,7 @@ class Formula:
         if isinstance(value, X):
             return value
         if isinstance(dtype, FloatType):
-            return X(Const(float(value), dtype, BUILTIN), self)
+            return X(Const(round_float(float(value), dtype), dtype, BUILTIN), self)
         return X(build.literal(int(value), BUILTIN, dtype), self)
 
     def named(self, e: Expr, hint: str = "t") -> X:
@@ -186,9 +185,20 @@ class Formula:
         return self.named(e)
 
     def polynomial(self, x: X, coefficients: Sequence[float]) -> X:
-        """The value at `x` of a polynomial, lowest power first, by Horner's rule."""
-        total = self.of(coefficients[-1], x.dtype)
-        for c in reversed(coefficients[:-1]):
+        """The value at `x` of a polynomial, lowest power first, by Horner's rule.
+
+        Of a long one, the even and the odd powers from the second on go side by side: that halves the time to wait, and
+        rounding there is far below the last bit.
+        """
+        if len(coefficients) < LONG:
+            return self._horner(x, self.of(coefficients[-1], x.dtype), coefficients[:-1])
+        first, rest = coefficients[:2], coefficients[2:]
+        z = x * x
+        even, odd = (self._horner(z, self.of(half[-1], x.dtype), half[:-1]) for half in (rest[::2], rest[1::2]))
+        return self._horner(x, self.fma(odd, x, even), first)
+
+    def _horner(self, x: X, total: X, coefficients: Sequence[float]) -> X:
+        for c in reversed(coefficients):
             total = self.fma(total, x, c)
         return total
 
@@ -199,14 +209,8 @@ class Formula:
         buffer = Buffer(hint, dtype, (build.index(len(data)),), BUILTIN, data)
         return lambda at: self.named(Load(buffer, (at.to(INDEX).expr,), BUILTIN))
 
-    def sum(self, a: X, b: X) -> tuple[X, X]:
-        """a + b and what rounding lost (Knuth's two-sum)."""
-        total = a + b
-        other = total - a
-        return total, (a - (total - other)) + (b - other)
-
     def quick_sum(self, a: X | float, b: X) -> tuple[X, X]:
-        """As `sum`, where `a` is 0 or not the smaller one (Dekker)."""
+        """a + b and what rounding lost, where `a` is 0 or not the smaller one (Dekker)."""
         first = self.of(a, b.dtype)
         total = first + b
         return total, (first - total) + b

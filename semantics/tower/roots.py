@@ -1,4 +1,4 @@
-"""Reciprocals in f64."""
+"""Reciprocals."""
 
 from __future__ import annotations
 
