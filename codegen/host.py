@@ -20,12 +20,14 @@ class Host:
     l2_bytes: int = 512 << 10
     l3_bytes: int = 4 << 20
     cores: int = 1
+    fma: bool = True
+    """Whether it multiplies and adds with one rounding in one instruction."""
 
 
 @cache
 def this_host() -> Host:
     """The machine that this process runs on."""
-    from gemel.codegen.jit import features
+    from gemel.codegen.jit import features, is_x86
 
     has = features()
     bits, registers = (512, 32) if has.get("avx512f") else (256, 16) if has.get("avx2") else (128, 16)
@@ -33,7 +35,8 @@ def this_host() -> Host:
         registers = 32
     l1, l2, l3 = (_cache(level) for level in (1, 2, 3))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Host(bits, registers, l1 or 32 << 10, l2 or 512 << 10, l3 or 4 << 20, cores)
+    fma = has.get("fma", False) or not is_x86()
+    return Host(bits, registers, l1 or 32 << 10, l2 or 512 << 10, l3 or 4 << 20, cores, fma)
 
 
 def _cache(level: int) -> int | None:

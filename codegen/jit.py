@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import re
 import threading
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -12,16 +11,11 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from gemel.codegen import threads, widediv
+from gemel.codegen.machine import optimize
 from gemel.semantics.errors import CompileError
 
 LARGE = 10_000
 """Lines of a module from which on the costly passes are left out, so that compile time stays near linear."""
-
-WIDE = re.compile(r"\bi(?:6[5-9]|[7-9]\d|\d{3,})\b")
-"""An integer type that no register holds."""
-
-WIDE_VECTOR = re.compile(r"x i(?:6[5-9]|[7-9]\d|\d{3,})>")
-"""A vector of such integers, which LLVM 22 doesn't always get right."""
 
 _lock = threading.RLock()
 
@@ -39,10 +33,21 @@ def features() -> dict[str, bool]:
     return dict(llvm.get_host_cpu_features())
 
 
+def is_x86() -> bool:
+    """Whether this process runs on an x86."""
+    return str(llvm.get_process_triple()).startswith(("x86_64", "i686"))
+
+
 @cache
 def converts_half() -> bool:
     """Whether the CPU converts between half and float: elsewhere than on x86 all 64-bit ones do."""
-    return not llvm.get_process_triple().startswith(("x86_64", "i686")) or features().get("f16c", False)
+    return not is_x86() or features().get("f16c", False)
+
+
+@cache
+def native() -> tuple[str, str, str]:
+    """This machine's triple, CPU and features, by LLVM's names."""
+    return llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
 def _machine(level: int) -> Any:
@@ -63,10 +68,6 @@ def _wide_division() -> Any:
     for name in widediv.NAMES:
         llvm.add_symbol(name, code.address(name))
     return code
-
-
-class WideVectors(Exception):
-    """Vectors of integers of more than 64 bits were left after LLVM's passes: lanes have to be computed one by one."""
 
 
 @dataclass(frozen=True)
@@ -122,26 +123,7 @@ def _compile(text: str, level: int, unroll: bool = True) -> Code:
         raise CompileError(f"LLVM rejects the generated code: {error}", code="C02") from None
     module.triple = llvm.get_process_triple()
     module.data_layout = str(machine.target_data)
-    if WIDE.search(text):
-        _optimize(module, machine, level, False, unroll)
-        left = str(module)
-        if WIDE_VECTOR.search(text) and WIDE_VECTOR.search(left):
-            raise WideVectors
-        if not WIDE.search(left):
-            _optimize(module, machine, level, True, unroll)
-    else:
-        _optimize(module, machine, level, True, unroll)
+    optimize(module, text, machine, level, unroll)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     return Code(text, level, module, engine)
-
-
-def _optimize(module: Any, machine: Any, level: int, vectorize: bool, unroll: bool) -> None:
-    """LLVM's passes. What still has wide integers is not vectorised: LLVM 22 gets <4 x i128> wrong for AVX-512."""
-    if level == 0:
-        return
-    options = llvm.create_pipeline_tuning_options(speed_level=level)
-    options.loop_vectorization = options.slp_vectorization = vectorize and level > 1
-    options.loop_unrolling = unroll and level > 1
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)

@@ -5,14 +5,20 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
 from gemel.codegen import fastcall
-from gemel.codegen.jit import Code, WideVectors, compile_text, converts_half
+from gemel.codegen.jit import Code, compile_text, converts_half
 from gemel.codegen.lower import Lowered, lower
+from gemel.codegen.machine import WideVectors
+from gemel.codegen.objects import Library, library
 from gemel.codegen.pipeline import CPU, SCHEDULE
+from gemel.codegen.targets import NATIVE, target
 from gemel.semantics.arguments import Bound, bind, shape_of, unpack
 from gemel.semantics.convert import Value, from_bits
 from gemel.semantics.dtypes import F64, BoolType, DType, FloatType, storage_bits, width_of
@@ -69,6 +75,15 @@ class Compiled:
     def asm(self) -> str:
         """The assembly."""
         return self.code.asm
+
+    @cached_property
+    def library(self) -> Library:
+        """The kernel as C functions for this machine, compiled ahead of time."""
+        return library(self.source, target(NATIVE))
+
+    def save(self, path: str | PathLike[str]) -> Path:
+        """Writes the kernel as C functions for this machine; see `Library.save`."""
+        return self.library.save(path)
 
     def __call__(self, *args: Any) -> Any:
         """Runs the code on arrays and numbers; gives what the kernel returns.
@@ -133,11 +148,30 @@ def _value(record: bytes, offset: int, dtype: DType) -> Value:
     return bool(bits) if isinstance(dtype, BoolType) else from_bits(bits & ((1 << width_of(dtype)) - 1), dtype)
 
 
+def compile_for(kernel: Kernel, name: str) -> Compiled | Library:
+    """Code of a source-level kernel with known sizes for a target; what is not for `native` can't be called.
+
+    Raises CompileError for an unknown target, or where a size is not known.
+    """
+    machine = target(name)
+    if name == NATIVE:
+        return compile_kernel(kernel)
+    _known(kernel)
+    return library(kernel, machine)
+
+
 def compile_kernel(kernel: Kernel) -> Compiled:
     """Native code for this CPU of a source-level kernel with known sizes; nothing is cached here.
 
     Raises CompileError where a size is not known.
     """
+    _known(kernel)
+    scheduled = run(kernel, SCHEDULE, "cpu")
+    promoted = run(scheduled, CPU, "cpu")
+    return Compiled(kernel, scheduled, promoted, *_code(promoted))
+
+
+def _known(kernel: Kernel) -> None:
     if kernel.dims:
         names = ", ".join(d.hint for d in kernel.dims)
         raise CompileError(
@@ -146,9 +180,6 @@ def compile_kernel(kernel: Kernel) -> Compiled:
             span=kernel.span,
             mend="specialize the kernel first",
         )
-    scheduled = run(kernel, SCHEDULE, "cpu")
-    promoted = run(scheduled, CPU, "cpu")
-    return Compiled(kernel, scheduled, promoted, *_code(promoted))
 
 
 def _code(promoted: Kernel) -> tuple[Lowered, Code]:

@@ -6,7 +6,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from gemel.tracing import trace
 from gemel.values import Dim, Value, for_store
 
 if TYPE_CHECKING:
-    from gemel.codegen import Compiled
+    from gemel.codegen import Compiled, Library
     from gemel.hwsynth import Design
     from gemel.schedule import Schedule
     from gemel.semantics.verify.report import Report
@@ -244,14 +244,19 @@ class Kernel:
             self._compiled.clear()
         return self._reports[k]
 
-    def compile(self, **sizes: Any) -> Compiled:
-        """The native code for given sizes: `.llvm`, `.optimized`, `.asm`; callable.
+    @overload
+    def compile(self, target: Literal["native"] = "native", **sizes: Any) -> Compiled: ...
+    @overload
+    def compile(self, target: str, **sizes: Any) -> Compiled | Library: ...
+    def compile(self, target: str = "native", **sizes: Any) -> Compiled | Library:
+        """The code for given sizes: `.llvm`, `.optimized`, `.asm`, `.save("lib.so")` (or .o, .h, .s, .ll).
 
-        Raises ShapeError where a size is missing.
+        Code for this machine can be called; of others `codegen/targets.toml` has the list. Raises ShapeError where a
+        size is missing, CompileError for an unknown target.
         """
-        from gemel.codegen import compile_kernel
+        from gemel.codegen import compile_for
 
-        return compile_kernel(self._static_ir(sizes))
+        return compile_for(self._static_ir(sizes), target)
 
     def _static_ir(self, sizes: Mapping[str, Any]) -> irs.Kernel:
         at = self.specialize(**sizes) if sizes else self
