@@ -186,7 +186,7 @@ def header(source: Kernel, promoted: Kernel, lowered: Lowered, target: Target) -
 _TERMS = (
     " *",
     " * Arrays are contiguous, in row-major order, aligned as C aligns their elements. An array that is written",
-    " * overlaps no other. The function keeps nothing between calls and may run in several threads at once; it starts none.",
+    " * overlaps no other. The function keeps nothing between calls, starts no thread, and may run in several at once.",
     " * Large local arrays come from aligned_alloc or malloc and go to free. After a status that isn't 0, what was",
     " * written is not to be relied on.",
 )

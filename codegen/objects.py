@@ -9,13 +9,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gemel.codegen import export, machine, widediv
+from gemel.codegen import export, widediv
 from gemel.codegen.header import header
 from gemel.codegen.lower import Lowered, lower
 from gemel.codegen.pipeline import CPU, schedule_for
@@ -166,14 +166,10 @@ def _generate(target: Target, job: dict[str, Any]) -> dict[str, str] | None:
         "abi": target.abi,
         "objects": True,
     }
-    ended = subprocess.run(
-        [sys.executable, "-P", machine.__file__],
-        input=json.dumps(whole),
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
+    from gemel.codegen import machine
+
+    path = os.pathsep.join(filter(None, sys.path))
+    ended = _ended([sys.executable, "-P", machine.__file__], json.dumps(whole), {**os.environ, "PYTHONPATH": path})
     if ended.returncode == machine.WIDE_VECTORS:
         return None
     if ended.returncode:
@@ -183,6 +179,8 @@ def _generate(target: Target, job: dict[str, Any]) -> dict[str, str] | None:
 
 
 def _refused(target: Target, status: int, words: str) -> GemelError:
+    from gemel.codegen import machine
+
     if status == machine.UNKNOWN:
         return CompileError(
             f"this LLVM has no code generator for {target.name} ({target.triple})",
@@ -207,11 +205,23 @@ def _linker(target: Target) -> str:
 def _run(command: Sequence[str]) -> None:
     """Runs a linker.
 
-    Raises ToolError where it fails or takes too long.
+    Raises ToolError where it fails, as well.
     """
-    try:
-        ended = subprocess.run(list(command), capture_output=True, text=True, timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        raise ToolError(f"{command[0]} took more than {SECONDS} s", code="X03") from None
+    ended = _ended(command)
     if ended.returncode:
         raise ToolError(f"{command[0]} failed: {ended.stderr.strip()[-2000:]}", code="X02")
+
+
+def _ended(
+    command: Sequence[str], given: str = "", env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs a program to its end, whatever its exit code.
+
+    Raises ToolError where it can't be started or takes too long.
+    """
+    try:
+        return subprocess.run(list(command), input=given, capture_output=True, text=True, timeout=SECONDS, env=env)
+    except OSError as error:
+        raise ToolError(f"{command[0]} can't be run: {error.strerror}", code="X01") from None
+    except subprocess.TimeoutExpired:
+        raise ToolError(f"{command[0]} took more than {SECONDS} s", code="X03") from None

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from gemel.codegen.host import Host
+from gemel.codegen.cpu import converts_half, native
+from gemel.codegen.host import Host, this_host
 from gemel.semantics.errors import CompileError
 
 NATIVE = "native"
@@ -68,10 +69,7 @@ def target(name: str) -> Target:
 
 @cache
 def _native() -> Target:
-    from gemel.codegen import jit
-    from gemel.codegen.host import this_host
-
-    host, (triple, cpu, features) = this_host(), jit.native()
+    host, (triple, cpu, features) = this_host(), native()
     return Target(
         NATIVE,
         "this machine",
@@ -81,7 +79,7 @@ def _native() -> Target:
         host.vector_registers,
         (),
         features,
-        half=jit.converts_half(),
+        half=converts_half(),
         fma=host.fma,
         l1_bytes=host.l1_bytes,
         l2_bytes=host.l2_bytes,

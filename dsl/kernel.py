@@ -28,7 +28,8 @@ from gemel.tracing import trace
 from gemel.values import Dim, Value, for_store
 
 if TYPE_CHECKING:
-    from gemel.codegen import Compiled, Library
+    from gemel.codegen import Compiled
+    from gemel.codegen.objects import Library
     from gemel.hwsynth import Design
     from gemel.schedule import Schedule
     from gemel.semantics.verify.report import Report

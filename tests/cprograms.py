@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from gemel.codegen import Library, header
+from gemel.codegen import header
 from gemel.codegen.export import symbol
+from gemel.codegen.objects import Library
 from gemel.codegen.places import element_bytes, known_shape
 from gemel.semantics.arguments import scalar
 from gemel.semantics.convert import to_bits
