@@ -7,15 +7,19 @@ fails: a folder that can't be read or written, or is full, means that nothing is
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
-import tempfile
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+try:  # hashlib takes milliseconds to load, for algorithms that aren't asked for
+    from _blake2 import blake2b
+except ImportError:
+    from hashlib import blake2b
 
 MAGIC = b"gemel object 1\n"
 DIGEST = 32
@@ -47,7 +51,7 @@ def _system() -> Path:
 
 def key(*parts: str) -> str:
     """The name of the entry for the content that it is made of."""
-    whole = hashlib.blake2b(digest_size=20)
+    whole = blake2b(digest_size=20)
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
         whole.update(len(data).to_bytes(8, "little") + data)
@@ -92,14 +96,14 @@ class Store:
     def _put(self, name: str, content: bytes) -> None:
         folder = self.folder / name[:2]
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        number, aside = tempfile.mkstemp(prefix=ASIDE, dir=folder)
+        aside = folder / f"{ASIDE}{os.getpid()}-{threading.get_ident()}-{name}"
         try:
-            with os.fdopen(number, "wb") as file:
+            with aside.open("xb") as file:
                 file.write(MAGIC + _digest(content) + content)
             os.replace(aside, folder / name)
         except BaseException:
             with suppress(OSError):
-                os.unlink(aside)
+                aside.unlink()
             raise
 
     def entries(self) -> list[tuple[float, int, Path]]:
@@ -146,7 +150,7 @@ def _inside(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=DIGEST).digest()
+    return blake2b(content, digest_size=DIGEST).digest()
 
 
 def store() -> Store | None:

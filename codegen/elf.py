@@ -101,6 +101,8 @@ def _sections(data: bytes) -> list[Section]:
     if head[1:3] != (RELOCATABLE, X86_64) or head[11] != SECTION.size:
         raise _Unknown
     table = data[head[6] : head[6] + head[12] * SECTION.size]
+    if len(table) != head[12] * SECTION.size:
+        raise _Unknown
     return [Section(*row) for row in SECTION.iter_unpack(table)]
 
 

@@ -20,6 +20,9 @@ WIDE = re.compile(r"\bi(?:6[5-9]|[7-9]\d|\d{3,})\b")
 WIDE_VECTOR = re.compile(r"x i(?:6[5-9]|[7-9]\d|\d{3,})>")
 """A vector of such integers, which LLVM 22 doesn't always get right."""
 
+LAYOUT = re.compile(r"^target datalayout.*$", re.MULTILINE)
+"""A line that names wide integers where there are none."""
+
 UNKNOWN, REJECTED, WIDE_VECTORS = 3, 4, 5
 """Exit codes of the program: LLVM has no such target; it doesn't take the text; `WideVectors`."""
 
@@ -39,7 +42,7 @@ def optimize(module: Any, text: str, machine: Any, level: int, unroll: bool) -> 
         _passes(module, machine, level, True, unroll)
         return
     _passes(module, machine, level, False, unroll)
-    left = str(module)
+    left = LAYOUT.sub("", str(module))
     if WIDE_VECTOR.search(text) and WIDE_VECTOR.search(left):
         raise WideVectors
     if not WIDE.search(left):
@@ -80,7 +83,7 @@ def generate(job: dict[str, Any]) -> dict[str, str]:
         helper.triple, helper.data_layout = module.triple, module.data_layout
         module.link_in(helper)
     given = str(module)
-    optimize(module, given, machine, job["level"], job["unroll"])
+    optimize(module, "\n".join([job["text"], *job["helpers"]]), machine, job["level"], job["unroll"])
     return {
         "llvm": given,
         "optimized": str(module),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from gemel.codegen.cache import key
 from gemel.semantics.errors import CompileError
 from gemel.semantics.ir import Kernel
 
@@ -31,11 +31,6 @@ class Facts:
     def how(self) -> tuple[int, bool]:
         """LLVM's level, and whether it unrolls: loops that a schedule has made explicit stay as they are."""
         return (2, False) if self.vectors else (3, True)
-
-
-def digest(text: str) -> str:
-    """The digest of LLVM IR."""
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def packed(facts: Facts, code: bytes) -> bytes:
@@ -90,7 +85,7 @@ class Made:
             tuple(p in changed for p in self.kernel.params),
             lowered.vectors,
             widened,
-            digest(lowered.text),
+            key(lowered.text),
         )
 
     def again(self, facts: Facts) -> Lowered:
@@ -99,7 +94,7 @@ class Made:
         Raises CompileError where it isn't what the code was made of, which is a mistake of ours.
         """
         lowered = self.lowered(facts.widened)
-        if digest(lowered.text) != facts.digest:
+        if key(lowered.text) != facts.digest:
             raise CompileError(
                 f"the kept code of {self.source.name} is not what it would be now",
                 code="C02",
