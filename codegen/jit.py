@@ -187,8 +187,12 @@ def _provide(data: bytes) -> None:
 
 @cache
 def _provided(text: str, names: tuple[str, ...]) -> Code:
-    """A module of ours whose functions are made known; the cache keeps them alive."""
+    """A module of ours whose functions are made known.
+
+    It is never unloaded: workers run it until the process ends, when Python has already cleared its modules.
+    """
     code = Code(lambda: text, 2, True, _loaded(_kept_object(text, 2, True)))
     for name in names:
         define(name, code.address(name))
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))
     return code

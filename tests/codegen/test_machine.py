@@ -34,7 +34,7 @@ def vectors(kind: str, op: str) -> bool:
 
 
 def test_wide_integers_that_go_do_not_keep_a_loop_scalar() -> None:
-    assert vectors("i64", "add") and vectors("i128", "add")
+    assert vectors("i128", "add")
 
 
 def test_wide_integers_that_stay_do() -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import linecache
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
+from needs import needs
 
 import gemel as gm
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "docs/language.md")
+DOCUMENTS = ("README.md", "docs/language.md", "docs/aot.md")
 
 
 def blocks(name: str, language: str) -> list[tuple[int, str]]:
@@ -32,6 +34,19 @@ def test_code_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         file = f"{name} from line {line}"
         linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
         exec(compile(text, file, "exec"), names)
+
+
+@pytest.mark.slow
+def test_the_c_program_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs("cc")
+    test_code_runs("docs/aot.md", tmp_path, monkeypatch)
+    (_, program), *_ = blocks("docs/aot.md", "c")
+    (_, commands), *_ = blocks("docs/aot.md", "sh")
+    (tmp_path / "main.c").write_text(program)
+    native, *_ = commands.splitlines()
+    (_, shown), *_ = blocks("docs/aot.md", "text")
+    done = subprocess.run(native, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == shown
 
 
 def test_the_ir_text_parses_to_the_kernel_of_the_readme() -> None:
