@@ -1,7 +1,7 @@
 """Loads the objects that LLVM's JIT makes for x86-64 Linux, without LLVM: that is what a kept object saves.
 
 Such an object has no relocations but 64-bit addresses, since its code may lie far from what it calls. Of all else
-`load` takes nothing, and LLVM's own loader has to do it.
+`load` takes nothing, and LLVM's own loader has to do it: docs/decisions/0005.
 """
 
 from __future__ import annotations
