@@ -30,6 +30,12 @@ ci:  ## what continuous integration runs: lint, types and all tests, from a plai
 demo:  ## the digits demo: CPU and simulated RTL
 	$(PYTHON) -c "from gemel.cli import main; main()" demo
 
+pages:  ## write the documentation's generated pages anew
+	$(PYTHON) docs/make_pages.py
+
+docs:  ## the documentation as a site (build/site)
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
+
 pictures:  ## the README's pictures, from real runs
 	$(PYTHON) docs/make_pictures.py
 
@@ -37,4 +43,4 @@ clean:  ## remove what building and testing leave behind
 	rm -rf build dist out .hypothesis *.egg-info
 	find . \( -name .git -o -name .venv \) -prune -o \( -name __pycache__ -o -name '.*_cache' \) -type d -prune -exec rm -rf {} +
 
-.PHONY: help view lint format type fast test ci demo pictures clean
+.PHONY: help view lint format type fast test ci demo pages docs pictures clean

@@ -11,7 +11,7 @@ def llvm_type(dtype: DType) -> str:
     """The LLVM type that holds a value.
 
     Integers are held at the width that they have in memory (8, 16, 32, 64 bits or a multiple of 64), extended by their
-    sign, so that LLVM sees types that the CPU has; f16 and bf16 are held in float.
+    sign, so that LLVM sees types that the CPU has; narrow floats are held in float.
     """
     match dtype:
         case BoolType():

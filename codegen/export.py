@@ -18,6 +18,7 @@ from gemel.codegen.places import alignment, element_bytes, known_shape
 from gemel.semantics.dtypes import BoolType
 from gemel.semantics.ir import Apply, Buffer, Kernel, Let, Ref, Var
 from gemel.semantics.ops import CAST
+from gemel.semantics.storage import is_wide
 from gemel.semantics.text import print_expr
 from gemel.semantics.traverse import statements
 
@@ -59,8 +60,9 @@ def exported(kernel: Kernel, lowered: Lowered, half: bool, pointer_bits: int) ->
 def _entry(kernel: Kernel, lowered: Lowered, out: Emitter) -> list[str]:
     params, passed = [], []
     for n, p in enumerate((*kernel.params, *kernel.results)):
-        params.append(f"{'ptr' if isinstance(p, Buffer) else llvmops.memory_type(p.dtype)} %a{n}")
-        passed.append(f"ptr %a{n}" if isinstance(p, Buffer) else _scalar(out, p, f"%a{n}"))
+        pointer = isinstance(p, Buffer) or is_wide(p.dtype)
+        params.append(f"{'ptr' if pointer else llvmops.memory_type(p.dtype)} %a{n}")
+        passed.append(f"ptr %a{n}" if pointer else _scalar(out, p, f"%a{n}"))
     for n, (b, filled) in enumerate(zip(kernel.results, lowered.filled, strict=True), len(kernel.params)):
         size = prod(known_shape(b) or ()) * element_bytes(b.dtype)
         if not filled and size:
@@ -78,7 +80,7 @@ def _entry(kernel: Kernel, lowered: Lowered, out: Emitter) -> list[str]:
     ]
 
 
-def _scalar(out: Emitter, p: Var, given: str) -> str:
+def _scalar(out: Emitter, p: Buffer | Var, given: str) -> str:
     """A number as `@kernel` takes it: bits that an odd width leaves over are not looked at, a bool is 0 or 1."""
     value = llvmops.from_memory(out, given, p.dtype)
     if isinstance(p.dtype, BoolType):

@@ -25,9 +25,9 @@ from gemel.codegen import llvmops
 from gemel.codegen.emitter import Emitter, llvm_type
 from gemel.codegen.jit import Code, compile_text, converts_half, define
 from gemel.codegen.places import alignment, element_bytes, known_shape
-from gemel.semantics.dtypes import BF16, F64, BoolType, FixedType, FloatType, IntType, storage_bits
+from gemel.semantics.dtypes import F64, BoolType, FixedType, FloatType, IntType, storage_bits
 from gemel.semantics.ir import Buffer, Kernel, Var
-from gemel.semantics.storage import numpy_dtype, odd_width
+from gemel.semantics.storage import is_wide, numpy_dtype, odd_width
 
 Function = Callable[..., Any]
 Maker = tuple[Function, tuple[int, ...], Any]
@@ -80,12 +80,11 @@ def layout_is_known() -> bool:
 
 
 def fits(kernel: Kernel) -> bool:
-    """Whether the native check has all that the kernel's types need: no element's range is looked at, and every scalar
-    result is a number."""
+    """Whether the native check has all that the kernel's types need: no element's range is looked at, and no integer
+    has more than 64 bits."""
     tensors = [p for p in kernel.params if isinstance(p, Buffer)]
-    return not any(odd_width(p.dtype) for p in tensors) and not any(
-        b.dtype == BF16 and not b.rank for b in kernel.results
-    )
+    wide = any(is_wide(p.dtype) for p in (*kernel.params, *kernel.results))
+    return not wide and not any(odd_width(p.dtype) for p in tensors)
 
 
 def bare(kernel: Kernel) -> Kernel:

@@ -10,10 +10,10 @@ from gemel.codegen.export import FINE, FULL, message, plain, symbol
 from gemel.codegen.lower import OUT_OF_MEMORY, Lowered
 from gemel.codegen.places import element_bytes, known_shape
 from gemel.codegen.targets import Target
-from gemel.semantics.dtypes import BF16, F16, F64, BoolType, DType, FixedType, FloatType, IndexType, IntType
+from gemel.semantics.dtypes import F32, F64, BoolType, DType, FixedType, FloatType, IndexType, IntType
 from gemel.semantics.dtypes import storage_bits as bits
 from gemel.semantics.ir import Buffer, Kernel, Var
-from gemel.semantics.storage import odd_width, value_range
+from gemel.semantics.storage import is_wide, odd_width, value_range
 from gemel.semantics.traverse import stored
 
 KEYWORDS = frozenset(
@@ -97,12 +97,14 @@ KEYWORDS = frozenset(
 
 
 def c_type(dtype: DType) -> str:
-    """The C type of an element or a number."""
+    """The C type of an element or a number; more than 64 bits are an array of such."""
+    if is_wide(dtype):
+        return "uint64_t"
     match dtype:
         case BoolType():
             return "uint8_t"
         case FloatType():
-            return "uint16_t" if dtype in (F16, BF16) else "double" if dtype == F64 else "float"
+            return {F32: "float", F64: "double"}.get(dtype, f"uint{bits(dtype)}_t")
         case IndexType():
             return "int64_t"
         case IntType() | FixedType():
@@ -113,11 +115,13 @@ def c_type(dtype: DType) -> str:
 
 def meaning(dtype: DType) -> str:
     """What a C value of a type stands for, where the type alone doesn't say it."""
+    if is_wide(dtype):
+        return f"{bits(dtype) // 64} words each, the least significant first"
     match dtype:
         case BoolType():
             return "0 or 1"
         case FloatType():
-            return f"the bits of a {dtype}" if dtype in (F16, BF16) else ""
+            return "" if dtype in (F32, F64) else f"the bits of a {dtype}"
         case FixedType():
             return f"x * 2^-{dtype.frac}, x in {_range(dtype)}"
         case IndexType() | IntType():
@@ -206,7 +210,7 @@ def _comment(text: str) -> str:
 
 
 def _parameter(name: str, p: Buffer | Var, use: str) -> str:
-    if isinstance(p, Var):
+    if isinstance(p, Var) and not is_wide(p.dtype):
         return f"{c_type(p.dtype)} {name}"
     return f"{'const ' if use == 'read' else ''}{c_type(p.dtype)} *{name}"
 

@@ -123,10 +123,10 @@ def object_of(text: str, level: int, unroll: bool) -> bytes:
 
 
 def _optimized(text: str, level: int, unroll: bool) -> tuple[Any, Any]:
-    """The module after LLVM's passes, and the machine that it is for."""
+    """The module after LLVM's passes, and what makes code of it."""
     import llvmlite.binding as llvm
 
-    from gemel.codegen.machine import optimize
+    from gemel.codegen.machine import level_of_code, optimize
 
     level = min(level, 1) if text.count("\n") > LARGE else level
     machine = _machine(level)
@@ -137,7 +137,7 @@ def _optimized(text: str, level: int, unroll: bool) -> tuple[Any, Any]:
         raise CompileError(f"LLVM rejects the generated code: {error}", code="C02") from None
     module.triple, module.data_layout = native()[0], str(machine.target_data)
     optimize(module, text, machine, level, unroll)
-    return module, machine
+    return module, _machine(level_of_code(text, level))
 
 
 def load(data: bytes) -> Loaded:

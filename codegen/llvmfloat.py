@@ -1,9 +1,9 @@
-"""Floats in LLVM IR: literals, rounding of the 16-bit formats, conversions that round once.
+"""Floats in LLVM IR: literals, rounding of the narrow formats, conversions that round once.
 
-A 16-bit float is held in `float`. One operation on such values, computed in `float` and then rounded, is correctly
-rounded, since 24 bits are at least twice 11 plus two (Figueroa, "When is double rounding innocuous?"). What starts
-from wider values is first rounded to odd, which keeps the second rounding right (Boldo and Melquiond, "Emulation of a
-FMA and correctly rounded sums"). Nothing flushes subnormals and no instruction has a fast-math flag.
+A float of 8 or 16 bits is held in `float`. One operation on such values, computed in `float` and then rounded, is
+correctly rounded, since 24 bits are at least twice 11 plus two (Figueroa, "When is double rounding innocuous?"). What
+starts from wider values is first rounded to odd, which keeps the second rounding right (Boldo and Melquiond, "Emulation
+of a FMA and correctly rounded sums"). Nothing flushes subnormals and no instruction has a fast-math flag.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from gemel.codegen.emitter import Emitter
 from gemel.codegen.llvmint import Arg, at, fit, held_bits, integer_type, resized
 from gemel.semantics.convert import to_bits
 from gemel.semantics.dtypes import BF16, F16, F32, F64, DType, FloatType, IntType, storage_bits
+from gemel.semantics.typerules import holds
 
 
 def float_type(dtype: DType) -> FloatType:
@@ -40,17 +41,22 @@ def literal(value: float) -> str:
     return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
 
 
-# ------------------------------------------------------------------------------------------------------ 16-bit formats
+# ------------------------------------------------------------------------------------------------------ narrow formats
+
+
+def is_narrow(fmt: FloatType) -> bool:
+    """Whether values are held in a wider format than they have in memory."""
+    return fmt.width < 32
 
 
 def rounded(out: Emitter, value: str, fmt: FloatType) -> str:
     """A value just computed in `float`, brought to the format that it is of."""
+    if not is_narrow(fmt):
+        return value
     if fmt == BF16:
         return _to_bf16(out, value)
-    if fmt != F16:
-        return value
-    if not out.half:
-        return _to_f16(out, value)
+    if fmt != F16 or not out.half:
+        return _to_narrow(out, value, fmt)
     half = out.value(f"fptrunc float {value} to half")
     return out.value(f"fpext half {half} to float")
 
@@ -71,49 +77,58 @@ def _to_bf16(out: Emitter, value: str) -> str:
     return out.select(nan, "float", value, made)
 
 
-def _to_f16(out: Emitter, value: str) -> str:
+def _to_narrow(out: Emitter, value: str, fmt: FloatType) -> str:
     """Nearest-even without a conversion instruction.
 
-    Below 2**-14 the format has fixed steps of 2**-24: those of a float next to 0.5.
+    Below the least normal number a format has fixed steps: adding a number next to which a float has the same steps
+    makes the CPU round to them.
     """
+    least = 1 - fmt.bias
     size = out.call("float", "llvm.fabs.f32", ("float", value))
     bits = out.value(f"bitcast float {size} to i32")
-    normal = out.value(f"bitcast i32 {_nearest_even(out, bits, 13)} to float")
-    beyond = out.value(f"fcmp oge float {normal}, {literal(65536.0)}")
-    finite = out.select(beyond, "float", literal(float("inf")), normal)
-    raised = out.value(f"fadd float {size}, {literal(0.5)}")
-    steps = out.value(f"fsub float {raised}, {literal(0.5)}")
-    small = out.value(f"fcmp olt float {size}, {literal(2.0**-14)}")
-    result = out.select(small, "float", steps, finite)
+    normal = out.value(f"bitcast i32 {_nearest_even(out, bits, F32.mantissa - fmt.mantissa)} to float")
+    beyond = out.value(f"fcmp ogt float {normal}, {literal(fmt.largest)}")
+    inside = out.select(beyond, "float", literal(fmt.beyond), normal)
+    coarse = literal(2.0 ** (least - fmt.mantissa + F32.mantissa))
+    raised = out.value(f"fadd float {size}, {coarse}")
+    steps = out.value(f"fsub float {raised}, {coarse}")
+    small = out.value(f"fcmp olt float {size}, {literal(2.0**least)}")
+    result = out.select(small, "float", steps, inside)
     signed = out.call("float", "llvm.copysign.f32", ("float", result), ("float", value))
     nan = out.value(f"fcmp uno float {value}, {value}")
     return out.select(nan, "float", value, signed)
 
 
-def _f16_pattern(out: Emitter, value: str) -> str:
-    """The pattern of a float that half has: scaled down by the difference of the biases its bits are in place."""
-    scaled = out.value(f"fmul float {value}, {literal(2.0**-112)}")
+def _narrow_pattern(out: Emitter, value: str, fmt: FloatType) -> str:
+    """The pattern of a float that the format has: scaled down by the difference of the biases its bits are in place."""
+    scaled = out.value(f"fmul float {value}, {literal(2.0 ** (fmt.bias - F32.bias))}")
     bits = out.value(f"bitcast float {scaled} to i32")
     size = out.value(f"and i32 {bits}, {(1 << 31) - 1}")
-    moved = out.value(f"lshr i32 {size}, 13")
-    number = out.call("i32", "llvm.umin.i32", ("i32", moved), ("i32", str(0x7C00)))  # infinity stays above
+    number = out.value(f"lshr i32 {size}, {F32.mantissa - fmt.mantissa}")
+    if not fmt.finite:
+        number = out.call("i32", "llvm.umin.i32", ("i32", number), ("i32", str(_top(fmt))))  # infinity stays above
+    high = out.value(f"lshr i32 {bits}, {32 - fmt.width}")
+    sign = out.value(f"and i32 {high}, {1 << (fmt.width - 1)}")
+    both = out.value(f"or i32 {sign}, {number}")
     nan = out.value(f"fcmp uno float {value}, {value}")
-    low = out.select(nan, "i32", str(0x7E00), number)
-    high = out.value(f"lshr i32 {bits}, 16")
-    sign = out.value(f"and i32 {high}, {1 << 15}")
-    both = out.value(f"or i32 {sign}, {low}")
-    return out.value(f"trunc i32 {both} to i16")
+    whole = out.select(nan, "i32", str(fmt.nan), both)
+    return out.value(f"trunc i32 {whole} to i{fmt.width}")
 
 
-def _from_f16_pattern(out: Emitter, bits: str) -> str:
-    wide = out.value(f"zext i16 {bits} to i32")
-    low = out.value(f"and i32 {wide}, {0x7FFF}")
-    moved = out.value(f"shl i32 {low}, 13")
-    scaled = out.value(f"fmul float {_as_float(out, moved)}, {literal(2.0**112)}")
-    special = out.value(f"icmp uge i32 {low}, {0x7C00}")
+def _top(fmt: FloatType) -> int:
+    """The least pattern that is no number."""
+    return fmt.nan if fmt.finite else ((1 << fmt.exponent) - 1) << fmt.mantissa
+
+
+def _from_narrow_pattern(out: Emitter, bits: str, fmt: FloatType) -> str:
+    wide = out.value(f"zext i{fmt.width} {bits} to i32")
+    low = out.value(f"and i32 {wide}, {(1 << (fmt.width - 1)) - 1}")
+    moved = out.value(f"shl i32 {low}, {F32.mantissa - fmt.mantissa}")
+    scaled = out.value(f"fmul float {_as_float(out, moved)}, {literal(2.0 ** (F32.bias - fmt.bias))}")
+    special = out.value(f"icmp uge i32 {low}, {_top(fmt)}")
     full = out.value(f"or i32 {moved}, {0xFF << 23}")
     size = out.select(special, "float", _as_float(out, full), scaled)
-    top = out.value(f"shl i32 {wide}, 16")
+    top = out.value(f"shl i32 {wide}, {32 - fmt.width}")
     return out.call("float", "llvm.copysign.f32", ("float", size), ("float", _as_float(out, top)))
 
 
@@ -123,36 +138,36 @@ def _as_float(out: Emitter, bits: str) -> str:
 
 def pattern(out: Emitter, value: str, fmt: FloatType) -> str:
     """The bits of a float as an integer of its width."""
-    if fmt == F16 and not out.half:
-        return _f16_pattern(out, value)
-    if fmt == F16:
-        half = out.value(f"fptrunc float {value} to half")
-        return out.value(f"bitcast half {half} to i16")
+    if not is_narrow(fmt):
+        return out.value(f"bitcast {kind(fmt)} {value} to i{fmt.width}")
     if fmt == BF16:
         bits = out.value(f"bitcast float {value} to i32")
         high = out.value(f"lshr i32 {bits}, 16")
         return out.value(f"trunc i32 {high} to i16")
-    return out.value(f"bitcast {kind(fmt)} {value} to i{fmt.width}")
+    if fmt != F16 or not out.half:
+        return _narrow_pattern(out, value, fmt)
+    half = out.value(f"fptrunc float {value} to half")
+    return out.value(f"bitcast half {half} to i16")
 
 
 def canonical_pattern(out: Emitter, value: str, fmt: FloatType) -> str:
     """As `pattern`, with every NaN as the quiet NaN without sign."""
     bits = pattern(out, value, fmt)
     nan = out.value(f"fcmp uno {kind(fmt)} {value}, {value}")
-    return out.select(nan, f"i{fmt.width}", str(to_bits(float("nan"), fmt)), bits)
+    return out.select(nan, f"i{fmt.width}", str(fmt.nan), bits)
 
 
 def from_pattern(out: Emitter, bits: str, fmt: FloatType) -> str:
     """The float with given bits."""
-    if fmt == F16 and not out.half:
-        return _from_f16_pattern(out, bits)
-    if fmt == F16:
-        half = out.value(f"bitcast i16 {bits} to half")
-        return out.value(f"fpext half {half} to float")
+    if not is_narrow(fmt):
+        return out.value(f"bitcast i{fmt.width} {bits} to {kind(fmt)}")
     if fmt == BF16:
         wide = out.value(f"zext i16 {bits} to i32")
         return _as_float(out, out.value(f"shl i32 {wide}, 16"))
-    return out.value(f"bitcast i{fmt.width} {bits} to {kind(fmt)}")
+    if fmt != F16 or not out.half:
+        return _from_narrow_pattern(out, bits, fmt)
+    half = out.value(f"bitcast i16 {bits} to half")
+    return out.value(f"fpext half {half} to float")
 
 
 # --------------------------------------------------------------------------------------------------- between formats
@@ -160,10 +175,10 @@ def from_pattern(out: Emitter, bits: str, fmt: FloatType) -> str:
 
 def convert(out: Emitter, value: str, source: FloatType, target: FloatType) -> str:
     """Between formats, rounded once."""
-    if source == target:
-        return value
-    if target == F64:
+    if target == F64 and source != F64:
         return out.value(f"fpext float {value} to double")
+    if holds(target, source):
+        return value
     if source != F64:
         return rounded(out, value, target)
     if target == F32:

@@ -14,7 +14,7 @@ from gemel.codegen.elementary import elementary
 from gemel.codegen.emitter import Emitter, llvm_type
 from gemel.codegen.llvmint import Arg, held_bits, span
 from gemel.semantics import intervals, ops
-from gemel.semantics.dtypes import BF16, F16, BoolType, DType, FloatType, IntType, storage_bits
+from gemel.semantics.dtypes import BoolType, DType, FloatType, IntType, storage_bits
 from gemel.semantics.ops import Op
 
 Emit = Callable[[Emitter, DType, list[Arg]], str]
@@ -34,7 +34,7 @@ def constant(value: bool | int | float, dtype: DType) -> str:
 
 def memory_type(dtype: DType) -> str:
     """The LLVM type of a value in memory, where it has `storage_bits`."""
-    if isinstance(dtype, FloatType) and dtype not in (F16, BF16):
+    if isinstance(dtype, FloatType) and not fl.is_narrow(dtype):
         return llvm_type(dtype)
     return f"i{storage_bits(dtype)}"
 
@@ -47,7 +47,7 @@ def from_memory(out: Emitter, raw: str, dtype: DType, clean: bool = False) -> st
     if isinstance(dtype, BoolType):
         return out.value(f"icmp ne i8 {raw}, 0")
     if isinstance(dtype, FloatType):
-        return fl.from_pattern(out, raw, dtype) if dtype in (F16, BF16) else raw
+        return fl.from_pattern(out, raw, dtype) if fl.is_narrow(dtype) else raw
     bits = storage_bits(dtype)
     stored = IntType(bits, False)
     return raw if clean else whole.fit(out, raw, bits, (stored.lo, stored.hi), dtype)
@@ -57,7 +57,7 @@ def to_memory(out: Emitter, value: str, dtype: DType) -> str:
     """A value as a store of `memory_type` wants it."""
     if isinstance(dtype, BoolType):
         return whole.at(out, (value, dtype), 8)
-    return fl.pattern(out, value, fl.float_type(dtype)) if dtype in (F16, BF16) else value
+    return fl.pattern(out, value, dtype) if isinstance(dtype, FloatType) and fl.is_narrow(dtype) else value
 
 
 def as_index(out: Emitter, arg: Arg) -> str:

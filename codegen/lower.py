@@ -1,8 +1,9 @@
 """A promoted kernel with known sizes becomes the text of an LLVM module.
 
 The module has one function, `i64 @kernel(params..., results..., ptr error)`: arrays as pointers, scalars by value (a
-bool as i8). It gives 0, or the number (from 1) of the `Assert` that failed, whose values are then in `error`, or -1
-where memory for a local array ran out. Nothing of the function is shared between calls.
+bool as i8, more than 64 bits by their address). It gives 0, or the number (from 1) of the `Assert` that failed, whose
+values are then in `error`, or -1 where memory for a local array ran out. Nothing of the function is shared between
+calls.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from gemel.semantics.ir import (
     Var,
     While,
 )
+from gemel.semantics.storage import is_wide
 from gemel.semantics.traverse import Body, stored, subexprs
 
 AHEAD = 16
@@ -351,6 +353,32 @@ class Lowering:
         whole = out.value(f"udiv i64 {rest}, {divisor}")
         return out.select(some, "i64", out.value(f"add i64 {whole}, 1"), "0")
 
+    # ------------------------------------------------------------------------------------------------------ functions
+
+    def nested(self) -> Lowering:
+        """The state of emission of another function of the module, which sees the values and buffers of this one."""
+        out = Emitter(half=self.out.half, declarations=self.out.declarations, _count=self.out._count)
+        places = Places(out, dict(self.places.at), self.places.globals)
+        return Lowering(out, places, dict(self.values), metadata=self.metadata, may_widen=self.may_widen, parallel=True)
+
+    def closing(self) -> list[str]:
+        """A function's lines after its first label: memory is made, the work is done, memory is freed."""
+        places, begin = self.places, _begin(self)
+        statuses = ", ".join(f"[ {status}, %{block} ]" for status, block in self.exits)
+        frees = [f"  call void @free(ptr {name})" for name in places.owned]
+        for n, slot in enumerate(places.slots):
+            frees += [f"  %left{n} = load ptr, ptr {slot}", f"  call void @free(ptr %left{n})"]
+        return [
+            *(f"  {line}" for line in places.entry),
+            *begin,
+            *self.out.lines,
+            "leave:",
+            f"  %status = phi i64 {statuses}",
+            *frees,
+            "  ret i64 %status",
+            "}",
+        ]
+
 
 def _asks(e: Expr) -> bool:
     if isinstance(e, Load):
@@ -386,6 +414,7 @@ def lower(kernel: Kernel, half: bool = True, vectors: bool = True, threads: bool
     body = kernel.body
     filled = tuple(low.coverage.covers(body, b) for b in kernel.results)
     low.start("work")
+    _fetch_wide(low, kernel)
     low.body(body)
     low._exit(0)
     record = max((site.size for site in low.sites), default=0)
@@ -406,11 +435,22 @@ def _parameters(low: Lowering, kernel: Kernel) -> list[str]:
             low.places.entry.append(f"{name}bool = icmp ne i8 {name}, 0")
             low.params[f"{name}bool"] = "i1"
             names.append(f"i8 {name}")
+        elif is_wide(p.dtype):
+            low.values[p] = name
+            names.append(f"ptr {name}")
         else:
             low.values[p] = name
             low.params[name] = llvm_type(p.dtype)
             names.append(f"{llvm_type(p.dtype)} {name}")
     return names
+
+
+def _fetch_wide(low: Lowering, kernel: Kernel) -> None:
+    """Loads the scalars that are passed by their address."""
+    for p in kernel.params:
+        if isinstance(p, Var) and is_wide(p.dtype):
+            raw = low.out.value(f"load {llvmops.memory_type(p.dtype)}, ptr {low.values[p]}, align 8")
+            low.values[p] = llvmops.from_memory(low.out, raw, p.dtype)
 
 
 def _pointer_facts(b: Buffer, changed: bool) -> str:
@@ -424,7 +464,7 @@ def _pointer_facts(b: Buffer, changed: bool) -> str:
 
 def _module(low: Lowering, params: list[str]) -> str:
     declared = {*low.out.declarations}
-    if "@free(" in "".join([*low.functions, *closing(low)]):
+    if "@free(" in "".join([*low.functions, *low.closing()]):
         declared |= {"declare noalias ptr @malloc(i64)", "declare void @free(ptr)"}
         declared |= {"declare noalias ptr @aligned_alloc(i64, i64)"}
     return "\n".join(
@@ -434,31 +474,12 @@ def _module(low: Lowering, params: list[str]) -> str:
             *low.functions,
             f"define i64 @kernel({', '.join([*params, 'ptr noalias noundef %error'])}) #0 {{",
             "entry:",
-            *closing(low),
+            *low.closing(),
             ATTRIBUTES,
             *(f"!{n} = {text}" for n, text in enumerate(low.metadata)),
             "",
         ]
     )
-
-
-def closing(low: Lowering) -> list[str]:
-    """A function's lines after its first label: memory is made, the work is done, memory is freed."""
-    places, begin = low.places, _begin(low)
-    statuses = ", ".join(f"[ {status}, %{block} ]" for status, block in low.exits)
-    frees = [f"  call void @free(ptr {name})" for name in places.owned]
-    for n, slot in enumerate(places.slots):
-        frees += [f"  %left{n} = load ptr, ptr {slot}", f"  call void @free(ptr %left{n})"]
-    return [
-        *(f"  {line}" for line in places.entry),
-        *begin,
-        *low.out.lines,
-        "leave:",
-        f"  %status = phi i64 {statuses}",
-        *frees,
-        "  ret i64 %status",
-        "}",
-    ]
 
 
 def _begin(low: Lowering) -> list[str]:

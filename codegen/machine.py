@@ -23,6 +23,9 @@ WIDE_VECTOR = re.compile(r"x i(?:6[5-9]|[7-9]\d|\d{3,})>")
 LAYOUT = re.compile(r"^target datalayout.*$", re.MULTILINE)
 """A line that names wide integers where there are none."""
 
+LONG = 6_000
+"""Lines of one basic block from which on LLVM selects instructions the quick way: the other takes the square of it."""
+
 UNKNOWN, REJECTED, WIDE_VECTORS = 3, 4, 5
 """Exit codes of the program: LLVM has no such target; it doesn't take the text; `WideVectors`."""
 
@@ -59,20 +62,27 @@ def _passes(module: Any, machine: Any, level: int, vectorize: bool, unroll: bool
     builder.getModulePassManager().run(module, builder)
 
 
+def level_of_code(text: str, level: int) -> int:
+    """How hard the code generator may work on a text."""
+    return 0 if _longest_block(text) > LONG else level
+
+
+def _longest_block(text: str) -> int:
+    """The lines of the longest basic block; labels begin at the margin."""
+    longest = lines = 0
+    for line in text.splitlines() if text.count("\n") > LONG else ():
+        lines = lines + 1 if line.startswith(" ") else 0
+        longest = max(longest, lines)
+    return longest
+
+
 def generate(job: dict[str, Any]) -> dict[str, str]:
     """The LLVM IR as given and after LLVM's passes, the assembly and, base64, the object of a job's texts.
 
     A job is what `objects` sends: the module's text, those of `helpers` to be linked into it, the names of functions
     that it keeps to itself, the target, and how to optimise.
     """
-    machine = _target(job["triple"]).create_target_machine(
-        cpu=job["cpu"],
-        features=job["features"],
-        opt=job["level"],
-        reloc="pic",
-        codemodel="default",
-        abiname=job["abi"],
-    )
+    machine = _machine(job, job["level"])
     module = llvm.parse_assembly(job["text"])
     module.verify()
     for name in job["internal"]:
@@ -84,12 +94,24 @@ def generate(job: dict[str, Any]) -> dict[str, str]:
         module.link_in(helper)
     given = str(module)
     optimize(module, "\n".join([job["text"], *job["helpers"]]), machine, job["level"], job["unroll"])
+    machine = _machine(job, level_of_code(job["text"], job["level"]))
     return {
         "llvm": given,
         "optimized": str(module),
         "asm": machine.emit_assembly(module),
         "object": base64.b64encode(machine.emit_object(module)).decode() if job["objects"] else "",
     }
+
+
+def _machine(job: dict[str, Any], level: int) -> Any:
+    return _target(job["triple"]).create_target_machine(
+        cpu=job["cpu"],
+        features=job["features"],
+        opt=level,
+        reloc="pic",
+        codemodel="default",
+        abiname=job["abi"],
+    )
 
 
 def _target(triple: str) -> Any:

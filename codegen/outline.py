@@ -11,8 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gemel.codegen import threads
-from gemel.codegen.emitter import Emitter
-from gemel.codegen.places import Places
 from gemel.semantics.arguments import value_of
 from gemel.semantics.ir import Alloc, Assert, For, LoopKind, Reduce, Stmt, While
 from gemel.semantics.traverse import statements
@@ -52,18 +50,14 @@ def emit_parallel_loop(low: Lowering, s: For) -> bool:
         return False
     if not may_outline(s):
         return False
-    from gemel.codegen.lower import Lowering
-
     lo, hi = low._indices((s.lo, s.hi))
-    out = Emitter(half=low.out.half, declarations=low.out.declarations, _count=low.out._count)
-    places = Places(out, dict(low.places.at), low.places.globals)
-    inner = Lowering(out, places, dict(low.values), may_widen=low.may_widen, parallel=True, metadata=low.metadata)
+    inner = low.nested()
     inner.start("work")
     first, end = "%first", "%end"
     body = replace(s, kind=LoopKind.SERIAL)
     inner.counted(body, first, end, "1")
     inner._exit(0)
-    low.out._count = out._count
+    low.out._count = inner.out._count
     low.vectors |= inner.vectors
     name = low.out.name("part")
     captured = _captured(low, inner)
@@ -106,8 +100,6 @@ def _type(text: str) -> str:
 
 def _function(name: str, inner: Lowering, captured: list[tuple[str, str]], lo: str) -> str:
     """The text of the function `i64 name(ptr closure, i64 from, i64 to)`."""
-    from gemel.codegen.lower import closing
-
     unpacked = []
     for n, (kind, value) in enumerate(captured):
         unpacked.append(f"  {value}.at = getelementptr i64, ptr %closure, i64 {n}")
@@ -115,7 +107,7 @@ def _function(name: str, inner: Lowering, captured: list[tuple[str, str]], lo: s
     base = lo if not lo.startswith("%") else f"{lo}"
     bounds = [f"  %first = add i64 %from, {base}", f"  %end = add i64 %to, {base}"]
     head = f"define internal i64 @{name}(ptr %closure, i64 %from, i64 %to) #0 {{"
-    return "\n".join([head, "entry:", *unpacked, *bounds, *closing(inner)])
+    return "\n".join([head, "entry:", *unpacked, *bounds, *inner.closing()])
 
 
 def _call(low: Lowering, name: str, captured: list[tuple[str, str]], lo: str, hi: str) -> None:

@@ -10,7 +10,7 @@ from gemel.codegen.emitter import Emitter
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import DType, storage_bits
 from gemel.semantics.ir import Buffer
-from gemel.semantics.storage import accepts, numpy_dtype
+from gemel.semantics.storage import Array, accepts, is_wide, numpy_dtype, to_words
 
 LINE = 64
 """Bytes of a cache line and of the widest vector: local arrays begin at a multiple."""
@@ -100,7 +100,7 @@ class Places:
         """A constant in the module."""
         if b.data is None:
             raise TypeError(f"{b.hint} is no table")
-        data = (b.data if accepts(b.dtype, b.data.dtype) else b.data.astype(numpy_dtype(b.dtype))).tobytes()
+        data = _contents(b.data, b.dtype).tobytes()
         name, size = f"@{self.out.name('table')}", max(len(data), 1)
         text = "".join(map(_BYTES.__getitem__, data)) or _BYTES[0]
         self.globals.append(f'{name} = private unnamed_addr constant [{size} x i8] c"{text}", align 64')
@@ -150,6 +150,12 @@ class Places:
         """Frees an array of unknown size at the end of its block."""
         self.out.do(f"call void @free(ptr {self.out.value(f'load ptr, ptr {slot}')})")
         self.out.do(f"store ptr null, ptr {slot}")
+
+
+def _contents(data: Array, dtype: DType) -> Array:
+    if is_wide(dtype):
+        return to_words(data, dtype)
+    return data if accepts(dtype, data.dtype) else data.astype(numpy_dtype(dtype))
 
 
 _BYTES = [f"\\{byte:02X}" for byte in range(256)]

@@ -21,7 +21,8 @@ from gemel.semantics.dtypes import F64, BoolType, DType, FloatType, storage_bits
 from gemel.semantics.errors import CompileError, OutOfMemoryError
 from gemel.semantics.failures import failure
 from gemel.semantics.ir import Buffer, Kernel, Var
-from gemel.semantics.storage import numpy_dtype
+from gemel.semantics.storage import WORD, Array, filled, from_values, from_words, is_wide, numpy_dtype, to_words
+from gemel.semantics.traverse import stored
 
 if TYPE_CHECKING:
     from gemel.codegen.lower import Lowered
@@ -49,9 +50,11 @@ class Compiled:
         types = [_ctype(p) for p in source.params] + [ctypes.c_void_p] * (len(source.results) + 1)
         self._native = self.code.function("kernel", ctypes.c_int64, *types)
         self._makers = [
-            (np.empty if filled else np.zeros, shape_of(b, {}), numpy_dtype(b.dtype))
+            (np.empty if filled else np.zeros, *_room(b))
             for b, filled in zip(source.results, facts.filled, strict=True)
         ]
+        self._wide = [p for p in source.params if is_wide(p.dtype)]
+        self._stored = stored(source.body)
         self._calls = 0
         self._call: Function = self._first
 
@@ -131,16 +134,22 @@ class Compiled:
         bound = bind(self.source, args)
         results = [make(shape, dtype) for make, shape, dtype in self._makers]
         record = ctypes.create_string_buffer(self._facts.record or 1)
-        given = [_passed(p, bound) for p in self.source.params]
+        words = {p: _words(p, bound) for p in self._wide}
+        given = [words[p].ctypes.data if p in words else _passed(p, bound) for p in self.source.params]
         status = self._native(*given, *(r.ctypes.data for r in results), ctypes.addressof(record))
+        for p in self._stored.intersection(words):
+            from_values(from_words(words[p], p.dtype), p.dtype, bound.arrays[p])
         if status:
             self._fail(status, record.raw)
-        return unpack(self.source, results)
+        return unpack(self.source, [_finished(b, r) for b, r in zip(self.source.results, results, strict=True)])
 
     def _fail(self, status: int, record: bytes) -> NoReturn:
         if status < 0:
             raise OutOfMemoryError(
-                f"{self.source.name}: no memory for a local array", code="R08", span=self.source.span
+                f"{self.source.name}: no memory for a local array",
+                code="R08",
+                span=self.source.span,
+                mend="make it smaller, or pass it as an argument that is smaller",
             )
         site = self._lowered.sites[status - 1]
         places = zip(site.check.values, site.offsets, strict=True)
@@ -150,8 +159,26 @@ class Compiled:
         return f"<compiled kernel {self.source.name}>"
 
 
+def _room(b: Buffer) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and element type of the memory of a result."""
+    shape = shape_of(b, {})
+    if not is_wide(b.dtype):
+        return shape, numpy_dtype(b.dtype)
+    return (*shape, storage_bits(b.dtype) // WORD), np.dtype(np.uint64)
+
+
+def _finished(b: Buffer, memory: Array) -> Array:
+    """A result as the caller gets it."""
+    return filled(from_words(memory, b.dtype), b.dtype, memory.shape[:-1]) if is_wide(b.dtype) else memory
+
+
+def _words(p: Buffer | Var, bound: Bound) -> Array:
+    """An argument of more than 64 bits as code takes it."""
+    return to_words(bound.arrays[p] if isinstance(p, Buffer) else np.array(bound.scalars[p], object), p.dtype)
+
+
 def _ctype(p: Buffer | Var) -> Any:
-    if isinstance(p, Buffer):
+    if isinstance(p, Buffer) or is_wide(p.dtype):
         return ctypes.c_void_p
     if isinstance(p.dtype, FloatType):
         return ctypes.c_double if p.dtype == F64 else ctypes.c_float

@@ -14,7 +14,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-import threading
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -34,8 +33,6 @@ OPEN = 1 << 32
 
 OPAQUE = 128
 """Bytes of a mutex or condition variable, on any system more than it has."""
-
-_lock = threading.Lock()
 
 
 def available() -> bool:

@@ -66,6 +66,8 @@ from gemel.kernel import Kernel, kernel, parse
 from gemel.loops import dims, grid, parallel, static, unroll
 from gemel.semantics.dtypes import BF16 as bf16
 from gemel.semantics.dtypes import BOOL as bool_
+from gemel.semantics.dtypes import F8E4M3 as f8e4m3
+from gemel.semantics.dtypes import F8E5M2 as f8e5m2
 from gemel.semantics.dtypes import F16 as f16
 from gemel.semantics.dtypes import F32 as f32
 from gemel.semantics.dtypes import F64 as f64
@@ -107,6 +109,8 @@ __all__ = [
     "errors",
     "exp",
     "exp2",
+    "f8e4m3",
+    "f8e5m2",
     "f16",
     "f32",
     "f64",
@@ -160,4 +164,7 @@ def __getattr__(name: str) -> object:
         from gemel.hwsynth import Design
 
         return Design
-    raise AttributeError(f"module 'gemel' has no attribute {name!r}")
+    import difflib
+
+    close = difflib.get_close_matches(name, __all__, 1)
+    raise AttributeError(f"module 'gemel' has no attribute {name!r}" + (f"; did you mean {close[0]}?" if close else ""))

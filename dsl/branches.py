@@ -12,6 +12,7 @@ from gemel.semantics.dtypes import DType
 from gemel.semantics.errors import GemelError
 from gemel.semantics.span import Span
 from gemel.semantics.typerules import RuleError, join
+from gemel.tensors import Tensor
 from gemel.tracer import tracer
 from gemel.values import Value, is_static, operands
 
@@ -57,13 +58,20 @@ def _merged(name: str, a: Any, b: Any, first: list[ir.Stmt], second: list[ir.Stm
     if isinstance(a, Cell) or isinstance(b, Cell):
         return Unset(f"{name} starts as a variable on one side of this branch", span)
     if not (_scalar(a) and _scalar(b)):
-        return Unset(f"{name} is a different object on each side of this branch", span, "P11")
+        return Unset(f"{name} is a different object on each side of this branch", span, "P11", _choice(name, a, b))
     try:
         x, y = operands((a, b), span)
         dtype = join(x.dtype, y.dtype)
     except (GemelError, RuleError) as error:
-        return Unset(f"{name} has types that don't fit on the two sides of this branch: {error.what}", span, "P11")
+        why = f"{name} has types that don't fit on the two sides of this branch: {error.what}"
+        return Unset(why, span, "P11", f"cast {name} to one type on both sides")
     return _variable(name, dtype, [(first, x), (second, y)], span)
+
+
+def _choice(name: str, a: Any, b: Any) -> str:
+    if isinstance(a, Tensor | np.ndarray) and isinstance(b, Tensor | np.ndarray):
+        return f"choose by element: {name} = gm.where(condition, a, b)"
+    return f"what {name} is must be known while tracing: let both sides use their own object, and no code behind them"
 
 
 def _variable(name: str, dtype: DType, sides: list[tuple[list[ir.Stmt], ir.Expr]], span: Span) -> Value:

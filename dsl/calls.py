@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,13 @@ class Staged:
         from gemel.statements import run_function
 
         frame = self.frame
-        return run_function(self.node, frame.source, _parameters(self.node, frame, args, kwargs), frame, frame.globals)
+        parameters = _parameters(self.node, frame, args, kwargs, self.__name__)
+        return run_function(self.node, frame.source, parameters, frame, frame.globals)
 
 
-def _parameters(node: ast.FunctionDef | ast.Lambda, frame: Frame, args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+def _parameters(
+    node: ast.FunctionDef | ast.Lambda, frame: Frame, args: Any, kwargs: dict[str, Any], name: str
+) -> dict[str, Any]:
     """The arguments of a call by name, defaults evaluated in the defining frame.
 
     Raises TraceError where they don't fit.
@@ -59,10 +63,12 @@ def _parameters(node: ast.FunctionDef | ast.Lambda, frame: Frame, args: Any, kwa
         for a, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True)
     ]
     params += [P(spec.kwarg.arg, P.VAR_KEYWORD)] if spec.kwarg else []
-    return bind_call(inspect.Signature(params), args, kwargs)
+    return bind_call(name, inspect.Signature(params), args, kwargs, frame.span(node))
 
 
-def bind_call(signature: inspect.Signature, args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+def bind_call(
+    name: str, signature: inspect.Signature, args: Any, kwargs: dict[str, Any], place: Span | None
+) -> dict[str, Any]:
     """A call's arguments by name.
 
     Raises TraceError where they don't fit.
@@ -70,9 +76,20 @@ def bind_call(signature: inspect.Signature, args: Any, kwargs: dict[str, Any]) -
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
-        raise TraceError(str(error), code="P09", span=tracer().span, mend="pass the arguments it takes") from None
+        raise TraceError(
+            f"{name}(): {error}",
+            code="P09",
+            span=tracer().span,
+            mend=f"it takes {_taken(signature)}",
+            notes=[] if place is None else [(f"{name} is defined here", place)],
+        ) from None
     bound.apply_defaults()
     return dict(bound.arguments)
+
+
+def _taken(signature: inspect.Signature) -> str:
+    bare = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
+    return str(inspect.Signature(bare))
 
 
 def call(fn: Any, args: list[Any], kwargs: dict[str, Any], span: Span) -> Any:
@@ -110,27 +127,59 @@ def _staged(fn: types.FunctionType) -> bool:
 def _guarded(fn: Any, args: list[Any], kwargs: dict[str, Any], span: Span) -> Any:
     if not callable(fn):
         raise TraceError(f"{type(fn).__name__} is not a function", code="P09", span=span)
+    t, name = tracer(), _name_of(fn)
+    outer, t.calling = t.calling, "" if _ours(fn) else name
     try:
         return fn(*args, **kwargs)
-    except (GemelError, Retrace, RecursionError):
+    except (GemelError, Retrace, RecursionError) as error:
+        if isinstance(error, GemelError) and error.code == "P06" and not _ours(fn) and name in _twins():
+            raise _foreign(name, span) from None
         raise
     except Exception as error:
-        name = getattr(fn, "__name__", type(fn).__name__)
-        if any(map(arith.is_traced, [*args, *kwargs.values()])):
-            raise TraceError(
-                f"{name}() can't take a kernel's value: {error}",
-                code="P09",
-                span=span,
-                mend="use the operators, gm functions and loops of the language",
-            ) from error
-        raise TraceError(f"{type(error).__name__} in {name}(): {error}", code="P12", span=span) from error
+        raise _failed_call(fn, args, kwargs, error, span) from error
+    finally:
+        t.calling = outer
+
+
+def _failed_call(fn: Any, args: list[Any], kwargs: dict[str, Any], error: Exception, span: Span) -> TraceError:
+    name = _name_of(fn)
+    if isinstance(error, TypeError) and _ours(fn):
+        bind_call(name, inspect.signature(fn), args, kwargs, None)
+    if any(map(arith.is_traced, [*args, *kwargs.values()])):
+        return _foreign(name, span, "" if "__array_ufunc__" in str(error) else f": {error}")
+    return TraceError(
+        f"{type(error).__name__} in {name}(): {error}",
+        code="P12",
+        span=span,
+        mend="this is plain Python, which runs while the kernel is traced",
+    )
+
+
+def _foreign(name: str, span: Span, why: str = "") -> TraceError:
+    """The error for Python's functions that compute numbers, given a kernel's value."""
+    mend = f"use gm.{name}" if name in _twins() else "use the operators, gm functions and loops of the language"
+    return TraceError(f"{name}() can't take a kernel's value{why}", code="P09", span=span, mend=mend)
+
+
+def _twins() -> Collection[str]:
+    from gemel import functions
+
+    return {name.removesuffix("_") for name in vars(functions)}
+
+
+def _ours(fn: Any) -> bool:
+    return getattr(fn, "__module__", "") in OWN_MODULES or getattr(fn, "traces", False)
+
+
+def _name_of(fn: Any) -> str:
+    return str(getattr(fn, "__name__", type(fn).__name__))
 
 
 def _converted(dtype: Any, args: list[Any], span: Span) -> Any:
     from gemel import functions
 
     if len(args) != 1:
-        raise TraceError(f"{dtype}() takes one value", code="P09", span=span)
+        raise TraceError(f"{dtype}() takes one value", code="P09", span=span, mend=f"write {dtype}(x)")
     return functions.cast(args[0], dtype)
 
 
@@ -139,22 +188,44 @@ def _stage(fn: types.FunctionType, args: list[Any], kwargs: dict[str, Any]) -> A
 
     t = tracer()
     if t.depth >= MAX_DEPTH:
-        raise TraceError(
-            f"{fn.__name__} calls itself more than {MAX_DEPTH} deep while tracing",
-            code="P05",
-            span=t.span,
-            mend="recursion must end by values that tracing knows; use a loop of the kernel otherwise",
-        )
+        raise _endless(fn.__name__, t.span)
+    here = t.span
     try:
         source = source_of(fn)
     except TraceError:
         return _guarded(fn, args, kwargs, t.span)
-    parameters = bind_call(inspect.signature(fn), args, kwargs)
+    parameters = bind_call(fn.__name__, inspect.signature(fn), args, kwargs, source.span(source.node))
     t.depth += 1
     try:
         return run_function(source.node, source, parameters, closure_of(fn), fn.__globals__)
+    except RecursionError:
+        raise _endless(fn.__name__, here) from None
+    except GemelError as error:
+        raise _told_from(error, fn, here) from error.__cause__
     finally:
         t.depth -= 1
+
+
+MAX_CALLS_TOLD = 3
+
+
+def _told_from(error: GemelError, fn: types.FunctionType, here: Span) -> GemelError:
+    """An error inside of a helper, with the place of its call; for Python's own library the call is the place."""
+    if error.code == "P05" or len(error.notes) >= MAX_CALLS_TOLD:
+        return error
+    if (fn.__module__ or "").split(".")[0] in sys.stdlib_module_names - {"__main__"}:
+        return _foreign(fn.__name__, here, f": {error.what}")
+    notes = (*error.notes, (f"{fn.__name__} is called here", here))
+    return type(error)(error.what, code=error.code, span=error.span, mend=error.mend, notes=notes)
+
+
+def _endless(name: str, span: Span) -> TraceError:
+    return TraceError(
+        f"{name} calls itself without an end while tracing",
+        code="P05",
+        span=span,
+        mend="both sides of a condition on a kernel's value are traced: recurse on static numbers, or write a loop",
+    )
 
 
 def closure_of(fn: Callable[..., Any]) -> dict[str, Any]:
@@ -235,6 +306,8 @@ def _round(args: Any, kwargs: Any) -> Any:
 def _len(args: Any, kwargs: Any) -> Any:
     from gemel.tensors import Tensor
 
+    if isinstance(args[0], Traced) and not isinstance(args[0], Tensor):
+        raise TraceError("len() of a scalar", code="T08", span=tracer().span, mend="take it of a tensor")
     return args[0].shape[0] if isinstance(args[0], Tensor) else len(args[0])
 
 
@@ -300,6 +373,9 @@ REPLACED: dict[Any, Any] = {
     np.maximum: _fold(_extreme("max")),
 }
 """Python's functions that mean something on a kernel's values."""
+
+for _python, _own in REPLACED.items():
+    _own.__name__ = _python.__name__  # for messages
 
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import traceback
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -16,7 +17,12 @@ from rich.table import Table
 
 import gemel as gm
 from gemel import cachecommand
-from gemel.errors import ArgumentError, GemelError
+from gemel.errors import CATALOGUE, ArgumentError, GemelError
+from gemel.fuzzcli import fuzz
+from gemel.semantics.span import Span
+
+if TYPE_CHECKING:
+    from gemel.semantics.verify.report import Report
 
 app = typer.Typer(
     help="One kernel, two twins: fast native code and SystemVerilog.",
@@ -39,21 +45,42 @@ def load(name: str) -> gm.Kernel:
     """
     path, _, function = name.rpartition(":")
     if not path:
-        raise ArgumentError(f"{name!r} names no kernel", code="A06", mend="write file.py:function")
+        raise ArgumentError(f"{name!r} names no kernel", code="A09", mend="write file.py:function")
     if not Path(path).is_file():
-        raise ArgumentError(f"there is no file {path}", code="A06")
+        raise ArgumentError(
+            f"there is no file {path}", code="A09", mend="paths start at the folder where the command runs"
+        )
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     if spec is None or spec.loader is None:
-        raise ArgumentError(f"{path} is no Python file", code="A06")
+        raise ArgumentError(f"{path} is no Python file", code="A09", mend="its name must end with .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     sys.path.insert(0, str(Path(path).parent))
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except GemelError:
+        raise
+    except Exception as error:
+        raise _failed(path, error) from error
     found = getattr(module, function, None)
     if not isinstance(found, gm.Kernel):
         kernels = ", ".join(n for n, v in vars(module).items() if isinstance(v, gm.Kernel)) or "none"
-        raise ArgumentError(f"{path} has no kernel {function}", code="A06", mend=f"its kernels: {kernels}")
+        raise ArgumentError(f"{path} has no kernel {function}", code="A09", mend=f"its kernels: {kernels}")
     return found
+
+
+def _failed(path: str, error: Exception) -> ArgumentError:
+    """The error for a file that doesn't run: the place in it that fails."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == Path(path).absolute()]
+    span = None
+    if isinstance(error, SyntaxError) and error.lineno:
+        span = Span(path, error.lineno, error.offset or 1, error.lineno, error.end_offset or 0)
+    elif frames:
+        at = frames[-1]
+        line, last, start = at.lineno or 1, at.end_lineno or at.lineno or 1, (at.colno or 0) + 1
+        span = Span(path, line, start, last, (at.end_colno or start) + 1)
+    what = f"{path} doesn't run: {type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
+    return ArgumentError(what, code="A09", span=span, mend=f"run it alone first: python {path}")
 
 
 def sizes(given: list[str] | None) -> dict[str, Any]:
@@ -132,20 +159,33 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 @app.command()
-def verify(kernel: KernelName, given: Sizes = None) -> None:
-    """Prove what could go wrong in a kernel, for all sizes, or show inputs for which it does. Executes the file."""
+def verify(
+    kernel: KernelName,
+    given: Sizes = None,
+    every: Annotated[bool, typer.Option("--all", help="A row for each obligation, those proved too.")] = False,
+) -> None:
+    """Prove what could go wrong in a kernel, for all sizes, or show inputs for which it does. Executes the file.
+
+    Ends with 1 where something is refuted or contradictory.
+    """
     k = load(kernel)
-    report = (k.specialize(**sizes(given)) if given else k).verify()
+    with console.status(f"verifying {kernel}"):
+        report = (k.specialize(**sizes(given)) if given else k).verify()
+    console.print(table_of(report, every))
+    for note in report.notes():
+        console.print(escape(note))
+    console.print(report.summary())
+    if report.counts["refuted"] or report.contradictions:
+        raise typer.Exit(1)
+
+
+def table_of(report: Report, every: bool = False) -> Table:
+    """A verification report as a table for the terminal; with `every`, a row for each proved obligation too."""
     colours = {"proved": "green", "refuted": "red", "unknown": "yellow"}
     table = Table("status", "kind", "line", "source", "")
-    for status, kind, line, source, text in report.rows():
+    for status, kind, line, source, text in report.rows(every):
         table.add_row(f"[{colours[status]}]{status}[/]", kind, line, escape(source), escape(text))
-    console.print(table)
-    for what, span in report.assumed:
-        console.print(f"assumed: {escape(what)} ({span})")
-    console.print(report.summary())
-    if report.counts["refuted"]:
-        raise typer.Exit(1)
+    return table
 
 
 @app.command()
@@ -183,6 +223,21 @@ def sim(
     console.print(f"{ran.cycles:,} cycles (predicted {design.cycles}); CPU: {'the same bits' if same else 'DIFFERENT'}")
     if not same:
         raise typer.Exit(1)
+
+
+app.command()(fuzz)
+
+
+@app.command()
+def explain(code: Annotated[str, typer.Argument(help="A code such as T02, or its first letter.")] = "") -> None:
+    """What the codes of the error messages mean."""
+    rows = [(c, title) for c, title in CATALOGUE.items() if c.startswith(code.upper())]
+    if not rows:
+        raise ArgumentError(f"there is no code {code}", code="A09", mend="`gemel explain` lists them all")
+    table = Table("code", "means")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(table)
 
 
 @app.command()

@@ -5,22 +5,24 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 import numpy as np
 
-from gemel import arith, functions, quantified, tensors
+from gemel import arith, functions, mistakes, quantified, tensors
 from gemel.calls import Staged, call
+from gemel.chains import MAX_ARMS
+from gemel.choices import balanced_value, conditional, number_of_arm
 from gemel.quantified import QUANTIFIERS
 from gemel.scope import Cell, Frame
 from gemel.semantics import build, ir, ops
 from gemel.semantics.dtypes import BOOL
-from gemel.semantics.errors import GemelError, TraceError
+from gemel.semantics.errors import GemelError, TraceError, TypeCheckError
 from gemel.semantics.span import Span
-from gemel.semantics.typerules import RuleError, join
 from gemel.tensors import Tensor
 from gemel.tracer import Retrace, tracer
-from gemel.values import COMPARISONS, OPERATORS, Traced, Value, operands, truth
+from gemel.values import COMPARISONS, OPERATORS, Dim, Traced, Value, truth
 
 
 def evaluate(node: ast.expr, frame: Frame) -> Any:
@@ -29,18 +31,21 @@ def evaluate(node: ast.expr, frame: Frame) -> Any:
     t = tracer()
     before, t.span = t.span, frame.span(node)
     if handler is None:
-        raise TraceError(
-            f"a {type(node).__name__} expression in a kernel",
-            code="P02",
-            span=t.span,
-            mend="compute it outside of the kernel, or write it with loops and conditions",
+        name = _NAMES.get(type(node), type(node).__name__)
+        mistakes.stop(
+            f"`{name}` in a kernel", "a kernel runs to its end and returns all of its results at once", t.span
         )
     try:
         return handler(node, frame)
     except (GemelError, Retrace, RecursionError):
         raise
     except Exception as error:
-        raise TraceError(f"{type(error).__name__} while tracing: {error}", code="P12", span=frame.span(node)) from error
+        raise TraceError(
+            f"{type(error).__name__} while tracing: {error}",
+            code="P12",
+            span=frame.span(node),
+            mend="this is plain Python, which runs while the kernel is traced",
+        ) from error
     finally:
         t.span = before
 
@@ -69,8 +74,23 @@ def _name(node: ast.Name, frame: Frame) -> Any:
 
 
 def _binop(node: ast.BinOp, frame: Frame) -> Any:
-    a, b = evaluate(node.left, frame), evaluate(node.right, frame)
-    return binary(type(node.op).__name__, a, b, frame.span(node))
+    """Operators in a row (`a + b + c + ...`) nest to the left as deep as there are operands: they are taken in turn."""
+    spine = [node]
+    while isinstance(spine[-1].left, ast.BinOp):
+        spine.append(spine[-1].left)
+    a = evaluate(spine[-1].left, frame)
+    for each in reversed(spine):
+        a = _operator(each, a, evaluate(each.right, frame), frame)
+    return a
+
+
+def _operator(node: ast.BinOp, a: Any, b: Any, frame: Frame) -> Any:
+    mistakes.check_operand(a, b, node.left, frame)
+    mistakes.check_operand(b, a, node.right, frame)
+    try:
+        return binary(type(node.op).__name__, a, b, frame.span(node))
+    except TypeCheckError as error:
+        raise mistakes.blamed(error, [node.left, node.right], frame) from None
 
 
 def binary(name: str, a: Any, b: Any, span: Span) -> Any:
@@ -84,8 +104,16 @@ def binary(name: str, a: Any, b: Any, span: Span) -> Any:
 
 
 def _unary(node: ast.UnaryOp, frame: Frame) -> Any:
-    x = evaluate(node.operand, frame)
-    span = frame.span(node)
+    spine = [node]
+    while isinstance(spine[-1].operand, ast.UnaryOp):
+        spine.append(spine[-1].operand)
+    x = evaluate(spine[-1].operand, frame)
+    for each in reversed(spine):
+        x = _signed(each, x, frame.span(each))
+    return x
+
+
+def _signed(node: ast.UnaryOp, x: Any, span: Span) -> Any:
     if isinstance(node.op, ast.Not):
         return Value(build.negate(truth(x, span), span)) if isinstance(x, Value) else not x
     if not arith.is_traced(x):
@@ -124,9 +152,11 @@ def _compared(op: ast.cmpop, a: Any, b: Any, span: Span) -> Any:
             return name == "NotEq"
         return arith.compare(name, a, b, span) if traced else COMPARISONS[name][1](a, b)
     if name in ("Is", "IsNot"):
+        if any(isinstance(x, Value) for x in (a, b)) and a is not None and b is not None:
+            mistakes.stop("`is` with a kernel's value", "compare with == or !=", span)
         return (a is b) == (name == "Is")
-    if arith.is_traced(a):
-        raise TraceError("`in` with a kernel's value", code="P02", span=span, mend="compare with each element")
+    if arith.is_traced(a) or arith.is_traced(b):
+        mistakes.stop("`in` with a kernel's value", "compare with each: x == 1 or x == 2", span)
     return (a in b) == (name == "In")
 
 
@@ -142,69 +172,58 @@ def _boolop(node: ast.BoolOp, frame: Frame) -> Any:
     is_and = isinstance(node.op, ast.And)
     value = evaluate(node.values[0], frame)
     for n, rest in enumerate(node.values[1:]):
+        if isinstance(value, Tensor):
+            _refuse_and(node, n, frame)
         if isinstance(value, Value):
-            tail = node.values[n + 1 :]
-            other = tail[0] if len(tail) == 1 else ast.copy_location(ast.BoolOp(node.op, tail), tail[0])
-            return _lazy_bool(is_and, truth(value, frame.span(node)), other, frame)
-        if bool(value) != is_and:
+            value, decided = _lazy_bool(is_and, truth(value, frame.span(node)), rest, frame)
+            if decided:
+                return value
+        elif bool(value) != is_and:
             return value
-        value = evaluate(rest, frame)
+        else:
+            value = evaluate(rest, frame)
     return value
 
 
-def _lazy_bool(is_and: bool, first: ir.Expr, rest: ast.expr, frame: Frame) -> Any:
-    """`first and rest`: what `rest` needs is done only where it is asked for."""
+def _refuse_and(node: ast.BoolOp, n: int, frame: Frame) -> NoReturn:
+    word, sign = ("and", "&") if isinstance(node.op, ast.And) else ("or", "|")
+    parts = f" {sign} ".join(f"({ast.unparse(v)})" for v in node.values)
+    raise TraceError(
+        f"a tensor in `{word}`: it has many truth values",
+        code="P06",
+        span=frame.span(node.values[n]),
+        mend=f"combine the elements: {parts}",
+    )
+
+
+def _lazy_bool(is_and: bool, first: ir.Expr, rest: ast.expr, frame: Frame) -> tuple[Value, bool]:
+    """`first and rest`: what `rest` needs is done only where it is asked for. Also whether nothing more is asked."""
     span = frame.span(rest)
     with tracer().block() as inner:
         second = evaluate(rest, frame)
         second_truth = truth(second, span) if isinstance(second, Value) else build.boolean(bool(second), span)
+    decided = not isinstance(second, Value) and bool(second) != is_and
     if not inner:
-        return Value(build.apply(ops.LAND if is_and else ops.LOR, first, second_truth, span=span))
+        return Value(build.apply(ops.LAND if is_and else ops.LOR, first, second_truth, span=span)), decided
     out = tracer().scalar("both" if is_and else "either", BOOL, span)
     early = (ir.Store(out, (), build.boolean(not is_and, span), span),)
     late = (*inner, ir.Store(out, (), second_truth, span))
     tracer().emit(ir.If(first, late if is_and else early, early if is_and else late, span))
-    return Value(ir.Load(out, (), span))
+    return Value(ir.Load(out, (), span)), decided
 
 
 def _ifexp(node: ast.IfExp, frame: Frame) -> Any:
-    test = evaluate(node.test, frame)
-    span = frame.span(node)
-    if isinstance(test, Tensor):
-        raise TraceError("a tensor as a condition", code="P06", span=span, mend="use gm.where(c, a, b)")
-    if not isinstance(test, Value):
-        return evaluate(node.body if test else node.orelse, frame)
-    with tracer().block() as first:
-        then = evaluate(node.body, frame)
-    with tracer().block() as second:
-        orelse = evaluate(node.orelse, frame)
-    return choose(truth(test, span), then, first, orelse, second, span)
-
-
-def choose(cond: ir.Expr, then: Any, first: list[ir.Stmt], orelse: Any, second: list[ir.Stmt], span: Span) -> Any:
-    """`then if cond else orelse`; a branch where either side needs statements of its own.
-
-    Raises TraceError where the two are not both numbers.
-    """
-    if then is orelse and not first and not second:
-        return then
-    if isinstance(then, tuple) and isinstance(orelse, tuple) and len(then) == len(orelse) and not (first or second):
-        pairs = zip(then, orelse, strict=True)
-        return tuple(choose(cond, a, [], b, [], span) for a, b in pairs)
-    if isinstance(then, Tensor) or isinstance(orelse, Tensor):
-        raise TraceError("a choice between tensors", code="P11", span=span, mend="use gm.where(c, a, b)")
-    a, b = operands((then, orelse), span)
-    if not first and not second:
-        return Value(build.apply(ops.SELECT, cond, a, b, span=span))
-    try:
-        dtype = join(a.dtype, b.dtype)
-    except RuleError as error:
-        raise TraceError(error.what, code=error.code, span=span, mend=error.mend) from None
-    out = tracer().scalar("chosen", dtype, span)
-    first.append(ir.Store(out, (), build.convert(a, dtype), span))
-    second.append(ir.Store(out, (), build.convert(b, dtype), span))
-    tracer().emit(ir.If(cond, tuple(first), tuple(second), span))
-    return Value(ir.Load(out, (), span))
+    arms: list[ast.IfExp] = []
+    last: ast.expr = node
+    while isinstance(last, ast.IfExp):
+        arms.append(last)
+        last = last.orelse
+    values = [partial(evaluate, e, frame) for e in (*(arm.body for arm in arms), last)]
+    tests = [(partial(evaluate, arm.test, frame), frame.span(arm.test), frame.span(arm)) for arm in arms]
+    if len(tests) <= MAX_ARMS:
+        return conditional(list(zip(tests, values[:-1], strict=True)), values[-1])
+    number, live = number_of_arm(tests)
+    return balanced_value(number, live, values, frame.span(node))
 
 
 def _attribute(node: ast.Attribute, frame: Frame) -> Any:
@@ -215,13 +234,14 @@ def _attribute(node: ast.Attribute, frame: Frame) -> Any:
             return lambda *args, **kwargs: method(base, *args, **kwargs)
     try:
         return getattr(base, node.attr)
-    except AttributeError as error:
-        raise TraceError(str(error), code="P08", span=frame.span(node)) from None
+    except AttributeError:
+        raise mistakes.no_attribute(base, node.attr, node, frame) from None
 
 
 def _subscript(node: ast.Subscript, frame: Frame) -> Any:
     base = evaluate(node.value, frame)
     key = evaluate_key(node.slice, frame)
+    mistakes.check_key(base, node.slice, key, frame)
     return subscript(base, key, frame.span(node))
 
 
@@ -241,16 +261,15 @@ def subscript(base: Any, key: Any, span: Span) -> Any:
         base = tensors.constant(base, span)
     if isinstance(base, Tensor):
         return tensors.subscript(base, key, span)
-    if isinstance(key, Value):
-        if isinstance(base, list | tuple | dict):
-            raise TraceError(
-                f"a Python {type(base).__name__} indexed by a kernel's value",
-                code="P10",
-                span=span,
-                mend="make it a constant table: gm.array(values, i32)",
-            )
-        if isinstance(base, Value):
-            raise TraceError("a scalar has no elements", code="T08", span=span, mend="gm.bits(x, hi, lo) takes bits")
+    if isinstance(base, Value):
+        raise TraceError("a scalar has no elements", code="T08", span=span, mend="gm.bits(x, hi, lo) takes bits of it")
+    if isinstance(key, Value) and isinstance(base, list | tuple | dict):
+        raise TraceError(
+            f"a Python {type(base).__name__} indexed by a kernel's value",
+            code="P10",
+            span=span,
+            mend="make it a constant table: gm.array(values, i32)[...]",
+        )
     return base[key]
 
 
@@ -278,7 +297,7 @@ def _tuple(node: ast.Tuple, frame: Frame) -> Any:
 
 
 def _list(node: ast.List, frame: Frame) -> Any:
-    return list(_elements(node.elts, frame))
+    return mistakes.noted(list(_elements(node.elts, frame)), frame.span(node))
 
 
 def _set(node: ast.Set, frame: Frame) -> Any:
@@ -288,27 +307,26 @@ def _set(node: ast.Set, frame: Frame) -> Any:
 
 
 def _dict(node: ast.Dict, frame: Frame) -> Any:
-    result: dict[Any, Any] = {}
+    result: dict[Any, Any] = mistakes.noted({}, frame.span(node))
     for key_node, value_node in zip(node.keys, node.values, strict=True):
         if key_node is None:
             result.update(evaluate(value_node, frame))
             continue
         key, value = evaluate(key_node, frame), evaluate(value_node, frame)
-        _no_traced([key, value], "a dict", frame.span(value_node))
+        _no_traced([key], "a dict keyed by one", frame.span(key_node))
+        _no_traced([value], "a dict", frame.span(value_node))
         result[key] = value
     return result
 
 
 def _no_traced(items: list[Any], what: str, span: Span) -> None:
     if any(map(arith.is_traced, items)):
-        raise TraceError(
-            f"{what} of a kernel's values", code="P02", span=span, mend="use a tensor, or separate variables"
-        )
+        mistakes.stop(f"{what} of a kernel's values", "use a tensor, or separate variables", span)
 
 
 def _comprehension(node: ast.ListComp | ast.SetComp | ast.GeneratorExp, frame: Frame) -> list[Any]:
     inner = Frame(frame.source, {}, frame, frame.globals)
-    out: list[Any] = []
+    out: list[Any] = mistakes.noted([], frame.span(node))
 
     def loop(generators: list[ast.comprehension]) -> None:
         if not generators:
@@ -344,7 +362,7 @@ def iterate(items: Any, span: Span) -> Iterator[Any]:
     if isinstance(items, Traced) or not hasattr(items, "__iter__"):
         raise TraceError(f"a loop over {type(items).__name__}", code="P02", span=span, mend="loop over range(...)")
     for item in items:
-        tracer().step()
+        tracer().step(span, "use range() or gm.grid() in a `for`, without gm.unroll: that is a loop of the kernel")
         yield item
 
 
@@ -395,10 +413,12 @@ def unpack(value: Any, targets: list[ast.expr], span: Span) -> list[Any]:
     Raises TraceError where their number differs.
     """
     if any(isinstance(t, ast.Starred) for t in targets):
-        raise TraceError("a starred target", code="P02", span=span, mend="name each element")
+        mistakes.stop("a starred target", "name each element", span)
     items = list(iterate(value, span))
     if len(items) != len(targets):
-        raise TraceError(f"{len(items)} values for {len(targets)} names", code="P12", span=span)
+        raise TraceError(
+            f"{len(items)} values for {len(targets)} names", code="P12", span=span, mend=f"write {len(items)} names"
+        )
     return items
 
 
@@ -420,6 +440,7 @@ def _lambda(node: ast.Lambda, frame: Frame) -> Any:
 def _call(node: ast.Call, frame: Frame) -> Any:
     fn = evaluate(node.func, frame)
     span = frame.span(node)
+    mistakes.check_function(fn, node, span)
     if fn in QUANTIFIERS and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
         return quantified.evaluated(fn, node.args[0], frame, span)
     if getattr(fn, "states", False) and node.args:
@@ -430,7 +451,7 @@ def _call(node: ast.Call, frame: Frame) -> Any:
         value = evaluate(kw.value, frame)
         kwargs.update(value if kw.arg is None else {kw.arg: value})
     tracer().span = span
-    return call(fn, args, kwargs, span)
+    return mistakes.noted(call(fn, args, kwargs, span), span)
 
 
 def _arguments(nodes: list[ast.expr], frame: Frame) -> Iterator[Any]:
@@ -459,7 +480,10 @@ def _joined(node: ast.JoinedStr, frame: Frame) -> Any:
         elif isinstance(piece, ast.FormattedValue):
             value = evaluate(piece.value, frame)
             spec = "" if piece.format_spec is None else evaluate(piece.format_spec, frame)
-            parts.append(repr(value) if isinstance(value, Traced) else format(value, spec))
+            if isinstance(value, Traced) and not isinstance(value, Dim):
+                mend = "tracing has no number for it: write the text without it"
+                mistakes.stop("a kernel's value in an f-string", mend, frame.span(piece.value))
+            parts.append(format(str(value) if isinstance(value, Dim) else value, spec))
     return "".join(parts)
 
 
@@ -493,6 +517,8 @@ _HANDLERS: dict[type[ast.expr], Callable[[Any, Frame], Any]] = {
 }
 
 
+_NAMES: dict[type[ast.expr], str] = {ast.Yield: "yield", ast.YieldFrom: "yield from", ast.Await: "await"}
+
 _METHODS: dict[str, Callable[..., Any]] = {
     "sum": functions.sum_,
     "prod": functions.prod,
@@ -504,3 +530,4 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "astype": functions.cast,
     "clip": functions.clip,
 }
+mistakes.TENSOR_METHODS += _METHODS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import inspect
 import sys
@@ -15,7 +16,8 @@ from gemel.calls import DTYPES, closure_of
 from gemel.semantics import arguments
 from gemel.semantics import ir as irs
 from gemel.semantics.build import index
-from gemel.semantics.errors import ArgumentError, ScheduleError, ShapeError, TypeCheckError
+from gemel.semantics.entry import entry, trimmed
+from gemel.semantics.errors import ArgumentError, GemelError, ScheduleError, ShapeError, TypeCheckError
 from gemel.semantics.interp import interpret
 from gemel.semantics.passes.specialize import specialize
 from gemel.semantics.span import Span
@@ -23,9 +25,9 @@ from gemel.semantics.traverse import Copier, stored
 from gemel.signature import Signature, read_signature
 from gemel.source import source_of
 from gemel.tensors import Tensor
-from gemel.tracer import here, tracer, tracing
+from gemel.tracer import here, in_turn, tracer, tracing
 from gemel.tracing import trace
-from gemel.values import Dim, Value, for_store
+from gemel.values import Dim, Value, described, for_store
 
 if TYPE_CHECKING:
     from gemel.codegen import Compiled
@@ -71,6 +73,7 @@ class Kernel:
         return None if self._signature_of is None else self._signature_of()
 
     @property
+    @entry
     def ir(self) -> irs.Kernel:
         """The typed IR.
 
@@ -88,7 +91,7 @@ class Kernel:
         """The IR before sizes are put in."""
         key = _statics_key(statics)
         if key not in self._bases:
-            self._bases[key] = self._traced(statics)
+            in_turn(lambda: self._bases.setdefault(key, self._traced(statics)), (self._traced, key), self.__name__)
         return self._bases[key]
 
     def _checked(self, statics: Mapping[str, Any]) -> irs.Kernel:
@@ -119,6 +122,7 @@ class Kernel:
             found[p.name] = value
         return found
 
+    @entry
     def specialize(self, **sizes: Any) -> Kernel:
         """The kernel at given sizes and static arguments.
 
@@ -147,16 +151,21 @@ class Kernel:
                     mend=f"it has: {known}",
                 )
             if name in dims and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0):
-                raise ArgumentError(f"the size {name} can't be {value!r}", code="A08", span=whole.span)
+                raise ArgumentError(
+                    f"the size {name} can't be {value!r}", code="A08", span=whole.span, mend="a size is an int from 0"
+                )
 
     def _check_static(self, name: str, value: Any) -> None:
         for p in self._signature.parameters if self._signature else ():
             kind = getattr(p.annotation, "kind", object)
             wanted = DTYPES if kind is type else kind  # gm.static[type]: an element type
             if p.name == name and isinstance(wanted, type | tuple) and not isinstance(value, wanted):
-                what = "an element type" if kind is type else kind.__name__
+                what = "an element type" if kind is type else f"of type {kind.__name__}"
                 raise ArgumentError(
-                    f"{name} is {what}, not {value!r}", code="A08", span=p.span, mend=f"pass {what} for {name}"
+                    f"the static argument {name} is {what}, not {value!r}",
+                    code="A08",
+                    span=p.span,
+                    mend=f"pass {'one' if kind is type else f'a value {what}'} for {name}",
                 )
 
     # ------------------------------------------------------------------------------------------------------------ runs
@@ -177,11 +186,13 @@ class Kernel:
         given = dict(zip(names, args, strict=False))
         extra = [n for n in kwargs if n not in names or n in given]
         if len(args) > len(names) or extra:
-            what = f"argument {extra[0]}" if extra else f"{len(args)} arguments"
+            what = f"there is no {extra[0]}" if extra else f"{len(args)} arguments are too many"
+            close = difflib.get_close_matches(extra[0], names, 1) if extra else []
             raise ArgumentError(
-                f"{self.__name__} takes ({', '.join(names)}); {what} doesn't fit",
+                f"{self.__name__} takes ({', '.join(names)}); {what}",
                 code="A01",
-                span=signature.result_span,
+                span=signature.source.span(signature.source.node),
+                mend=f"did you mean {close[0]}?" if close else "pass one argument for each parameter",
             )
         given.update(kwargs)
         values = []
@@ -196,7 +207,10 @@ class Kernel:
                 values.append(p.default)
             else:
                 raise ArgumentError(
-                    f"{self.__name__} takes ({', '.join(names)}); {p.name} is missing", code="A01", span=p.span
+                    f"{self.__name__} takes ({', '.join(names)}); {p.name} is missing",
+                    code="A01",
+                    span=p.span,
+                    mend=f"pass it: {p.name}=...",
                 )
         return {p.name: given[p.name] for p in signature.parameters if p.static and p.name in given}, values
 
@@ -206,10 +220,17 @@ class Kernel:
         Raises ArgumentError, ShapeError for arguments that don't fit; BoundsError, DivisionError, CheckError where the
         run fails.
         """
-        if not kwargs:  # the short way for sizes that have been compiled
-            known = self._compiled.get(tuple([a.shape if type(a) is np.ndarray else None for a in args]))
-            if known is not None and tracing() is None:
-                return known(*args)
+        __tracebackhide__ = True
+        try:
+            if not kwargs:  # the short way for sizes that have been compiled
+                known = self._compiled.get(tuple([a.shape if type(a) is np.ndarray else None for a in args]))
+                if known is not None and tracing() is None:
+                    return known(*args)
+            return self._call(args, kwargs)
+        except GemelError as error:
+            raise trimmed(error)  # noqa: B904  it is the same error
+
+    def _call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if tracing() is not None:
             return self._trace_call(args, kwargs)
         statics, values = self._split(args, kwargs)
@@ -226,11 +247,13 @@ class Kernel:
         sizes = _hinted(arguments.bind(k, values).dims)
         return compile_kernel(specialize(k, sizes))
 
+    @entry
     def interpret(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the reference interpreter: slow and exact; results and errors as for a call."""
         statics, values = self._split(args, kwargs)
         return interpret(self._ir_at(self._statics(statics)), values)
 
+    @entry
     def verify(self, **statics: Any) -> Report:
         """Proves what could go wrong, for all sizes and inputs, or finds inputs for which it does.
 
@@ -249,6 +272,7 @@ class Kernel:
     def compile(self, target: Literal["native"] = "native", **sizes: Any) -> Compiled: ...
     @overload
     def compile(self, target: str, **sizes: Any) -> Compiled | Library: ...
+    @entry
     def compile(self, target: str = "native", **sizes: Any) -> Compiled | Library:
         """The code for given sizes: `.llvm`, `.optimized`, `.asm`, `.save("lib.so")` (or .o, .h, .s, .ll).
 
@@ -272,6 +296,7 @@ class Kernel:
             )
         return k
 
+    @entry
     def schedule(self, start: str = "source", **sizes: Any) -> Schedule:
         """A Schedule of the kernel: as it is written, or with start="cpu" as this CPU computes it by default.
 
@@ -290,8 +315,16 @@ class Kernel:
             raise ScheduleError(
                 f"no schedule to start from is called {start!r}", code="K01", span=k.span, mend='"source" or "cpu"'
             )
-        return Schedule(scheduled(k) if start == "cpu" else Scheduled.of(k))
+        return Schedule(scheduled(k) if start == "cpu" else Scheduled.of(k), of_ir)
 
+    @entry
+    def schedule_for(self, *args: Any, start: str = "source", **kwargs: Any) -> Schedule:
+        """A Schedule for the sizes of example arguments."""
+        statics, values = self._split(args, kwargs)
+        sizes = _hinted(arguments.bind(self._ir_at(self._statics(statics)), values).dims)
+        return self.schedule(start, **sizes, **statics)
+
+    @entry
     def synth(self, target: str = "ecp5", clock_mhz: float = 100.0, interface: str = "memory", **sizes: Any) -> Design:
         """Hardware for given sizes: a Design with `.verilog`, `.report`, `.cycles`, `.simulate(...)`, `.write(dir)`.
 
@@ -299,16 +332,19 @@ class Kernel:
         """
         from gemel.hwsynth import synthesize
 
-        return synthesize(self._static_ir(sizes), target=target, clock_mhz=clock_mhz, interface=interface)
+        return synthesize(
+            self._static_ir(sizes), runnable=of_ir, target=target, clock_mhz=clock_mhz, interface=interface
+        )
 
+    @entry
     def synth_for(self, *args: Any, target: str = "ecp5", clock_mhz: float = 100.0, **kwargs: Any) -> Design:
-        """Hardware for the sizes of example arguments."""
+        """Hardware for the sizes of example arguments; otherwise as `synth`."""
         statics, values = self._split(args, kwargs)
         k = self._checked(self._statics(statics))
         from gemel.hwsynth import synthesize
 
         sized = specialize(k, _hinted(arguments.bind(k, values).dims))
-        return synthesize(sized, target=target, clock_mhz=clock_mhz, interface="memory")
+        return synthesize(sized, runnable=of_ir, target=target, clock_mhz=clock_mhz, interface="memory")
 
     # ----------------------------------------------------------------------------------------------- calls in kernels
 
@@ -362,20 +398,39 @@ def _hinted(dims: Mapping[irs.Var, int]) -> dict[str, int]:
 def _passed(p: irs.Buffer | irs.Var, value: Any, callee: irs.Kernel, span: Span) -> irs.Expr | irs.View:
     if isinstance(p, irs.Var):
         if isinstance(value, Tensor):
-            raise TypeCheckError(f"{p.hint} of {callee.name} is a scalar", code="T08", span=span)
+            raise TypeCheckError(
+                f"{p.hint} of {callee.name} is a scalar, not a tensor",
+                code="T08",
+                span=span,
+                mend="call it for one element, in a loop",
+                notes=[(f"{p.hint} of {callee.name}", p.span)],
+            )
         return tracer().let(for_store(value, p.dtype, span, f"{p.hint} of {callee.name}"), p.hint)
     t = tensors.as_tensor(value, span)
     if t is None or not isinstance(value, Tensor | np.ndarray):
-        raise TypeCheckError(f"{p.hint} of {callee.name} is a tensor", code="T08", span=span)
+        raise TypeCheckError(
+            f"{p.hint} of {callee.name} is a tensor, not {described(value)}",
+            code="T08",
+            span=span,
+            mend="pass a tensor or a part of one: x, x[i], x[1:]",
+            notes=[(f"{p.hint} of {callee.name}", p.span)],
+        )
     if t.dtype != p.dtype:
         raise TypeCheckError(
             f"{p.hint} of {callee.name} has element type {p.dtype}, not {t.dtype}",
             code="A02",
             span=span,
             mend=f"pass gm.cast(x, {p.dtype})",
+            notes=[(f"{p.hint} of {callee.name}", p.span)],
         )
     if t.rank != p.rank:
-        raise ShapeError(f"{p.hint} of {callee.name} has rank {p.rank}, not {t.rank}", code="S01", span=span)
+        raise ShapeError(
+            f"{p.hint} of {callee.name} has rank {p.rank}, not {t.rank}",
+            code="S01",
+            span=span,
+            mend=f"pass a tensor of rank {p.rank}",
+            notes=[(f"{p.hint} of {callee.name}", p.span)],
+        )
     if p in stored(callee.body):
         tensors.writable(t, span)
     if t.buffer is None or t.place is None:
@@ -422,13 +477,18 @@ def kernel(fn: Callable[..., Any], /) -> Kernel: ...
 @overload
 def kernel(*, fp: str = "relaxed") -> Callable[[Callable[..., Any]], Kernel]: ...
 def kernel(fn: Callable[..., Any] | None = None, /, *, fp: str = "relaxed") -> Any:
-    """Makes a kernel of a function; `fp="strict"` forbids schedules to change any rounding.
+    """Makes a Kernel of an annotated function; `fp="strict"` forbids schedules to change any rounding.
 
-    The function is read and traced when the kernel is first used.
+    The function is read and traced when the kernel is first used; that raises TraceError, TypeCheckError or ShapeError
+    for what can't be a kernel. Here, ArgumentError for what is no function.
     """
     names = dict(sys._getframe(1).f_locals)
     if fp not in ("relaxed", "strict"):
-        raise ArgumentError(f"fp is 'relaxed' or 'strict', not {fp!r}", code="A08")
+        raise ArgumentError(
+            f"fp is 'relaxed' or 'strict', not {fp!r}",
+            code="A08",
+            mend='write fp="strict" where no rounding may change',
+        )
     if fn is None:
         return lambda inner: _make(inner, fp == "strict", names)
     return _make(fn, fp == "strict", names)
@@ -436,7 +496,9 @@ def kernel(fn: Callable[..., Any] | None = None, /, *, fp: str = "relaxed") -> A
 
 def _make(fn: Callable[..., Any], strict: bool, around: dict[str, Any]) -> Kernel:
     if not inspect.isfunction(fn):
-        raise ArgumentError(f"@gm.kernel on a {type(fn).__name__}", code="A06", mend="put it above a plain function")
+        raise ArgumentError(
+            f"@gm.kernel on {described(fn)}", code="A06", mend="put it above a plain function, written with def"
+        )
 
     dims = {p.__name__: Dim(p.__name__) for p in getattr(fn, "__type_params__", ())}  # def f[M, N](...), PEP 695
 
@@ -459,10 +521,11 @@ def of_ir(k: irs.Kernel) -> Kernel:
     return Kernel(k.name, None, lambda statics: k, None)
 
 
+@entry
 def parse(text: str, filename: str = "<text>") -> Kernel:
-    """The kernel that a text form of the IR describes; nothing in the text is executed.
+    """The kernel that a text form of the IR describes, the last of several; nothing in the text is executed.
 
-    Raises ParseError.
+    `filename` is how errors call the text. Raises ParseError I01 for a malformed text, I02 for IR that is not valid.
     """
     from gemel.parser import parse as parse_ir
 

@@ -29,7 +29,7 @@ from gemel.semantics.dtypes import BOOL, INDEX, DType
 from gemel.semantics.errors import TraceError, TypeCheckError
 from gemel.semantics.ir import LoopKind
 from gemel.semantics.span import Span
-from gemel.statements import State, assign, guarded, negated, run_block
+from gemel.statements import State, assign, guarded, negated, run_block, tensor_as_condition
 from gemel.tensors import Tensor
 from gemel.tracer import Retrace, tracer
 from gemel.values import Traced, Value, as_expr, as_index, truth
@@ -40,7 +40,7 @@ Loop = ast.For | ast.While
 def run_for(s: ast.For, frame: Frame) -> State:
     """Runs a `for`: a loop of the kernel over range, grid or a tensor, else unrolled."""
     if s.orelse:
-        raise TraceError("`else` after a loop", code="P01", span=frame.span(s), mend="use a flag")
+        raise _with_else(s, frame)
     items = evaluate(s.iter, frame)
     span = frame.span(s)
     kind = LoopKind.SERIAL
@@ -48,7 +48,10 @@ def run_for(s: ast.For, frame: Frame) -> State:
         items, kind = items.items, LoopKind.PARALLEL
         if not isinstance(items, Range | Grid):
             raise TraceError(
-                "gm.parallel of this", code="P12", span=span, mend="gm.parallel(range(n)) or of gm.grid(m, n)"
+                "gm.parallel of what is no loop of the kernel",
+                code="P12",
+                span=frame.span(s.iter),
+                mend="write gm.parallel(range(n)) or gm.parallel(gm.grid(m, n))",
             )
     if isinstance(items, Range):
         return _counted(s, frame, [(items.lo, items.hi, items.step)], span, kind)
@@ -57,6 +60,16 @@ def run_for(s: ast.For, frame: Frame) -> State:
     if isinstance(items, Tensor):
         return _over_tensor(s, frame, items, span)
     return _unrolled(s, frame, iterate(items, frame.span(s.iter)))
+
+
+def _with_else(s: Loop, frame: Frame) -> TraceError:
+    return TraceError(
+        "`else` after a loop",
+        code="P01",
+        span=frame.span(s.orelse[0]),
+        mend="set a variable before `break`, and test it after the loop",
+        notes=[("the loop", frame.span(s))],
+    )
 
 
 # ---------------------------------------------------------------------------------------------- loops that are unrolled
@@ -89,8 +102,9 @@ def _static_loop(s: Loop, frame: Frame, bodies: Iterator[Callable[[], State]]) -
 
 def _iterations(s: Loop, frame: Frame, bodies: Iterator[Callable[[], State]], broke: Flag) -> State:
     t, span = tracer(), frame.span(s)
+    mend = "let its condition depend on the kernel's values" if isinstance(s, ast.While) else "use range() or gm.grid()"
     for body in bodies:
-        t.step()
+        t.step(span, mend)
         loop = LoopState(False, len(t.blocks), broke, new_flag("skipped", span))
         start = len(t.blocks[-1])
         frame.loops.append(loop)
@@ -139,7 +153,7 @@ def _counted(s: ast.For, frame: Frame, bounds: list[tuple[Any, Any, Any]], span:
     names = _targets(s.target, len(bounds), frame)
     limits = [tuple(as_index(x, span) for x in bound) for bound in bounds]
     if any(isinstance(step, ir.Const) and step.value == 0 for _, _, step in limits):
-        raise TraceError("range() with step 0", code="P12", span=span, mend="give a step other than 0")
+        raise TraceError("range() with step 0", code="P12", span=frame.span(s.iter), mend="give a step other than 0")
     limits = [(t.let(lo, "lo"), t.let(hi, "hi"), t.let(step, "step")) for lo, hi, step in limits]
     variables = [ir.Var(name, INDEX, frame.span(s.target)) for name in names]
     values = [Value(ir.Ref(v, v.span)) for v in variables]
@@ -151,7 +165,14 @@ def _counted(s: ast.For, frame: Frame, bounds: list[tuple[Any, Any, Any]], span:
     body, loop, state = _body(s, frame, begin, s.body)
     until = _until(loop, frame, span)
     if until is not None and kind is not LoopKind.SERIAL:
-        raise TraceError("`break` or `return` in a parallel loop", code="P12", span=span, mend="use range() alone")
+        jump = next((n for n in ast.walk(s) if isinstance(n, ast.Break | ast.Return)), s)
+        raise TraceError(
+            "`break` or `return` in a parallel loop",
+            code="P12",
+            span=frame.span(jump),
+            mend="use range() without gm.parallel",
+            notes=[("the parallel loop", span)],
+        )
     statements: tuple[ir.Stmt, ...] = body
     for var, (lo, hi, step) in reversed(list(zip(variables, limits, strict=True))):
         statements = (ir.For(var, lo, hi, step, kind, statements, span, until),)
@@ -258,18 +279,28 @@ def _variable(name: str, value: Any, frame: Frame, span: Span) -> Any:
     if isinstance(value, bool | int | Value | np.generic):
         dtype = _carried_type(value, span)
         e = build.convert(as_expr(value, span, None if isinstance(value, bool) else dtype), dtype)
-        buffer = tracer().scalar(name, dtype, e.span if isinstance(value, Value) else span)
+        start = frame.starts.get(name)
+        at = frame.span(start) if start is not None else e.span if isinstance(value, Value) else span
+        buffer = tracer().scalar(name, dtype, at)
         tracer().emit(ir.Store(buffer, (), e, span))
         return Cell(buffer, False)
     if isinstance(value, float):
+        start = frame.starts.get(name)
         raise TypeCheckError(
-            f"the type of {name}, which this loop changes, isn't known",
+            f"the type of {name}, which a loop changes, isn't known",
             code="T04",
-            span=span,
+            span=span if start is None else frame.span(start),
             mend=f"say it where {name} starts: `{name}: f32 = {value!r}`",
+            notes=[(f"this loop changes {name}", span)] if start is not None else [],
         )
     kind = "tensor" if isinstance(value, Tensor) else type(value).__name__
-    return Unset(f"{name} is a {kind} before this loop and is bound anew in it", span, "P11")
+    mend = f"store to its elements, which keeps the tensor: {name}[...] = ..., after {name} = {name}.copy()"
+    return Unset(
+        f"{name} is a {kind} before this loop and is bound anew in it",
+        span,
+        "P11",
+        mend if kind == "tensor" else f"give {name} a number, or leave it as it is in the loop",
+    )
 
 
 def _carried_type(value: Any, span: Span) -> DType:
@@ -300,7 +331,7 @@ def _augments(node: ast.Name, frame: Frame) -> bool:
 def run_while(s: ast.While, frame: Frame) -> State:
     """Runs a `while`: by Python while its condition is known, as a loop of the kernel where it depends on values."""
     if s.orelse:
-        raise TraceError("`else` after a loop", code="P01", span=frame.span(s), mend="use a flag")
+        raise _with_else(s, frame)
     span = frame.span(s)
     key = ("while", span, len(frame.nodes))
     t = tracer()
@@ -354,4 +385,6 @@ def _traced_while(s: ast.While, frame: Frame, span: Span) -> State:
 def _test(s: ast.While, frame: Frame) -> ir.Expr:
     value = evaluate(s.test, frame)
     span = frame.span(s.test)
+    if isinstance(value, Tensor):
+        raise tensor_as_condition(span)
     return truth(value, span) if isinstance(value, Value) else build.boolean(bool(value), span)

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from gemel.semantics.errors import ArgumentError
 from gemel.values import Dim
 
 
@@ -20,7 +21,10 @@ class Grid:
 
 
 def grid(*sizes: Any) -> Grid:
-    """Loops over all index tuples below `sizes`, the last index fastest: `for i, j in gm.grid(M, N)`."""
+    """Nested loops of the kernel over all index tuples below `sizes`: `for i, j in gm.grid(M, N)`.
+
+    The last index runs fastest. A size is an int, a dim or an integer value.
+    """
     return Grid(sizes)
 
 
@@ -43,18 +47,29 @@ def parallel(items: Any) -> Unordered:
 
 
 def unroll(items: Iterable[Any]) -> list[Any]:
-    """A loop that runs while tracing: `for n in gm.unroll(range(4))`."""
+    """A loop that runs while tracing, so that each turn leaves its statements: `for n in gm.unroll(range(4))`.
+
+    Raises TraceError P06 for a range whose bounds tracing doesn't know.
+    """
     return list(items)
 
 
 def dims(names: str) -> Any:
-    """Symbolic sizes from names separated by spaces; one name gives one Dim, several a tuple."""
+    """Symbolic sizes from names separated by spaces, for annotations: `M, N = gm.dims("M N")`; one name gives one size.
+
+    Inside a kernel a size is an `index`; its value comes from the arrays of a call.
+    """
+    if not isinstance(names, str):
+        raise ArgumentError(f"gm.dims takes names, not {names!r}", code="A06", mend='write gm.dims("M N")')
     made = tuple(Dim(name) for name in names.replace(",", " ").split())
     return made[0] if len(made) == 1 else made
 
 
 class Static:
-    """`gm.static[int]`: the annotation of an argument that tracing knows."""
+    """`gm.static[int]`: the annotation of an argument that tracing knows; one program is made for each value.
+
+    The kind may be any Python type; `gm.static[type]` takes an element type such as `f32`.
+    """
 
     def __init__(self, kind: Any = object) -> None:
         self.kind = kind

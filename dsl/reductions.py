@@ -79,7 +79,8 @@ def _merged(outer: Indices, kept: tuple[int, ...], inner: Indices, rank: int) ->
 
 def _axis(axis: int, rank: int, span: Span) -> int:
     if not -rank <= axis < rank:
-        raise ShapeError(f"axis {axis} of a tensor of rank {rank}", code="S01", span=span)
+        there = "axis 0" if rank == 1 else f"axes 0 to {rank - 1}"
+        raise ShapeError(f"axis {axis} of a tensor of rank {rank}", code="S01", span=span, mend=f"it has {there}")
     return axis % rank
 
 
@@ -102,7 +103,7 @@ def matmul(a: Tensor, b: Tensor, span: Span) -> Tensor | Value:
     """`a @ b` for ranks 1 and 2; sums as `reduction` makes them."""
     if not (1 <= a.rank <= 2 and 1 <= b.rank <= 2):
         raise ShapeError(f"@ of ranks {a.rank} and {b.rank}", code="S01", span=span, mend="use tensors of rank 1 or 2")
-    require_same(a.shape_exprs[-1], b.shape_exprs[0], span)
+    require_same(a.shape_exprs[-1], b.shape_exprs[0], span, f"@ of {a.shape_text()} and {b.shape_text()}")
     left = a.shape_exprs[:-1]
     right = b.shape_exprs[1:]
 

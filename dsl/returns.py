@@ -11,13 +11,13 @@ from gemel import tensors
 from gemel.scope import Frame, Returns, without_unread
 from gemel.semantics import build, ir
 from gemel.semantics.dtypes import BOOL, DType
-from gemel.semantics.errors import TraceError
+from gemel.semantics.errors import TraceError, TypeCheckError
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import map_body
 from gemel.semantics.typerules import RuleError, join
 from gemel.tensors import Tensor
 from gemel.tracer import tracer
-from gemel.values import Value, as_expr
+from gemel.values import Value, as_expr, described
 
 
 def record_return(frame: Frame, value: Any, span: Span) -> None:
@@ -31,9 +31,15 @@ def record_return(frame: Frame, value: Any, span: Span) -> None:
     parts = list(value) if isinstance(value, tuple) else ([] if value is None else [value])
     shape = len(parts) if isinstance(value, tuple) else None
     if returns.flag.stored and (shape != returns.tuple_of or len(parts) != len(returns.buffers)):
-        raise TraceError("the returns of this function differ in number", code="P11", span=span)
+        raise TraceError(
+            "the returns of this function differ in number",
+            code="P11",
+            span=span,
+            mend="return as many values in each place",
+            notes=[("another return", returns.first or span)],
+        )
     if not returns.flag.stored:
-        returns.tuple_of = shape
+        returns.tuple_of, returns.first = shape, span
         returns.buffers = [_provisional(p, span) for p in parts]
     for buffer, part in zip(returns.buffers, parts, strict=True):
         _store(returns, buffer, part, span)
@@ -43,7 +49,9 @@ def record_return(frame: Frame, value: Any, span: Span) -> None:
 def _provisional(part: Any, span: Span) -> ir.Buffer:
     shape = part.shape_exprs if isinstance(part, Tensor) else ()
     if not isinstance(part, Tensor | Value | bool | int | float | np.generic):
-        raise TraceError(f"a conditional return of a {type(part).__name__}", code="P11", span=span)
+        raise TraceError(
+            f"a conditional return of {described(part)}", code="P11", span=span, mend="return tensors and numbers"
+        )
     if any(not isinstance(s, ir.Const | ir.Ref) for s in shape):
         raise TraceError(
             "a conditional return of a tensor whose size is computed",
@@ -58,12 +66,18 @@ def _store(returns: Returns, buffer: ir.Buffer, part: Any, span: Span) -> None:
     stores = returns.stores.setdefault(buffer, [])
 
     def put(at: tensors.Indices, e: ir.Expr) -> None:
-        stores.append(e)
+        stores.append((e, span))
         tracer().emit(ir.Store(buffer, at, e, span))
 
+    if buffer.rank != (part.rank if isinstance(part, Tensor) else 0):
+        raise TraceError(
+            "what this function returns differs in rank",
+            code="P11",
+            span=span,
+            mend="return numbers in each place, or tensors of one shape",
+            notes=[("another return", returns.first or span)],
+        )
     if isinstance(part, Tensor):
-        if part.rank != buffer.rank:
-            raise TraceError("the returned tensors differ in rank", code="P11", span=span)
         for a, b in zip(part.shape_exprs, buffer.shape, strict=True):
             tensors.require_same(b, a, span)
         tensors.nest(buffer.shape, lambda at: put(at, part.element(at)), span)
@@ -79,14 +93,16 @@ def finish_returns(frame: Frame, node: ast.FunctionDef, start: int, open_end: bo
     returns, t, span = frame.returns, tracer(), frame.span(node)
     if returns is None or not returns.flag.stored:
         return frame.result
+    t.returned = None
     if open_end and returns.buffers:
         raise TraceError(
             f"{node.name} may end without a return",
             code="P03",
             span=span,
             mend="return a value at the end too",
+            notes=[("it returns a value here", returns.first or span)],
         )
-    types = {b: _joined(es, span) for b, es in returns.stores.items()}
+    types = {b: _joined(es) for b, es in returns.stores.items()}
     final = {b: ir.Buffer(b.hint, types[b], b.shape, b.span) for b in returns.buffers}
 
     def settle(s: ir.Stmt) -> ir.Stmt:
@@ -105,14 +121,17 @@ def finish_returns(frame: Frame, node: ast.FunctionDef, start: int, open_end: bo
     return results[0] if results else None
 
 
-def _joined(values: list[ir.Expr], span: Span) -> DType:
-    typed = [e for e in values if not isinstance(e, ir.Const)] or values
-    dtype = typed[0].dtype
-    try:
-        for e in values:
+def _joined(values: list[tuple[ir.Expr, Span]]) -> DType:
+    (first, at), *rest = [v for v in values if not isinstance(v[0], ir.Const)] or values
+    dtype = first.dtype
+    for e, span in (*rest, *values):
+        try:
             dtype = join(dtype, e.dtype, "a return")
-    except RuleError as error:
-        raise TraceError(error.what, code=error.code, span=span, mend=error.mend) from None
+        except RuleError as error:
+            refused = build.refused(error, (first, e), span)
+            raise TypeCheckError(
+                refused.what, code=error.code, span=span, mend=refused.mend, notes=[("another return", at)]
+            ) from None
     return dtype
 
 

@@ -10,6 +10,7 @@ from gemel.semantics.schedule.schedule import Scheduled
 
 if TYPE_CHECKING:
     from gemel.kernel import Kernel
+    from gemel.semantics.ir import Kernel as IR
 
 P = ParamSpec("P")
 
@@ -22,12 +23,12 @@ class Schedule:
     ScheduleError where it would change the result, with the two iterations that conflict, or where it doesn't fit.
     """
 
-    def __init__(self, inner: Scheduled) -> None:
-        self._inner = inner
+    def __init__(self, inner: Scheduled, runnable: Callable[[IR], Kernel]) -> None:
+        self._inner, self._runnable = inner, runnable
 
     def _step(self, name: str, /, *args: Any, **options: Any) -> Schedule:
         given = {k: v for k, v in options.items() if v not in ("", None)}
-        return Schedule(self._inner.step(name, *args, **given))
+        return Schedule(self._inner.step(name, *args, **given), self._runnable)
 
     # --------------------------------------------------------------------------------------------------------- loops
 
@@ -110,9 +111,7 @@ class Schedule:
     @property
     def kernel(self) -> Kernel:
         """The scheduled kernel: run it, interpret it, print its IR."""
-        from gemel.kernel import of_ir
-
-        return of_ir(self._inner.kernel)
+        return self._runnable(self._inner.kernel)
 
     @property
     def text(self) -> str:
@@ -124,7 +123,7 @@ class Schedule:
 
         Raises ScheduleError for a line that is no step.
         """
-        return Schedule(self._inner.replay(text))
+        return Schedule(self._inner.replay(text), self._runnable)
 
     def __str__(self) -> str:
         return str(self._inner)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import ast
 import builtins
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gemel.semantics import build, ir
-from gemel.semantics.dtypes import BOOL
+from gemel.semantics.dtypes import BOOL, IndexType, IntType
 from gemel.semantics.errors import TraceError, TypeCheckError
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import map_body
 from gemel.semantics.typerules import holds
-from gemel.source import Source
+from gemel.source import FunctionNode, Source
 from gemel.tracer import tracer
-from gemel.values import Value, as_expr, for_store, is_static
+from gemel.values import NUMPY_TYPES, Value, as_expr, for_store, is_static, spelled_type
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,21 @@ class Cell:
         Raises TypeCheckError where it can't hold a value of the type of `e`.
         """
         if not self.declared and not holds(self.buffer.dtype, e.dtype):
+            kind = "i32" if isinstance(e.dtype, IntType | IndexType) else spelled_type(e.dtype)
+            start = declared(name, self.buffer.span.text(), kind)
             raise TypeCheckError(
                 f"{name} is {self.buffer.dtype} before the loop and would become {e.dtype} in it",
                 code="T04",
                 span=span,
-                mend=f"say its type where it starts, for example `{name}: i32 = ...`; stores then narrow to it",
+                mend=f"say its type where it starts: {start}; stores then narrow to it",
                 notes=[(f"{name} starts here", self.buffer.span)],
             )
+
+
+def declared(name: str, text: str, kind: str) -> str:
+    """How an assignment `text` of `name` is written with the type `kind`."""
+    found = re.fullmatch(rf"{name}\s*=\s*(.+)", text)
+    return f"`{name}: {kind} = {found.group(1)}`" if found else f"`{name}: {kind} = ...`"
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ class Unset:
     why: str
     span: Span
     code: str = "P03"
+    mend: str = ""
 
 
 @dataclass
@@ -111,7 +121,8 @@ class Returns:
     values: list[Any] = field(default_factory=list)
     tuple_of: int | None = None
     buffers: list[ir.Buffer] = field(default_factory=list)
-    stores: dict[ir.Buffer, list[ir.Expr]] = field(default_factory=dict)
+    stores: dict[ir.Buffer, list[tuple[ir.Expr, Span]]] = field(default_factory=dict)
+    first: Span | None = None
 
 
 @dataclass
@@ -128,6 +139,7 @@ class Frame:
     depth: int = 0
     jump: str = ""
     result: Any = None
+    starts: dict[str, ast.stmt] = field(default_factory=dict)
 
     def span(self, node: ast.AST) -> Span:
         """Where a node stands."""
@@ -139,21 +151,28 @@ class Frame:
         Raises TraceError where it has none or may have none.
         """
         found = self._find(name)
+        if found is _MISSING and name in assigned_names(_body(self.source.node)):
+            raise TraceError(
+                f"{name} is used before it is set",
+                code="P03",
+                span=span,
+                mend=f"give {name} a value before, with its type: `{name}: i32 = 0`",
+            )
         if found is _MISSING:
-            known = [*self.locals, *self.globals]
-            close = difflib.get_close_matches(name, known, 1)
+            close = difflib.get_close_matches(name, [*self.locals, *self.globals], 1)
+            mend = f"did you mean {close[0]}?" if close else "define it before the kernel, or import it"
             raise TraceError(
                 f"{name} is not defined",
                 code="P08",
                 span=span,
-                mend=f"did you mean {close[0]}?" if close else "define it before the kernel, or import it",
+                mend=f"from gemel import {name}" if name in map(str, NUMPY_TYPES.values()) else mend,
             )
         if isinstance(found, Unset):
             raise TraceError(
                 f"{name} may be unset here" if found.code == "P03" else f"{name} has no single value here",
                 code=found.code,
                 span=span,
-                mend=f"give {name} a value before, on every path",
+                mend=found.mend or f"give {name} a value before, on every path",
                 notes=[(found.why, found.span)],
             )
         return found
@@ -173,6 +192,10 @@ class Frame:
 
 
 _MISSING = object()
+
+
+def _body(node: FunctionNode) -> Sequence[ast.AST]:
+    return [] if isinstance(node, ast.Lambda) else node.body
 
 
 @dataclass

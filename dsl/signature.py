@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from gemel.calls import DTYPES
 from gemel.loops import Static
 from gemel.semantics import ir
@@ -15,10 +17,9 @@ from gemel.semantics.build import index
 from gemel.semantics.dtypes import DType, TensorType
 from gemel.semantics.errors import TraceError
 from gemel.semantics.span import Span
-from gemel.semantics.storage import check_boundary
 from gemel.semantics.traverse import subexprs
 from gemel.source import Source
-from gemel.values import Value
+from gemel.values import NUMPY_TYPES, Value
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,9 @@ def read_signature(source: Source, names: Mapping[str, Any], defaults: Mapping[s
     if isinstance(node, ast.Lambda):
         raise TraceError("a lambda as a kernel", code="P01", mend="write it with def")
     if node.args.vararg or node.args.kwarg:
+        star = node.args.vararg or node.args.kwarg or node
         raise TraceError(
-            "a kernel with * or ** parameters", code="P07", span=source.span(node), mend="name each parameter"
+            "a kernel with * or ** parameters", code="P07", span=source.span(star), mend="name each parameter"
         )
     args = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
     own = {arg.arg for arg in args}
@@ -94,7 +96,7 @@ def read_signature(source: Source, names: Mapping[str, Any], defaults: Mapping[s
         made.append(Parameter(arg.arg, annotation, source.span(arg), default))
     if node.returns is None or (isinstance(node.returns, ast.Constant) and node.returns.value is None):
         return Signature(tuple(made), None, source.span(node), source, names)
-    result = tuple(_annotation(e, "result", source, names, source.span(e), own) for e in _results(node.returns))
+    result = tuple(_annotation(e, "the result", source, names, source.span(e), own) for e in _results(node.returns))
     return Signature(tuple(made), result, source.span(node.returns), source, names)
 
 
@@ -125,18 +127,28 @@ def _evaluated(node: ast.expr, name: str, source: Source, names: Mapping[str, An
         code = compile(ast.fix_missing_locations(ast.Expression(node)), source.file, "eval")
         found = eval(code, {"__builtins__": __builtins__}, dict(names))
     except Exception as error:
-        raise TraceError(f"the annotation of {name}: {error}", code="P07", span=span, mend=MEND) from None
+        mend = f'declare the size: {error.name} = gm.dims("{error.name}")' if isinstance(error, NameError) else MEND
+        raise TraceError(f"the annotation of {name}: {error}", code="P07", span=span, mend=mend) from None
     if isinstance(found, DTYPES):
-        check_boundary(found, span)
         return found
     if isinstance(found, TensorType):
         if not isinstance(found.element, DTYPES):
             raise TraceError(f"the element type of {name} is {found.element!r}", code="P07", span=span, mend=MEND)
-        check_boundary(found.element, span)
         return found
     if isinstance(found, Static):
         return found
-    raise TraceError(f"the annotation of {name} is {found!r}", code="P07", span=span, mend=MEND)
+    what = f"the annotation of {name} is {ast.unparse(node)}, which is no type of Gemel"
+    raise TraceError(what, code="P07", span=span, mend=_instead(found))
+
+
+def _instead(found: object) -> str:
+    """The mend for a type of Python or NumPy that stands for an element type."""
+    meant = {int: "i32 or i64", float: "f32 or f64", bool: "bool_"}.get(found) if isinstance(found, type) else None
+    if isinstance(found, type) and issubclass(found, np.generic):
+        meant = str(NUMPY_TYPES.get(found.__name__, ""))
+    if found is np.ndarray:
+        meant = "the element type with a shape: f32[M, N]"
+    return f"write {meant}" if meant else MEND
 
 
 def shape_of(annotation: TensorType, span: Span) -> tuple[ir.Expr, ...]:

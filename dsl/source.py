@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +30,14 @@ class Source:
         """Where a node stands."""
         line = getattr(node, "lineno", 1)
         column = getattr(node, "col_offset", 0)
+        if isinstance(node, ast.FunctionDef):  # its name, not all of its signature
+            end = column + len("def ") + len(node.name)
+            return self._span(line, column, line, end)
         end_line = getattr(node, "end_lineno", line) or line
         end_column = getattr(node, "end_col_offset", column + 1) or column + 1
+        return self._span(line, column, end_line, end_column)
+
+    def _span(self, line: int, column: int, end_line: int, end_column: int) -> Span:
         return Span(
             self.file,
             line + self.line_offset,
@@ -70,22 +77,43 @@ def _read(fn: Callable[..., Any]) -> Source:
         tree = ast.parse(dedented)
     except SyntaxError:
         tree = ast.parse(f"({dedented.strip().rstrip(',')})") if "lambda" in dedented else ast.Module([], [])
+    place = Span(file, first, 1, first, 2)
+    later = next((n for n in tree.body if isinstance(n, ast.AsyncFunctionDef)), None)
+    if later is not None:
+        mend = "write `def`; kernels run to their end, there is nothing to await"
+        at, start = first + later.lineno - 1, indent + later.col_offset + 1
+        raise TraceError("`async def` of a kernel", code="P01", span=Span(file, at, start, at, start + 9), mend=mend)
     node = _find(tree, fn)
     if node is None:
         raise TraceError(
-            f"the source of {fn.__name__} can't be separated from its line",
+            f"the source of {fn.__name__} can't be told from what stands on its line",
             code="P04",
-            span=Span(file, first, 1, first, 2),
+            span=place,
             mend="define it with `def` on lines of its own",
         )
     return Source(node, file, max(first, 1) - 1, indent)
 
 
 def _find(tree: ast.Module, fn: Callable[..., Any]) -> FunctionNode | None:
-    names = fn.__code__.co_varnames[: fn.__code__.co_argcount]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.name == fn.__name__:
-            return node
-        if isinstance(node, ast.Lambda) and fn.__name__ == "<lambda>" and tuple(a.arg for a in node.args.args) == names:
-            return node
-    return None
+    if fn.__name__ != "<lambda>":
+        return next((n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == fn.__name__), None)
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.Lambda)]
+    same = [n for n in found if _code(n, fn) == _essence(fn.__code__)]
+    return same[0] if same else found[0] if len(found) == 1 else None
+
+
+def _code(node: ast.Lambda, fn: Callable[..., Any]) -> object:
+    """What a lambda compiles to where it may use the names that `fn` takes from around it."""
+    free = fn.__code__.co_freevars
+    around = ast.parse(f"def around({', '.join(free)}): return 0")
+    outer = around.body[0]
+    if isinstance(outer, ast.FunctionDef):
+        outer.body = [ast.Return(node)]
+    code = compile(ast.fix_missing_locations(around), "<lambda>", "exec")
+    inner = next(c for c in code.co_consts if isinstance(c, types.CodeType))
+    return _essence(next(c for c in inner.co_consts if isinstance(c, types.CodeType)))
+
+
+def _essence(code: types.CodeType) -> object:
+    consts = [_essence(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
+    return code.co_code, consts, code.co_names, code.co_varnames, code.co_freevars

@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from gemel import arith, tensors
+from gemel import arith, mistakes, tensors
 from gemel.branches import merge_branches
 from gemel.calls import DTYPES, Staged
+from gemel.chains import ARM, MAX_ARMS, arms_of, balanced
+from gemel.choices import number_of_arm
 from gemel.expressions import binary, evaluate, evaluate_key, settle, subscript, unpack
 from gemel.functions import each
 from gemel.quantified import ForAll, quantified
@@ -135,8 +137,19 @@ def run_statement(s: ast.stmt, frame: Frame) -> State:
             return State.LIVE
 
 
+_NAMES: dict[type[ast.stmt], str] = {
+    ast.Delete: "del",
+    ast.ClassDef: "class",
+    ast.ImportFrom: "import",
+    ast.AsyncFunctionDef: "async def",
+    ast.AsyncFor: "async for",
+    ast.AsyncWith: "async with",
+    ast.TryStar: "try",
+}
+
 _MENDS: dict[type[ast.stmt], str] = {
     ast.Try: "errors can't be caught in a kernel; test the condition before",
+    ast.TryStar: "errors can't be caught in a kernel; test the condition before",
     ast.With: "use the resource outside of the kernel",
     ast.Delete: "leave the name alone; it costs nothing",
     ast.ClassDef: "define the class outside of the kernel",
@@ -151,7 +164,7 @@ _MENDS: dict[type[ast.stmt], str] = {
 
 
 def _unsupported(s: ast.stmt, frame: Frame) -> TraceError:
-    name = type(s).__name__.lower()
+    name = _NAMES.get(type(s), type(s).__name__.lower())
     return TraceError(
         f"`{name}` in a kernel",
         code="P01",
@@ -165,6 +178,7 @@ def _return(s: ast.Return, frame: Frame) -> State:
     value = None if s.value is None else evaluate(s.value, frame)
     if len(tracer().blocks) == frame.depth:
         frame.result, frame.jump = value, "return"
+        tracer().returned = span
     else:
         record_return(frame, value, span)
     return State.DEAD
@@ -185,10 +199,13 @@ def _jump(s: ast.Break | ast.Continue, frame: Frame) -> State:
 
 def _if(s: ast.If, rest: Sequence[ast.stmt], frame: Frame) -> tuple[State, bool]:
     """Runs a branch; True where the rest of the block was taken into it."""
+    arms = arms_of(s)
+    if len(arms) > MAX_ARMS:
+        return _many(arms, rest, frame)
     test = evaluate(s.test, frame)
     span = frame.span(s.test)
     if isinstance(test, Tensor):
-        raise TraceError("a tensor as a condition", code="P06", span=span, mend="compare elements, or use gm.where")
+        raise tensor_as_condition(span)
     if not isinstance(test, Value):
         return run_block(s.body if test else s.orelse, frame), False
     cond = tracer().let(truth(test, span), "cond") if _jumps(s) else truth(test, span)
@@ -203,6 +220,30 @@ def _if(s: ast.If, rest: Sequence[ast.stmt], frame: Frame) -> tuple[State, bool]
     frame.locals = _merged(before, then, first, s1, orelse, second, s2, frame.span(s))
     tracer().emit(ir.If(cond, tuple(first), tuple(second), span))
     return _joined(s1, s2), consumed
+
+
+def tensor_as_condition(span: Span) -> TraceError:
+    """The error for `if tensor:` and its kin."""
+    return TraceError(
+        "a tensor as a condition: it has many truth values",
+        code="P06",
+        span=span,
+        mend="loop over its elements and test each, or choose by element: gm.where(condition, a, b)",
+    )
+
+
+def _many(arms: list[ast.If], rest: Sequence[ast.stmt], frame: Frame) -> tuple[State, bool]:
+    """Runs a long chain of elif: the number of the arm that is taken first, then branches by number, balanced."""
+    bodies = [*(arm.body for arm in arms), arms[-1].orelse]
+    number, live = number_of_arm(
+        [(partial(evaluate, arm.test, frame), frame.span(arm.test), frame.span(arm.test)) for arm in arms]
+    )
+    if not isinstance(number, Value) or len(live) == 1:
+        return run_block(bodies[live[0]], frame), False
+    frame.locals[ARM] = settle(number, "arm", frame.span(arms[0].test))
+    found = _if(balanced(live, bodies, arms), rest, frame)
+    frame.locals.pop(ARM, None)
+    return found
 
 
 def _jumps(s: ast.If) -> bool:
@@ -261,13 +302,14 @@ def assign(target: ast.expr, value: Any, frame: Frame, s: ast.stmt) -> None:
     span = frame.span(s)
     match target:
         case ast.Name():
-            bind(target.id, value, frame, span)
+            _starts(target, frame, s)
+            bind(target.id, value, frame, frame.span(getattr(s, "value", None) or s))
         case ast.Tuple() | ast.List():
             items = unpack(value, target.elts, frame.span(target))
             for t, v in zip(target.elts, items, strict=True):
                 assign(t, settle(v, "item", span), frame, s)
         case ast.Subscript():
-            store_element(target, value, frame, span)
+            store_element(target, value, frame, span, frame.span(s.value) if isinstance(s, ast.Assign) else span)
         case _:
             raise TraceError(
                 "an assignment to an attribute",
@@ -294,35 +336,50 @@ def bind(name: str, value: Any, frame: Frame, span: Span) -> None:
         frame.locals[name] = settle(value, name, span)
 
 
+def _starts(target: ast.expr, frame: Frame, s: ast.stmt) -> None:
+    """Notes where a name got the value that it has now, for messages."""
+    if isinstance(target, ast.Name) and not isinstance(frame.locals.get(target.id), Cell):
+        frame.starts[target.id] = s
+
+
 def _kind(value: Any) -> str:
     return "a tensor" if isinstance(value, Tensor) else f"a {type(value).__name__}"
 
 
-def store_element(target: ast.Subscript, value: Any, frame: Frame, span: Span) -> None:
-    """`base[key] = value`."""
+def store_element(target: ast.Subscript, value: Any, frame: Frame, span: Span, at: Span) -> None:
+    """`base[key] = value`; the value stands `at`."""
     base = evaluate(target.value, frame)
     key = evaluate_key(target.slice, frame)
+    mistakes.check_key(base, target.slice, key, frame)
     if isinstance(base, Tensor):
         view = tensors.window(base, key, frame.span(target))
         if view.rank:
             tensors.assign(view, value, span)
         else:
-            _put(view, value, span)
+            _put(view, value, span, at)
     elif isinstance(base, np.ndarray):
         raise TraceError(
             "a store to a constant table", code="P02", span=span, mend="copy it first: x = gm.array(table).copy()"
         )
-    elif isinstance(base, dict) and arith.is_traced(value):
-        raise TraceError("a dict of a kernel's values", code="P02", span=span, mend="use a tensor")
+    elif isinstance(base, list | dict):
+        mistakes.refuse_change(base, span)
+        if isinstance(base, dict) and arith.is_traced(value):
+            raise TraceError("a dict of a kernel's values", code="P02", span=span, mend="use a tensor")
+        base[key] = settle(value, "element", span)
     else:
         base[key] = settle(value, "element", span)
 
 
-def _put(view: Tensor, value: Any, span: Span) -> None:
-    if isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.shape):
-        raise TypeCheckError("a tensor stored to one element", code="T08", span=span, mend="store to a slice")
+def _put(view: Tensor, value: Any, span: Span, value_at: Span) -> None:
+    if (isinstance(value, Tensor) and value.rank) or (isinstance(value, np.ndarray) and value.shape):
+        raise TypeCheckError(
+            "a tensor stored to one element",
+            code="T08",
+            span=value_at,
+            mend="index it down to a number, or store to a slice",
+        )
     name = view.buffer.hint if view.buffer else "the tensor"
-    tensors.put(view, (), for_store(value, view.dtype, span, f"an element of {name}"), span)
+    tensors.put(view, (), for_store(value, view.dtype, value_at, f"an element of {name}"), span)
 
 
 def _augmented(s: ast.AugAssign, frame: Frame) -> None:
@@ -331,13 +388,19 @@ def _augmented(s: ast.AugAssign, frame: Frame) -> None:
     span = frame.span(s)
     tracer().span = span
     if isinstance(s.target, ast.Name):
-        _augment_name(s.target, name, value, frame, span)
+        try:
+            _augment_name(s.target, name, value, frame, span)
+        except TypeCheckError as error:
+            raise mistakes.blamed(error, [s.target, s.value], frame) from None
         return
     if not isinstance(s.target, ast.Subscript):
         raise TraceError("this target of an assignment", code="P01", span=span)
     base = evaluate(s.target.value, frame)
     key = evaluate_key(s.target.slice, frame)
+    mistakes.check_key(base, s.target.slice, key, frame)
     if not isinstance(base, Tensor):
+        if isinstance(base, list | dict):
+            mistakes.refuse_change(base, span)
         base[key] = settle(binary(name, subscript(base, key, span), value, span), "element", span)
         return
     view = tensors.window(base, key, frame.span(s.target))
@@ -349,6 +412,13 @@ def _augmented(s: ast.AugAssign, frame: Frame) -> None:
         tensors.reduce_into(buffer, place(()), op, as_expr(value, span, view.dtype), span)
 
 
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number of Python or of the kernel, tensors of rank 0 among them."""
+    if isinstance(value, Tensor):
+        return not value.rank
+    return isinstance(value, Value | bool | int | float | np.generic)
+
+
 def _operator(name: str, span: Span) -> ops.Op:
     if name not in OPERATORS:
         raise TraceError("this assignment with an operator", code="P02", span=span, mend="write x = x op y")
@@ -357,7 +427,7 @@ def _operator(name: str, span: Span) -> ops.Op:
 
 def _augment_name(target: ast.Name, name: str, value: Any, frame: Frame, span: Span) -> None:
     found = frame.lookup(target.id, frame.span(target))
-    if isinstance(found, Cell) and isinstance(value, Value | bool | int | float | np.generic):
+    if isinstance(found, Cell) and _is_number(value):
         op = _operator(name, span)
         e = as_expr(value, span, found.buffer.dtype if op not in (ops.SHL, ops.SHR) else None)
         found.refuse_narrowing(build.apply(op, ir.Load(found.buffer, (), span), e, span=span), target.id, span)
@@ -396,9 +466,15 @@ def _annotated(s: ast.AnnAssign, frame: Frame) -> None:
             mend="annotate the first assignment, or use another name",
             notes=[(f"{name} starts here", existing.buffer.span)],
         )
-    if value is not None and not isinstance(value, Value | bool | int | float | np.generic):
-        raise TypeCheckError(f"{name} is a scalar; {_kind(value)} can't be stored to it", code="T08", span=span)
-    stored = None if value is None else for_store(value, dtype, span, f"the variable {name}")
+    if value is not None and not _is_number(value):
+        raise TypeCheckError(
+            f"{name} is a scalar; {_kind(value)} can't be stored to it",
+            code="T08",
+            span=span if s.value is None else frame.span(s.value),
+            mend="give it a number, or annotate a shape: f32[M, N]",
+        )
+    at = span if s.value is None else frame.span(s.value)
+    stored = None if value is None else for_store(value, dtype, at, f"the variable {name}")
     cell = existing if isinstance(existing, Cell) else Cell(tracer().scalar(name, dtype, span), True)
     frame.locals[name] = cell
     if stored is not None:
@@ -425,9 +501,10 @@ def _expression(s: ast.Expr, frame: Frame) -> None:
         )
     value = evaluate(s.value, frame)
     if isinstance(value, Traced) and not isinstance(s.value, ast.Call):
-        raise TraceError(
-            "a value that nothing uses", code="P01", span=frame.span(s), mend="assign it, store it, or remove the line"
-        )
+        mend = "assign it, store it, or remove the line"
+        if isinstance(s.value, ast.Compare) and isinstance(s.value.ops[0], ast.Eq):
+            mend = f"did you mean {ast.unparse(s.value.left)} = {ast.unparse(s.value.comparators[0])}?"
+        raise TraceError("a value that nothing uses", code="P01", span=frame.span(s), mend=mend)
 
 
 def _assert(s: ast.Assert, frame: Frame) -> None:
@@ -439,9 +516,10 @@ def _assert(s: ast.Assert, frame: Frame) -> None:
     elif isinstance(test, Value):
         tracer().emit(ir.Assert(ir.Check.ASSERT, truth(test, span), message or "assertion failed", (), span))
     elif isinstance(test, Tensor):
-        raise TraceError("a tensor as a condition", code="P06", span=span, mend="assert in a loop over its elements")
+        raise tensor_as_condition(span)
     elif not test:
-        raise TraceError(f"assertion failed while tracing{': ' + message if message else ''}", code="P12", span=span)
+        what = f"assertion failed while tracing{': ' + message if message else ''}"
+        raise TraceError(what, code="P12", span=span, mend="its condition is known while tracing: mend what it tests")
 
 
 def _function(s: ast.FunctionDef, frame: Frame) -> None:

@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from gemel.semantics import build, ir, ops
+from gemel.semantics import build, failures, ir, ops
 from gemel.semantics.dtypes import INDEX, BoolType, DType, FixedType, IndexType
 from gemel.semantics.errors import ShapeError, TraceError, TypeCheckError
 from gemel.semantics.ir import Buffer, Const, Expr, LoopKind
 from gemel.semantics.ops import Op
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import subexprs
-from gemel.tracer import Retrace, here, tracer
-from gemel.values import NUMPY_TYPES, Traced, Value, as_expr, as_index, for_store, is_static
+from gemel.tracer import MAX_HEIGHT, MAX_NODES, Retrace, here, tracer
+from gemel.values import Traced, Value, as_expr, as_index, described, element_type, for_store, is_static
 
 Indices = tuple[Expr, ...]
 Shape = tuple[Expr, ...]
@@ -30,7 +30,7 @@ Shape = tuple[Expr, ...]
 class Tensor(Traced):
     """A traced tensor; `buffer` and `place` are set for views."""
 
-    __slots__ = ("buffer", "dtype", "element", "place", "shape_exprs", "sources")
+    __slots__ = ("buffer", "dtype", "element", "height", "nodes", "place", "shape_exprs", "sources")
 
     def __init__(
         self,
@@ -43,6 +43,11 @@ class Tensor(Traced):
     ) -> None:
         self.dtype, self.shape_exprs, self.element, self.sources = dtype, shape, element, sources
         self.buffer, self.place = buffer, place
+        self.height, self.nodes = 0, 1
+
+    def number(self) -> Expr | None:
+        """The element, where there is no dimension."""
+        return None if self.rank else self.element(())
 
     @property
     def rank(self) -> int:
@@ -68,6 +73,10 @@ class Tensor(Traced):
             raise ShapeError(f"{order} is no order of {self.rank} dimensions", code="S01", span=here())
         return permuted(self, tuple(order))
 
+    def shape_text(self) -> str:
+        """The shape as in an annotation, `[M, 3]`; a size that is computed is `...`."""
+        return f"[{', '.join(map(_size_text, self.shape_exprs))}]"
+
     def copy(self) -> Tensor:
         """A new tensor with these elements."""
         return materialise(self, "copy", here())
@@ -88,7 +97,7 @@ def of_buffer(buffer: Buffer) -> Tensor:
 def viewed(base: Tensor, shape: Shape, mapping: Callable[[Indices], Indices]) -> Tensor:
     """A tensor whose element at `indices` is that of `base` at `mapping(indices)`."""
     place = base.place
-    return Tensor(
+    made = Tensor(
         base.dtype,
         shape,
         lambda indices: base.element(mapping(indices)),
@@ -96,6 +105,8 @@ def viewed(base: Tensor, shape: Shape, mapping: Callable[[Indices], Indices]) ->
         base.buffer,
         None if place is None else lambda indices: place(mapping(indices)),
     )
+    made.height, made.nodes = base.height + 1, base.nodes
+    return made
 
 
 def permuted(t: Tensor, order: tuple[int, ...]) -> Tensor:
@@ -116,9 +127,11 @@ def constant(array: np.ndarray[Any, Any], span: Span, dtype: DType | None = None
     known = t.tables.get(id(array))
     if known is not None and known[0] is array and dtype is None:
         return known[1]
-    own = NUMPY_TYPES.get(array.dtype.name) if dtype is None else dtype
+    own = element_type(array) if dtype is None else dtype
     if own is None:
-        raise TypeCheckError(f"a NumPy array of {array.dtype} has no type in Gemel", code="T01", span=span)
+        raise TypeCheckError(
+            f"a NumPy array of {array.dtype} has no type in Gemel", code="T01", span=span, mend="use numbers"
+        )
     data = np.array(array, order="C")
     data.flags.writeable = False
     buffer = ir.Buffer("table", own, tuple(build.index(n, span) for n in array.shape), span, data)
@@ -201,7 +214,8 @@ def _skip(own: list[Expr]) -> Expr:
 def _expanded(t: Tensor, key: tuple[object, ...], span: Span) -> list[object]:
     used = sum(1 for k in key if k is not None and k is not Ellipsis)
     if used > t.rank:
-        raise ShapeError(f"{used} indices for a tensor of rank {t.rank}", code="S01", span=span)
+        mend = f"give at most {t.rank} {'index' if t.rank == 1 else 'indices'}"
+        raise ShapeError(f"{used} indices for a tensor of rank {t.rank}", code="S01", span=span, mend=mend)
     rest: list[object] = [slice(None)] * (t.rank - used)
     if Ellipsis in [k for k in key if k is Ellipsis]:
         at = next(i for i, k in enumerate(key) if k is Ellipsis)
@@ -224,7 +238,12 @@ def _sliced(part: slice, size: Expr, span: Span) -> tuple[Expr, Expr, Expr]:
     """The first index, the step and the number of elements of a slice."""
     step = 1 if part.step is None else part.step
     if isinstance(step, Value) or not isinstance(step, int | np.integer) or step == 0:
-        raise TraceError("a slice's step must be a known number other than 0", code="P02", span=span)
+        raise TraceError(
+            "a slice's step must be a known number other than 0",
+            code="P02",
+            span=span,
+            mend="write a number, or use gm.static[int]",
+        )
     step = int(step)
     first, last = (build.index(0, span), size) if step > 0 else (build.sub(size, build.index(1, span), span), None)
     start = first if part.start is None else _bound(part.start, size, span, step)
@@ -256,6 +275,10 @@ def _count(start: Expr, stop: Expr | None, step: int, span: Span) -> Expr:
 # --------------------------------------------------------------------------------------------------------- elementwise
 
 
+def _size_text(size: Expr) -> str:
+    return str(size.value) if isinstance(size, Const) else size.var.hint if isinstance(size, ir.Ref) else "..."
+
+
 def same_size(a: Expr, b: Expr) -> bool:
     """Whether two sizes are the same expression."""
     match a, b:
@@ -271,49 +294,55 @@ def same_size(a: Expr, b: Expr) -> bool:
             return False
 
 
-def broadcast(shapes: Sequence[Shape], span: Span) -> Shape:
+def broadcast(shapes: Sequence[Shape], span: Span, what: str = "") -> Shape:
     """The shape that NumPy's rules give.
 
     Raises ShapeError where sizes can't agree; sizes that may agree are compared when the kernel runs.
     """
     rank = max(map(len, shapes))
-    return tuple(_agreed([s[axis - rank] for s in shapes if len(s) >= rank - axis], span) for axis in range(rank))
+    return tuple(_agreed([s[axis - rank] for s in shapes if len(s) >= rank - axis], span, what) for axis in range(rank))
 
 
-def _agreed(sizes: list[Expr], span: Span) -> Expr:
+def _agreed(sizes: list[Expr], span: Span, what: str) -> Expr:
     wide = [s for s in sizes if not (isinstance(s, Const) and s.value == 1)]
     if not wide:
         return sizes[0]
     for other in wide[1:]:
-        require_same(wide[0], other, span)
+        require_same(wide[0], other, span, what)
     return wide[0]
 
 
-def require_same(a: Expr, b: Expr, span: Span) -> None:
-    """Two sizes must be the same: known now, or checked when the kernel runs."""
+def require_same(a: Expr, b: Expr, span: Span, what: str = "") -> None:
+    """Two sizes must be the same: known now, or checked when the kernel runs; `what` says what they are of."""
     if same_size(a, b):
         return
     if isinstance(a, Const) and isinstance(b, Const):
         raise ShapeError(
-            f"sizes {a.value} and {b.value} don't fit together",
+            f"{what + ': ' if what else ''}sizes {a.value} and {b.value} don't fit together",
             code="S03",
             span=span,
-            mend="make the shapes equal, or 1",
+            mend="make the two sizes equal" + ("" if what.startswith("@") else ", or one of them 1"),
         )
     cond = build.apply(ops.EQ, a, b, span=span)
-    tracer().emit(ir.Assert(ir.Check.ASSERT, cond, "sizes {0} and {1} don't fit together", (a, b), span))
+    tracer().emit(ir.Assert(ir.Check.SHAPE, cond, failures.UNEQUAL, (a, b), span))
 
 
-def elementwise(function: Callable[[tuple[Expr, ...]], Expr], parts: Sequence[Tensor], span: Span) -> Tensor:
-    """The lazy tensor of `function` on the parts' elements, broadcast."""
-    shape = broadcast([p.shape_exprs for p in parts], span)
+def elementwise(function: Callable[[tuple[Expr, ...]], Expr], parts: Sequence[Tensor], span: Span) -> Tensor | Value:
+    """The lazy tensor of `function` on the parts' elements, broadcast; a number where all are of rank 0."""
+    what = f"shapes {' and '.join(p.shape_text() for p in parts if p.rank)}"
+    shape = broadcast([p.shape_exprs for p in parts], span, what)
+    parts = [materialise(p, "part", span) if p.height > MAX_HEIGHT or p.nodes > MAX_NODES else p for p in parts]
 
     def element(indices: Indices) -> Expr:
         return function(tuple(p.element(_reduced(p, indices)) for p in parts))
 
     zero = tuple(build.index(0, span) for _ in shape)
+    if not shape:
+        return Value(element(()))
     dtype = element(zero).dtype
-    return Tensor(dtype, shape, element, frozenset().union(*(p.sources for p in parts)))
+    made = Tensor(dtype, shape, element, frozenset().union(*(p.sources for p in parts)))
+    made.height, made.nodes = 1 + max(p.height for p in parts), 1 + sum(p.nodes for p in parts)
+    return made
 
 
 def _reduced(p: Tensor, indices: Indices) -> Indices:
@@ -322,7 +351,7 @@ def _reduced(p: Tensor, indices: Indices) -> Indices:
     return tuple(build.index(0) if unit else i for i, unit in zip(own, one, strict=True))
 
 
-def apply_op(op: Op, xs: Sequence[object], span: Span) -> Tensor:
+def apply_op(op: Op, xs: Sequence[object], span: Span) -> Tensor | Value:
     """An op on tensors and numbers; literals take the type of the typed operands."""
     typed = [t for x in xs if not is_static(x) and (t := as_tensor(x, span)) is not None]
     like = typed[0].dtype if typed else None
@@ -330,7 +359,7 @@ def apply_op(op: Op, xs: Sequence[object], span: Span) -> Tensor:
     parts = [as_tensor(x, span, None if shift else like) for x in xs]
     if any(p is None for p in parts):
         bad = next(x for x, p in zip(xs, parts, strict=True) if p is None)
-        raise TraceError(f"{type(bad).__name__} with a tensor", code="P10", span=span, mend="use tensors and numbers")
+        raise TraceError(f"{described(bad)} with a tensor", code="P10", span=span, mend="use tensors and numbers")
     return elementwise(lambda args: build.apply(op, *args, span=span), [p for p in parts if p is not None], span)
 
 
@@ -407,7 +436,9 @@ def writable(t: Tensor, span: Span) -> tuple[Buffer, Callable[[Indices], Indices
             mend="make it a tensor of its own first: x = x.copy()",
         )
     if t.buffer.data is not None:
-        raise TraceError("a store to a constant table", code="P02", span=span, mend="copy it first: x = table.copy()")
+        raise TraceError(
+            "a store to a constant table", code="P02", span=span, mend="copy it first: x = gm.array(table).copy()"
+        )
     disturb(t.buffer)
     return t.buffer, t.place
 
@@ -423,9 +454,16 @@ def assign(target: Tensor, value: object, span: Span) -> None:
     """`target[...] = value`, broadcast."""
     source = as_tensor(value, span, target.dtype)
     if source is None:
-        raise TraceError(f"{type(value).__name__} stored to a tensor", code="P10", span=span)
+        raise TraceError(
+            f"{described(value)} stored to a tensor", code="P10", span=span, mend="store numbers and tensors"
+        )
     if source.rank > target.rank:
-        raise ShapeError(f"a tensor of rank {source.rank} stored to one of rank {target.rank}", code="S01", span=span)
+        raise ShapeError(
+            f"a tensor of rank {source.rank} stored to one of rank {target.rank}",
+            code="S01",
+            span=span,
+            mend="store to as many dimensions as the value has",
+        )
     _check_fits(target, source, span)
     if target.buffer in source.sources and source.rank:
         source = materialise(source, "copy", span)
@@ -448,7 +486,7 @@ def accumulate(target: Tensor, op: Op, value: object, span: Span) -> None:
     """`target op= value`, elementwise."""
     source = as_tensor(value, span, target.dtype)
     if source is None:
-        raise TraceError(f"{type(value).__name__} added to a tensor", code="P10", span=span)
+        raise TraceError(f"{described(value)} added to a tensor", code="P10", span=span, mend="add numbers and tensors")
     _check_fits(target, source, span)
     if target.buffer in source.sources and source.rank:
         source = materialise(source, "copy", span)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_STATEMENTS = 500_000
 MAX_STATIC_STEPS = 100_000
+MAX_HEIGHT, MAX_NODES = 48, 1000
+"""How tall an expression may get, and how many nodes it may have (shared ones counted each time)."""
 
 
 class Retrace(Exception):
@@ -28,6 +30,14 @@ class Retrace(Exception):
     def __init__(self, decision: object) -> None:
         super().__init__(decision)
         self.decision = decision
+
+
+class Untraced(Retrace):
+    """A kernel that is called has to be traced first: `work` does it, outside of the traces under way."""
+
+    def __init__(self, work: Callable[[], object], key: object, name: str) -> None:
+        super().__init__(key)
+        self.work, self.name = work, name
 
 
 @dataclass
@@ -42,9 +52,14 @@ class Tracer:
     steps: int = 0
     settled: int = 0
     depth: int = 0
+    returned: Span | None = None  # the statement that ends the kernel, where it is one
+    calling: str = ""
+    level: int = 0
     lazies: WeakValueDictionary[int, Tensor] = field(default_factory=WeakValueDictionary)
+    made: dict[int, tuple[object, list[ir.Stmt], Span]] = field(default_factory=dict)
     tables: dict[int, tuple[object, Tensor]] = field(default_factory=dict)
     preamble: list[ir.Stmt] = field(default_factory=list)
+    measured: dict[ir.Expr, tuple[int, int]] = field(default_factory=dict)
 
     def emit(self, s: ir.Stmt) -> None:
         """Appends a statement to the open block."""
@@ -58,15 +73,15 @@ class Tracer:
             )
         self.blocks[-1].append(s)
 
-    def step(self) -> None:
-        """Counts an iteration of a loop that runs while tracing."""
+    def step(self, span: Span | None = None, mend: str = "let its condition depend on the kernel's values") -> None:
+        """Counts an iteration of the loop at `span`, which runs while tracing."""
         self.steps += 1
         if self.steps > MAX_STATIC_STEPS:
             raise TraceError(
                 f"the trace doesn't end: a loop that runs while tracing has made {MAX_STATIC_STEPS:,} steps",
                 code="P05",
-                span=self.span,
-                mend="let the loop's condition depend on the kernel's values, or make it end",
+                span=span or self.span,
+                mend=mend,
             )
 
     @contextmanager
@@ -86,6 +101,23 @@ class Tracer:
         var = ir.Var(hint, e.dtype, e.span)
         self.emit(ir.Let(var, e, e.span))
         return ir.Ref(var, e.span)
+
+    def low(self, e: ir.Expr) -> ir.Expr:
+        """The expression, or a name for it where it is too large to be part of another."""
+        if not isinstance(e, ir.Apply):
+            return e
+        height, nodes = self._measure(e)
+        return self.let(e) if height > MAX_HEIGHT or nodes > MAX_NODES else e
+
+    def _measure(self, e: ir.Expr) -> tuple[int, int]:
+        """Height and number of nodes; parts have been measured when they became values."""
+        if is_atom(e):
+            return 0, 1
+        if e not in self.measured:
+            parts = e.indices if isinstance(e, ir.Load) else e.args if isinstance(e, ir.Apply) else ()
+            sizes = [self._measure(p) for p in parts]
+            self.measured[e] = 1 + max((h for h, _ in sizes), default=0), 1 + sum(n for _, n in sizes)
+        return self.measured[e]
 
     def scalar(self, hint: str, dtype: DType, span: Span) -> ir.Buffer:
         """A new variable: a buffer of rank 0."""
@@ -121,9 +153,42 @@ def here() -> Span:
     return BUILTIN if current is None else current.span
 
 
+def calling() -> str:
+    """The name of the Python function that the trace is in, if it is in one."""
+    current = _current.get()
+    return "" if current is None else current.calling
+
+
+MAX_LEVEL = 6
+
+
+def in_turn(work: Callable[[], object], key: object, name: str) -> None:
+    """Traces a kernel, called ones first: nested while the nest is small, else one after the other.
+
+    Raises TraceError where a kernel calls itself.
+    """
+    current = _current.get()
+    if current is not None and current.level >= MAX_LEVEL:
+        raise Untraced(work, key, name)
+    waiting = [(work, key)]
+    while waiting:
+        try:
+            waiting[-1][0]()
+        except Untraced as other:
+            if any(other.decision == k for _, k in waiting):
+                raise TraceError(
+                    f"{other.name} calls itself", code="P05", span=here(), mend="write it as a loop of the kernel"
+                ) from None
+            waiting.append((other.work, other.decision))
+        else:
+            waiting.pop()
+
+
 @contextmanager
 def activate(t: Tracer) -> Iterator[None]:
     """Makes `t` the trace under way."""
+    outer = _current.get()
+    t.level = 0 if outer is None else outer.level + 1
     token = _current.set(t)
     try:
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ from gemel.signature import Annotation, Parameter, Signature, dims_of, shape_of
 from gemel.source import Source
 from gemel.statements import run_function
 from gemel.tensors import Tensor
-from gemel.tracer import Retrace, Tracer, activate
+from gemel.tracer import Retrace, Tracer, Untraced, activate
 from gemel.values import Value, as_expr, for_store, is_static
 
 MAX_RETRACES = 1000
@@ -43,6 +44,8 @@ def trace(
         try:
             with activate(t):
                 return _trace_once(t, name, source, signature, statics, closure, global_names, strict)
+        except Untraced:
+            raise
         except Retrace as again:
             decisions |= {again.decision}
         except RecursionError:
@@ -111,28 +114,46 @@ class _Results:
 
     def __init__(self, t: Tracer, params: list[ir.Buffer | ir.Var], signature: Signature, source: Source) -> None:
         self.t, self.params, self.signature, self.source = t, params, signature, source
-        self.span = signature.result_span
+        self.declared = signature.result_span
+        self.span = _return_span(source) or signature.result_span
+        self.name = getattr(source.node, "name", "the kernel")
+        self.at = t.returned or self.span
         self.taken: set[ir.Buffer] = set()
 
     def collect(self, value: Any) -> tuple[ir.Buffer, ...]:
         """The result buffers, filled at the end of the open block."""
         values = [] if value is None else (list(value) if isinstance(value, tuple | list) else [value])
         wanted = self.signature.result
+        if wanted is not None and not values:
+            raise TypeCheckError(
+                f"{self.name} ends without a return, and its annotation says {self.declared.text() or len(wanted)}",
+                code="T09",
+                span=self.declared,
+                mend="return a value at the end, or remove the annotation",
+            )
         if wanted is not None and len(wanted) != len(values):
             raise TypeCheckError(
                 f"the kernel returns {len(values)} values, the annotation says {len(wanted)}",
                 code="T09",
                 span=self.span,
                 mend="return what the annotation says",
+                notes=self._annotation(),
             )
         annotations: list[Annotation | None] = [None] * len(values) if wanted is None else list(wanted)
         return tuple(self._one(v, a) for v, a in zip(values, annotations, strict=True))
 
+    def _annotation(self) -> list[tuple[str, Span]]:
+        return [("the annotation", self.declared)] if self.span != self.declared else []
+
     def _one(self, value: Any, annotation: Annotation | None) -> ir.Buffer:
         if isinstance(value, np.ndarray) and value.shape:
             value = tensors.constant(value, self.span)
-        if isinstance(value, Tensor):
+        if isinstance(annotation, TensorType) and not annotation.shape:
+            annotation = annotation.element  # a tensor of rank 0 is a number
+        if isinstance(value, Tensor) and (value.rank or annotation is None):
             return self._tensor(value, annotation)
+        if isinstance(value, Tensor):
+            value = Value(value.element(()))
         if not isinstance(value, Value | bool | int | float | np.generic):
             raise TraceError(
                 f"a kernel can't return a {type(value).__name__}",
@@ -145,13 +166,17 @@ class _Results:
     def _scalar(self, value: Any, annotation: Annotation | None) -> ir.Buffer:
         if isinstance(annotation, TensorType):
             raise TypeCheckError(
-                f"the kernel returns a number, the annotation says {annotation}", code="T09", span=self.span
+                f"the kernel returns a number, the annotation says {annotation}",
+                code="T09",
+                span=self.span,
+                mend="return a tensor, or annotate the element type alone",
+                notes=self._annotation(),
             )
         dtype = as_expr(value, self.span).dtype if annotation is None else annotation
         if annotation is None and is_static(value):
             dtype = INDEX if isinstance(value, int) and not isinstance(value, bool) else dtype
         buffer = ir.Buffer("result", dtype, (), self.span)  # type: ignore[arg-type]
-        e = for_store(value, dtype, self.span, "the result")  # type: ignore[arg-type]
+        e = for_store(value, dtype, self.at, "the result")  # type: ignore[arg-type]
         self.t.emit(ir.Store(buffer, (), e, e.span))
         return buffer
 
@@ -173,13 +198,17 @@ class _Results:
         dtype = annotation.element if isinstance(annotation, TensorType) else value.dtype
         buffer = ir.Buffer("result", dtype, shape, self.span)
         target = tensors.of_buffer(buffer)
-        tensors.assign(target, value, self.span)
+        tensors.assign(target, value, self.at)
         return buffer
 
     def _check(self, value: Tensor, annotation: Annotation) -> None:
         if not isinstance(annotation, TensorType):
             raise TypeCheckError(
-                f"the kernel returns a tensor, the annotation says {annotation}", code="T09", span=self.span
+                f"the kernel returns a tensor, the annotation says {annotation}",
+                code="T09",
+                span=self.span,
+                mend="return a number, or annotate a shape: f32[M, N]",
+                notes=self._annotation(),
             )
         wanted = shape_of(annotation, self.span)
         if len(wanted) != value.rank:
@@ -187,13 +216,16 @@ class _Results:
                 f"the kernel returns a tensor of rank {value.rank}, the annotation says {annotation}",
                 code="S01",
                 span=self.span,
+                mend="mend the annotation, or index or reduce what is returned",
+                notes=self._annotation(),
             )
         if value.buffer is not None and value.dtype != annotation.element:
             raise TypeCheckError(
                 f"the kernel returns a tensor of {value.dtype}, the annotation says {annotation}",
                 code="T09",
                 span=self.span,
-                mend=f"return gm.cast(x, {annotation.element}), or change the annotation",
+                mend=f"return gm.cast({self.span.text() or 'x'}, {annotation.element}), or change the annotation",
+                notes=self._annotation(),
             )
         for a, b in zip(wanted, value.shape_exprs, strict=True):
             if isinstance(a, ir.Const) and isinstance(b, ir.Const) and a.value != b.value:
@@ -201,7 +233,15 @@ class _Results:
                     f"the kernel returns a tensor with a size {b.value}, the annotation says {annotation}",
                     code="S02",
                     span=self.span,
+                    mend="mend the annotation, or return what it says",
+                    notes=self._annotation(),
                 )
+
+
+def _return_span(source: Source) -> Span | None:
+    """What a kernel returns, where there is one `return`."""
+    found = [n.value for n in ast.walk(source.node) if isinstance(n, ast.Return) and n.value is not None]
+    return source.span(found[0]) if len(found) == 1 else None
 
 
 def _is_whole(t: Tensor) -> bool:

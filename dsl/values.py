@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import operator
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -9,23 +11,45 @@ from typing import Any, NoReturn
 import numpy as np
 
 from gemel.semantics import build, ops
-from gemel.semantics.dtypes import BOOL, INDEX, BoolType, DType, FixedType, FloatType, IndexType, IntType
+from gemel.semantics.dtypes import (
+    BOOL,
+    F16,
+    F32,
+    F64,
+    INDEX,
+    BoolType,
+    DType,
+    FixedType,
+    FloatType,
+    IndexType,
+    IntType,
+    int_holding,
+)
 from gemel.semantics.errors import TraceError, TypeCheckError
 from gemel.semantics.ir import Const, Expr, Ref, Var
+from gemel.semantics.naming import spelled
 from gemel.semantics.ops import Op
 from gemel.semantics.span import BUILTIN, Span
+from gemel.semantics.storage import EXTENSIONS
 from gemel.semantics.typerules import holds
-from gemel.tracer import here
+from gemel.tracer import calling, here, tracing
 
 NUMPY_TYPES: dict[str, DType] = {
     "bool": BOOL,
     **{f"int{w}": IntType(w, True) for w in (8, 16, 32, 64)},
     **{f"uint{w}": IntType(w, False) for w in (8, 16, 32, 64)},
-    "float16": FloatType("f16", 5, 10),
-    "float32": FloatType("f32", 8, 23),
-    "float64": FloatType("f64", 11, 52),
-    "bfloat16": FloatType("bf16", 8, 7),
+    "float16": F16,
+    "float32": F32,
+    "float64": F64,
+    **{name: dtype for dtype, name in EXTENSIONS.items()},
 }
+
+
+def element_type(array: np.ndarray[Any, Any]) -> DType | None:
+    """The element type that an array stands for; of Python ints, the narrowest that holds them all."""
+    if array.dtype == object and array.size and all(type(x) is int for x in array.flat):
+        return int_holding(min(array.flat), max(array.flat))
+    return NUMPY_TYPES.get(array.dtype.name)
 
 
 class Traced:
@@ -35,8 +59,20 @@ class Traced:
     __array_ufunc__ = None
     __hash__ = object.__hash__
 
+    def number(self) -> Expr | None:
+        """The number that this is; None for a tensor with dimensions."""
+        raise NotImplementedError
+
     def _refuse(self, what: str, mend: str) -> NoReturn:
-        raise TraceError(f"{what} isn't known while tracing", code="P06", span=here(), mend=mend)
+        if tracing() is None:
+            raise TraceError(
+                f"{self!r} has no value in plain Python, outside of a kernel",
+                code="P10",
+                mend="write @gm.kernel above the function that uses it",
+            )
+        asked = calling()
+        who = f"{asked}() asks for {what}, which" if asked else what
+        raise TraceError(f"{who} isn't known while tracing", code="P06", span=here(), mend=mend)
 
     def __bool__(self) -> bool:
         self._refuse(
@@ -56,12 +92,17 @@ class Traced:
 
 
 class Value(Traced):
-    """A scalar of the kernel."""
+    """A scalar of the kernel; what has become a tall tree is named, so that no traversal goes deep."""
 
     __slots__ = ("expr",)
 
     def __init__(self, expr: Expr) -> None:
-        self.expr = expr
+        t = tracing()
+        self.expr = expr if t is None else t.low(expr)
+
+    def number(self) -> Expr:
+        """The expression."""
+        return self.expr
 
     @property
     def dtype(self) -> DType:
@@ -100,22 +141,36 @@ def as_expr(x: object, span: Span, like: DType | None = None) -> Expr:
 
     Raises TraceError for anything else.
     """
-    if isinstance(x, Value):
-        return x.expr
+    if isinstance(x, Traced) and (e := x.number()) is not None:
+        return e
     if isinstance(x, np.generic):
         return _typed_constant(x, span)
     if isinstance(x, bool | int | float):
         return build.literal(x, span, None if isinstance(x, bool) else like)
-    raise TraceError(
-        f"{type(x).__name__} where a number is needed", code="P10", span=span, mend="pass a number or a kernel's value"
-    )
+    raise TraceError(f"{described(x)} where a number is needed", code="P10", span=span, mend=_number_mend(x))
+
+
+def described(x: object) -> str:
+    """A Python object in words."""
+    name = getattr(x, "__name__", "")
+    if x is None or isinstance(x, str):
+        return repr(x)
+    if isinstance(x, type) or not (callable(x) and name):
+        return f"the class {name}" if isinstance(x, type) else f"a Python {type(x).__name__}"
+    return f"the function {name}"
+
+
+def _number_mend(x: object) -> str:
+    if callable(x) and not isinstance(x, type):
+        return f"call it: {getattr(x, '__name__', 'f')}(...)"
+    return "pass a number or a kernel's value"
 
 
 def _typed_constant(x: np.generic, span: Span) -> Const:
     dtype = NUMPY_TYPES.get(x.dtype.name)
     if dtype is None:
         raise TraceError(f"a NumPy {x.dtype} has no type in Gemel", code="P10", span=span)
-    return Const(x.item() if x.dtype.name != "bfloat16" else float(x), dtype, span)
+    return Const(float(x) if isinstance(dtype, FloatType) else x.item(), dtype, span)
 
 
 def operands(xs: tuple[object, ...], span: Span) -> tuple[Expr, ...]:
@@ -148,7 +203,7 @@ def as_index(x: object, span: Span) -> Expr:
     """
     if isinstance(x, bool) or not isinstance(x, int | np.integer | Value):
         raise TypeCheckError(
-            f"{type(x).__name__} as an index or bound", code="T01", span=span, mend="an index is an integer"
+            f"{described(x)} as an index or bound", code="T01", span=span, mend="an index is an integer"
         )
     e = build.index(int(x), span) if not isinstance(x, Value) else x.expr
     if isinstance(e.dtype, FloatType | FixedType | BoolType):
@@ -175,16 +230,32 @@ def for_store(x: object, dtype: DType, span: Span, what: str) -> Expr:
             f"{what} is {dtype}, the value is {e.dtype}",
             code="T02" if isinstance(e.dtype, FloatType) != isinstance(dtype, FloatType) else "T03",
             span=span,
-            mend="compare it: x != 0" if isinstance(dtype, BoolType) else f"cast it: gm.cast(x, {_spelled(dtype)})",
+            mend=_cast_mend(e, dtype, span),
         )
     return build.narrow(e, dtype, span)
+
+
+def _is_expression(text: str) -> bool:
+    with contextlib.suppress(SyntaxError):
+        return bool(ast.parse(text, mode="eval").body)
+    return False
+
+
+def _cast_mend(e: Expr, dtype: DType, span: Span) -> str:
+    text = span.text() if _is_expression(span.text()) else spelled(e, span) or "x"
+    return (
+        f"compare it: {text} != 0"
+        if isinstance(dtype, BoolType)
+        else f"cast it: gm.cast({text}, {spelled_type(dtype)})"
+    )
 
 
 def _int_enough(source: DType, target: DType) -> bool:
     return isinstance(target, FixedType) or not isinstance(source, FixedType)
 
 
-def _spelled(dtype: DType) -> str:
+def spelled_type(dtype: DType) -> str:
+    """A type as the user writes it."""
     if isinstance(dtype, IntType) and dtype.width not in (8, 16, 32, 64):
         return f"gm.{'Int' if dtype.signed else 'UInt'}({dtype.width})"
     return "bool_" if isinstance(dtype, BoolType) else str(dtype)
@@ -193,13 +264,16 @@ def _spelled(dtype: DType) -> str:
 def _literal_for_store(x: bool | int | float, dtype: DType, span: Span, what: str) -> Expr:
     if isinstance(x, bool) and isinstance(dtype, IntType | IndexType):
         x = int(x)
-    e = build.literal(x, span, dtype)
+    fraction = isinstance(x, float) and not isinstance(dtype, FloatType | FixedType)
+    e = build.literal(x, span, None if fraction else dtype)
     if isinstance(dtype, BoolType) != isinstance(e.dtype, BoolType) or not holds(dtype, e.dtype):
         raise TypeCheckError(
             f"{x!r} doesn't fit {what}, which is {dtype}",
             code="T07",
             span=span,
-            mend=f"use a wider type, or wrap on purpose: gm.cast({x!r}, {_spelled(dtype)})",
+            mend="use a float or fixed-point type, or a whole number"
+            if fraction
+            else f"use a wider type, or wrap on purpose: gm.cast({x!r}, {spelled_type(dtype)})",
         )
     return e
 

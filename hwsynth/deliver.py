@@ -32,7 +32,9 @@ def deliver(design: Design, folder: Path, args: tuple[Any, ...]) -> Path:
             for file in made.iterdir():
                 shutil.move(str(file), folder / file.name)
     except OSError as error:
-        raise ToolError(f"{folder} can't be written: {error}", code="X02", mend="choose another folder") from None
+        raise ToolError(
+            f"{folder} can't be written: {error.strerror}", code="X02", mend="choose another folder"
+        ) from None
     return folder
 
 
@@ -54,5 +56,5 @@ def files(design: Design, args: tuple[Any, ...]) -> dict[str, str]:
         f"{name}.sv": design.verilog,
         "report.txt": f"{design.report}\n",
         "report.json": json.dumps(facts, indent=2) + "\n",
-        f"{name}.gemel": f"{design.kernel}\n",
+        f"{name}.gemel": f"{design.scheduled}\n",
     }

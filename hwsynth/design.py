@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,11 +21,13 @@ from gemel.hwsynth.system import System
 from gemel.hwsynth.verilog import verilog
 from gemel.semantics.arguments import Bound, bind, new_results, unpack
 from gemel.semantics.convert import from_bits, to_bits
+from gemel.semantics.dtypes import DType
+from gemel.semantics.entry import entry
 from gemel.semantics.errors import SynthesisError
 from gemel.semantics.failures import raised
 from gemel.semantics.interp import interpret
 from gemel.semantics.ir import Buffer, Kernel, Ref, Var
-from gemel.semantics.storage import Array
+from gemel.semantics.storage import Array, from_values, from_words, is_wide, to_words
 from gemel.semantics.traverse import Copier
 
 DEFAULT_MAX_CYCLES = 1_000_000_000
@@ -41,13 +44,14 @@ class Simulation:
 class Design:
     """Hardware of a kernel at given sizes.
 
-    `kernel` is the kernel as scheduled, `verilog` the SystemVerilog, `report` what synthesis found, `cycles` the cycles
-    of a run where the control is static (None where they depend on the data).
+    `kernel` is the kernel as scheduled: it runs on the CPU with the same bits. `verilog` is the SystemVerilog, `report`
+    what synthesis found, `cycles` the cycles of a run where the control is static (None where they depend on the data).
     """
 
-    def __init__(self, source: Kernel, made: Synthesized) -> None:
+    def __init__(self, source: Kernel, made: Synthesized, runnable: Callable[[Kernel], Any]) -> None:
         self.source, self._made = source, made
-        self.kernel = made.kernel
+        self.scheduled = made.kernel
+        self.kernel = runnable(made.kernel)
         self.report: Report = made.report
         self.cycles: int | None = made.cycles
         self._models: dict[str, Model] = {}
@@ -67,6 +71,7 @@ class Design:
         """The kernel's module as SystemVerilog."""
         return verilog(self._made.module)
 
+    @entry
     def simulate(self, *args: Any, engine: str = "native", max_cycles: int = DEFAULT_MAX_CYCLES) -> Simulation:
         """Runs the hardware cycle by cycle; arrays that the kernel stores to change in place.
 
@@ -75,10 +80,12 @@ class Design:
         """
         return self._run(args, engine, max_cycles, None)
 
+    @entry
     def wave(self, path: str | os.PathLike[str], *args: Any, max_cycles: int = DEFAULT_MAX_CYCLES) -> Simulation:
         """Simulates natively and writes the signals of the run to a VCD file."""
         return self._run(args, "native", max_cycles, path)
 
+    @entry
     def write(self, folder: str | os.PathLike[str], *args: Any) -> Path:
         """Writes RTL, a self-checking testbench and the report to a folder.
 
@@ -102,14 +109,14 @@ class Design:
         for p, array in bound.arrays.items():
             name = self.places[p]
             if array.flags.writeable and array.size and name is not None:
-                array.reshape(-1)[...] = run.memories[name][: array.size]
+                _read(run.memories[name][: array.size], p.dtype, array)
         results = [self._result(b, r, run) for b, r in zip(self.source.results, self._new(bound), strict=True)]
         return Simulation(unpack(self.source, results), run.cycles)
 
     def inputs(self, bound: Bound) -> tuple[dict[str, Array], dict[str, int]]:
         """A call's arrays by memory and scalars by port."""
         places = self.places
-        arrays = {places[b]: a.reshape(-1) for b, a in bound.arrays.items() if places[b] is not None and a.size}
+        arrays = {places[b]: _words(a, b.dtype) for b, a in bound.arrays.items() if places[b] is not None and a.size}
         scalars = {
             p.hint: int(from_bits(to_bits(v, p.dtype), self._made.system.scalars[p.hint]))
             for p, v in bound.scalars.items()
@@ -131,7 +138,7 @@ class Design:
         elif name is None:
             out[...] = 0
         else:
-            out.reshape(-1)[...] = run.memories[name][: out.size]
+            _read(run.memories[name][: out.size], b.dtype, out)
         return out
 
     def _failure(self, args: Any, run: Run) -> Exception:
@@ -148,15 +155,34 @@ class Design:
         return self.report._repr_html_()
 
 
-def synthesize(kernel: Kernel, *, target: str = "ecp5", clock_mhz: float = 100.0, interface: str = "memory") -> Design:
-    """Hardware of a source-level kernel with known sizes.
+def _words(array: Array, dtype: DType) -> Array:
+    """An argument as a memory's words; of more than 64 bits, each is a row of them."""
+    return to_words(array, dtype) if is_wide(dtype) else array.reshape(-1)
+
+
+def _read(words: Array, dtype: DType, out: Array) -> None:
+    if is_wide(dtype):
+        from_values(from_words(words, dtype), dtype, out)
+    else:
+        out.reshape(-1)[...] = words
+
+
+def synthesize(
+    kernel: Kernel,
+    *,
+    target: str = "ecp5",
+    clock_mhz: float = 100.0,
+    interface: str = "memory",
+    runnable: Callable[[Kernel], Any] = lambda kernel: kernel,
+) -> Design:
+    """Hardware of a source-level kernel with known sizes; `runnable` makes `Design.kernel` of the scheduled IR.
 
     Raises SynthesisError where the kernel can't be hardware as asked.
     """
     if interface != "memory":
         raise SynthesisError(f"unknown interface {interface!r}", code="H06", mend="the interface is 'memory'")
     kernel = _with_ports(kernel)
-    return Design(kernel, synthesize_kernel(kernel, target, clock_mhz))
+    return Design(kernel, synthesize_kernel(kernel, target, clock_mhz), runnable)
 
 
 def _with_ports(kernel: Kernel) -> Kernel:

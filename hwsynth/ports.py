@@ -62,7 +62,7 @@ class Ports:
             )
             if reads:
                 dtype = net_dtype(b.dtype, b.span)
-                made.append(Memory(self.names[b], dtype, self.depths[b], _init(b), reads, writes, b.span))
+                made.append(Memory(self.names[b], dtype, max(self.depths[b], 1), _init(b), reads, writes, b.span))
         return made
 
     def inputs(self) -> list[Input]:
@@ -126,7 +126,10 @@ def depth(b: Buffer) -> int:
     for size in b.shape:
         if not isinstance(size, Const):
             raise SynthesisError(
-                f"the size of {b.hint} isn't known", code="H02", span=b.span, mend="give the sizes: synth(N=8, ...)"
+                f"the size of {b.hint} is computed when the kernel runs",
+                code="H02",
+                span=b.span,
+                mend="give it the largest size that it needs, as a number: a memory in hardware doesn't grow",
             )
         words *= int(size.value)
     return words

@@ -99,8 +99,11 @@ def _task(n: Node, number: Mapping[Node, int], clock: Clock) -> Task:
 def _too_fast(n: Node, needed: float, clock: Clock) -> SynthesisError:
     what = f"{n.op.name} of {max(width_of(a.dtype) for a in n.args)} bits" if n.op else "memory read"
     fastest = 1000.0 / (needed + clock.target.register)
+    period = clock.room + clock.target.register
+    register = f"a register takes {clock.target.register:.2f} ns"
     return SynthesisError(
-        f"a {what} takes {needed:.1f} ns on {clock.target.name}, more than the clock leaves ({clock.room:.1f} ns)",
+        f"a period of {period:.2f} ns is too short for {clock.target.name}: "
+        + (f"a {what} takes {needed:.2f} ns and {register}" if needed else register),
         code="H03",
         span=n.span,
         mend=f"use a clock of at most {int(fastest)} MHz{', or narrower types' if n.op else ''}",

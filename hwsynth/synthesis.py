@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.dag import postorder, roots_of
 from gemel.hwsynth.generate import Generator
-from gemel.hwsynth.names import KEYWORDS
+from gemel.hwsynth.names import KEYWORDS, legal
 from gemel.hwsynth.netcheck import check
 from gemel.hwsynth.netlist import Input, Module, Output, Register, Wire
 from gemel.hwsynth.nodes import net_dtype
@@ -65,8 +65,8 @@ def _check(kernel: Kernel, clock_mhz: float) -> None:
             span=kernel.span,
             mend="give them to synth()",
         )
-    if not clock_mhz > 0:
-        raise SynthesisError(f"a clock of {clock_mhz} MHz", code="H06", mend="give the frequency in MHz, above 0")
+    if not isinstance(clock_mhz, int | float) or not 0 < clock_mhz < float("inf"):
+        raise SynthesisError(f"a clock of {clock_mhz!r} MHz", code="H06", mend="give the frequency in MHz, above 0")
     for p in (*kernel.params, *kernel.results):
         _refuse_float(p.dtype, p)
     for s in statements(kernel.body):
@@ -106,16 +106,20 @@ class _Maker:
         for b, words in self.depths.items():
             if words > MAX_DEPTH:
                 raise SynthesisError(
-                    f"{b.hint} has {words:,} elements; a memory has at most {MAX_DEPTH:,}", code="H04", span=b.span
+                    f"{b.hint} has {words:,} elements; a memory has at most {MAX_DEPTH:,}",
+                    code="H04",
+                    span=b.span,
+                    mend="make hardware for a smaller size, and call it for each part",
                 )
 
     def _name_memories(self) -> None:
-        taken = set(RESERVED) | {p.hint for p in self.scalars} | set(KEYWORDS)
+        taken = set(RESERVED) | {legal(p.hint) for p in self.scalars} | set(KEYWORDS)
         for b in (*self.external, *self.ports.internal):
-            name, n = b.hint, 1
+            name = base = legal(b.hint)
+            n = 1
             while name in taken or f"{name}_raddr" in taken:
                 n += 1
-                name = f"{b.hint}{n}"
+                name = f"{base}{n}"
             taken.add(name)
             self.ports.names[b] = name
 

@@ -86,7 +86,9 @@ class VcdFile:
             temporary.unlink(missing_ok=True)
 
     def _error(self, error: OSError) -> ToolError:
-        return ToolError(f"the wave file {self.path} can't be written: {error.strerror}", code="X02")
+        return ToolError(
+            f"the wave file {self.path} can't be written: {error.strerror}", code="X02", mend="choose another place"
+        )
 
     def _write(self, lines: Iterator[str]) -> None:
         try:

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 from lark import Lark, UnexpectedInput
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
+from lark.lexer import PatternStr
 
 from gemel.parser.reader import Reader
 from gemel.semantics.check import check
@@ -29,9 +30,11 @@ def parse(text: str, filename: str = "<text>") -> Kernel:
 
     Raises ParseError for anything that is no valid kernel.
     """
+    if not isinstance(text, str):
+        raise ParseError(f"IR is read from text, not from {type(text).__name__}", code="I01", mend="pass str(k.ir)")
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     if len(text) > MAX_LENGTH:
-        raise ParseError("the text is too long", code="I01")
+        raise ParseError("the text is too long", code="I01", mend=f"at most {MAX_LENGTH:,} characters are read")
     try:
         return _parse(text, filename)
     except ParseError:
@@ -39,7 +42,8 @@ def parse(text: str, filename: str = "<text>") -> Kernel:
     except UnexpectedInput as error:
         raise _syntax(error, text, filename) from None
     except GemelError as error:
-        raise ParseError(error.what, code="I01", span=error.span, mend=error.mend) from None
+        code = "I02" if error.code == "I02" else "I01"
+        raise ParseError(error.what, code=code, span=error.span, mend=error.mend) from None
     except RecursionError:
         raise ParseError("the text is nested too deeply", code="I01", mend="name parts with let") from None
 
@@ -75,4 +79,9 @@ def _syntax(error: UnexpectedInput, text: str, filename: str) -> ParseError:
 def _wanted(error: UnexpectedInput) -> str:
     names: set[str] = set(getattr(error, "accepts", None) or getattr(error, "expected", None) or ())
     names |= set(getattr(error, "allowed", None) or ())
-    return f"expected one of: {', '.join(sorted(n.lower() for n in names)[:12])}" if names else ""
+    known = {t.name: t.pattern.value for t in _grammar().terminals if isinstance(t.pattern, PatternStr)}
+    words = sorted(f"`{known[n]}`" if n in known else _WORDS.get(n, n.lower()) for n in names - {"$END"})
+    return f"expected {'one of: ' if len(words) > 1 else ''}{', '.join(words[:12])}" if words else ""
+
+
+_WORDS = {"NAME": "a name", "SIGNED": "a number", "ESCAPED_STRING": "a text in quotes", "INFIX": "an operator"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from gemel.semantics.dtypes import (
     BOOL,
     FLOATS,
     INDEX,
+    MAX_EXACT,
     BoolType,
     DType,
     Fixed,
@@ -54,7 +56,7 @@ from gemel.semantics.ir import (
 )
 from gemel.semantics.rounding import round_float
 from gemel.semantics.span import Span
-from gemel.semantics.storage import numpy_dtype
+from gemel.semantics.storage import filled
 
 Node = Any
 INFIX = {op.symbol: op for op in ops.TABLE.values() if op.symbol}
@@ -125,7 +127,7 @@ class Reader:
         skip = ("dims", "declared", "results", "strict")
         body = tuple(self.statement(s) for s in rest if isinstance(s, Tree) and s.data not in skip)
         strict = bool(_all(rest, "strict"))
-        made = Kernel(str(name), dims, params, results, body, self.span(node), strict)
+        made = Kernel(str(name).split(".")[0], dims, params, results, body, self.span(node), strict)
         if str(name) in self.kernels:
             raise self.fail(f"the kernel {name} is defined twice", name)
         self.kernels[str(name)] = made
@@ -158,7 +160,7 @@ class Reader:
         name = str(node.children[0])
         if name in FLOATS:
             return FLOATS[name]
-        if name[0] in "iu" and name[1:].isdigit() and 1 <= int(name[1:][:6]) <= 4096 and len(name) <= 5:
+        if name[0] in "iu" and name[1:].isdigit() and len(name) <= 5 and 1 <= int(name[1:]) <= MAX_EXACT:
             return IntType(int(name[1:]), name[0] == "i")
         raise self.fail(f"{name} is no element type", node, "types are i8, u5, bool, index, f32, fixed(8, 4), ...")
 
@@ -235,7 +237,9 @@ class Reader:
         token, *args = node.children
         op = ops.TABLE.get(str(token))
         if op is None:
-            raise self.fail(f"{token} is no op", token)
+            close = difflib.get_close_matches(str(token), ops.TABLE, 1)
+            mend = f"did you mean {close[0]}?" if close else f"the ops are {', '.join(sorted(ops.TABLE))}"
+            raise self.fail(f"{token} is no op", token, mend)
         return self.apply(op, tuple(self.exprs(args)), dtype, node)
 
     def apply(self, op: ops.Op, args: tuple[Expr, ...], dtype: DType | None, node: Node) -> Expr:
@@ -271,7 +275,7 @@ class Reader:
         token, kind, value = node.children
         e, dtype = self.expr(value), self.type(kind)
         if e.dtype != dtype:
-            raise self.fail(f"{token} is {dtype}, the value is {e.dtype}", node)
+            raise self.fail(f"{token} is {dtype}, the value is {e.dtype}", node, f"write cast(...):{dtype}")
         return Let(self.var(token, dtype), e, self.span(node))
 
     def stmt_alloc(self, node: Node) -> Stmt:
@@ -296,8 +300,8 @@ class Reader:
             raise self.fail(f"a table of shape {shape} with {len(values)} values", node)
         texts = ["".join(map(str, v.children)) or "nan" for v in values]
         try:
-            made = np.array([float(t) if isinstance(dtype, FloatType) else int(t) for t in texts], object)
-            array = made.astype(numpy_dtype(dtype)).reshape(shape)
+            made = [round_float(float(t), dtype) if isinstance(dtype, FloatType) else int(t) for t in texts]
+            array = filled(made, dtype, tuple(shape))
         except (ValueError, OverflowError) as error:
             raise self.fail(f"a value of the table: {error}", node) from None
         array.flags.writeable = False

@@ -13,8 +13,24 @@ from gemel.semantics.convert import Value, from_python
 from gemel.semantics.dtypes import BoolType, FixedType, FloatType, IndexType, IntType
 from gemel.semantics.errors import ArgumentError, ShapeError
 from gemel.semantics.ir import Apply, Buffer, Const, Expr, Kernel, Ref, Var
-from gemel.semantics.storage import Array, accepts, numpy_dtype, odd_width, value_range
-from gemel.semantics.traverse import stored
+from gemel.semantics.ranges import MAX_SIZE
+from gemel.semantics.storage import (
+    Array,
+    accepts,
+    is_wide,
+    numpy_dtype,
+    numpy_name,
+    odd_width,
+    plain,
+    to_values,
+    value_range,
+)
+from gemel.semantics.traverse import stored, subexprs
+
+TOO_LARGE = "no array in memory has 2**48 elements or more along an axis"
+
+_SIZE = IntType(512, True)
+"""Sizes are compared exactly, whatever the 64 bits of `index` would make of them."""
 
 
 @dataclass
@@ -52,17 +68,27 @@ def bind(kernel: Kernel, args: Sequence[object]) -> Bound:
 
 
 def _array(param: Buffer, arg: object) -> Array:
+    if isinstance(arg, np.generic) and not param.rank:
+        arg = np.asarray(arg)
+        arg.flags.writeable = False  # a store to it would be lost
     if not isinstance(arg, np.ndarray):
         raise ArgumentError(
             f"{param.hint} is a tensor, not {type(arg).__name__}",
             code="A06",
             span=param.span,
-            mend=f"pass a NumPy array: np.array(..., dtype=np.{numpy_dtype(param.dtype)})",
+            mend=f"pass a NumPy array: np.array(..., dtype={numpy_name(param.dtype)})",
+        )
+    if isinstance(arg, np.ma.MaskedArray):
+        raise ArgumentError(
+            f"{param.hint} is a masked array, and a kernel knows no masks",
+            code="A06",
+            span=param.span,
+            mend=f"fill what is masked: {param.hint}.filled(0)",
         )
     _check_element(param, arg)
     if arg.ndim != param.rank:
         raise ShapeError(
-            f"{param.hint} has rank {param.rank}, not {arg.ndim} (the array's shape is {arg.shape})",
+            f"{param.hint} has rank {param.rank}, the array has rank {arg.ndim} (its shape is {arg.shape})",
             code="S01",
             span=param.span,
             mend=f"reshape the array to {param.rank} dimensions",
@@ -74,7 +100,7 @@ def _array(param: Buffer, arg: object) -> Array:
             span=param.span,
             mend=f"pass np.ascontiguousarray({param.hint})",
         )
-    return arg
+    return np.asarray(arg)  # subclasses may give other things a meaning of their own: a matrix has no flat form
 
 
 def _check_element(param: Buffer, arg: Array) -> None:
@@ -84,8 +110,10 @@ def _check_element(param: Buffer, arg: Array) -> None:
             f"{param.hint} has element type {param.dtype} (NumPy {want}), not {arg.dtype}",
             code="A02",
             span=param.span,
-            mend=f"convert it: {param.hint}.astype(np.{want})",
+            mend=f"convert it: {param.hint}.astype({numpy_name(param.dtype)})",
         )
+    if is_wide(param.dtype):
+        _check_numbers(param, arg)
     if odd_width(param.dtype) and arg.size:
         lo, hi = value_range(param.dtype)
         low, high = int(arg.min()), int(arg.max())
@@ -98,12 +126,24 @@ def _check_element(param: Buffer, arg: Array) -> None:
             )
 
 
+def _check_numbers(param: Buffer, arg: Array) -> None:
+    """An object array can hold anything."""
+    for x in arg.reshape(-1):
+        if isinstance(x, bool) or not isinstance(x, int | np.integer):
+            raise ArgumentError(
+                f"{param.hint} is an array of {param.dtype} and holds {x!r}, which is no int",
+                code="A02",
+                span=param.span,
+                mend="fill it with Python ints",
+            )
+
+
 def scalar(param: Var, arg: object) -> Value:
     """A number as the value of a scalar parameter.
 
     Raises ArgumentError where it is no number, would be rounded to an integer, or is out of range.
     """
-    number = arg.item() if isinstance(arg, np.generic) else arg
+    number = plain(arg)
     if not isinstance(number, bool | int | float):
         raise ArgumentError(
             f"{param.hint} is a scalar of type {param.dtype}, not {type(arg).__name__}",
@@ -132,7 +172,10 @@ def _in_range(param: Var, number: int) -> int:
     lo, hi = value_range(param.dtype)
     if not lo <= number <= hi:
         raise ArgumentError(
-            f"{param.hint} = {number} is out of the range of {param.dtype} ({lo} to {hi})", code="A05", span=param.span
+            f"{param.hint} = {number} is out of the range of {param.dtype} ({lo} to {hi})",
+            code="A05",
+            span=param.span,
+            mend=f"pass a number in this range, or give {param.hint} a wider type",
         )
     return number
 
@@ -148,17 +191,23 @@ def solve_dims(kernel: Kernel, shapes: dict[Buffer, tuple[int, ...]]) -> dict[Va
         for b, axis, dim in pending:
             _solve(dim, shapes[b][axis], found)
     for b, axis, dim in pending:
-        _check_size(b, axis, dim, shapes[b], found)
+        if shapes[b][axis] > MAX_SIZE:
+            raise ShapeError(
+                f"axis {axis} of {b.hint} has size {shapes[b][axis]}", code="S02", span=b.span, mend=TOO_LARGE
+            )
+        _check_size(b, axis, dim, shapes, found)
     for var in kernel.dims:
         if var not in found:
+            place = _first_with(var, shapes)
             raise ShapeError(
                 f"the size {var.hint} can't be inferred from the arguments",
                 code="S04",
-                span=kernel.span,
-                mend=f"use {var.hint} alone as a dimension of a parameter, or specialize({var.hint}=...)",
+                span=kernel.span if place is None else place.span,
+                mend=f"give it: {kernel.name}.specialize({var.hint}=8)(...), or use it alone as a parameter's size",
             )
-        if found[var] < 0:
-            raise ShapeError(f"the size {var.hint} would be {found[var]}", code="S02", span=kernel.span)
+        if not 0 <= found[var] <= MAX_SIZE:
+            mend = f"pass arrays from which {var.hint} comes out as 0 or more, and below 2**48"
+            raise ShapeError(f"the size {var.hint} would be {found[var]}", code="S02", span=kernel.span, mend=mend)
     return found
 
 
@@ -189,29 +238,41 @@ def value_of(e: Expr, dims: dict[Var, int]) -> int | None:
     """The value of a size at given dims; None where a dim is missing."""
     match e:
         case Const():
-            return int(e.value)
+            return None if isinstance(e.dtype, FloatType) else int(e.value)
         case Ref():
             return dims.get(e.var)
         case Apply():
             args = [value_of(a, dims) for a in e.args]
             if any(a is None for a in args):
                 return None
-            return int(e.op.meaning(e.dtype, tuple(a.dtype for a in e.args), tuple(a for a in args if a is not None)))
+            exact = (_SIZE,) * len(args)
+            return int(e.op.meaning(_SIZE, exact, tuple(a for a in args if a is not None)))
         case _:
             return None
 
 
-def _check_size(b: Buffer, axis: int, dim: Expr, shape: tuple[int, ...], found: dict[Var, int]) -> None:
+def _check_size(b: Buffer, axis: int, dim: Expr, shapes: dict[Buffer, tuple[int, ...]], found: dict[Var, int]) -> None:
+    shape = shapes[b]
     want = value_of(dim, found)
     if want is None or want == shape[axis]:
         return
     known = ", ".join(f"{v.hint} = {n}" for v, n in found.items())
+    others = [(v, o) for v in _variables(dim) if (o := _first_with(v, shapes)) not in (None, b)]
     raise ShapeError(
         f"axis {axis} of {b.hint} has size {want}, not {shape[axis]} (the array's shape is {shape})",
         code="S02",
         span=b.span,
         mend=f"pass arrays whose sizes agree{f' (here {known})' if known else ''}",
+        notes=[(f"{v.hint} = {found[v]} is from {o.hint}", o.span) for v, o in others if o is not None],
     )
+
+
+def _variables(size: Expr) -> list[Var]:
+    return [e.var for e in subexprs(size) if isinstance(e, Ref)]
+
+
+def _first_with(var: Var, shapes: dict[Buffer, tuple[int, ...]]) -> Buffer | None:
+    return next((b for b in shapes if any(var in _variables(size) for size in b.shape)), None)
 
 
 def _check_stored(kernel: Kernel, bound: Bound) -> None:
@@ -233,6 +294,7 @@ def _check_stored(kernel: Kernel, bound: Bound) -> None:
                     code="A04",
                     span=b.span,
                     mend=f"pass a copy: {other.hint}.copy()",
+                    notes=[(f"{other.hint} is here", other.span)],
                 )
 
 
@@ -265,7 +327,7 @@ def shape_of(b: Buffer, dims: dict[Var, int]) -> tuple[int, ...]:
 
 def unpack(kernel: Kernel, arrays: Iterable[Array]) -> Any:
     """Results as a caller gets them: an array or number each, a tuple of several, None for none."""
-    values = [a.item() if not a.shape and a.dtype.kind in "biuf" else a for a in arrays]
+    values = [a if b.rank else to_values(a, b.dtype)[0] for a, b in zip(arrays, kernel.results, strict=True)]
     if not values:
         return None
     return values[0] if len(values) == 1 else tuple(values)

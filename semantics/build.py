@@ -9,6 +9,7 @@ from gemel.semantics.convert import Value, cast
 from gemel.semantics.dtypes import BOOL, F64, INDEX, DType, FixedType, FloatType, int_holding, is_integer, width_of
 from gemel.semantics.errors import TypeCheckError
 from gemel.semantics.ir import Apply, Const, Expr, Load, Ref
+from gemel.semantics.naming import filled, told
 from gemel.semantics.ops import Op
 from gemel.semantics.span import BUILTIN, Span
 from gemel.semantics.typerules import Operand, RuleError, holds
@@ -29,16 +30,31 @@ def result_type(op: Op, args: Sequence[Expr], span: Span) -> DType:
     try:
         return op.rule(tuple(map(operand, args)))
     except RuleError as error:
-        raise TypeCheckError(error.what, code=error.code, span=span, mend=error.mend) from None
+        raise refused(error, args, span) from None
+
+
+def refused(error: RuleError, args: Sequence[Expr], span: Span) -> TypeCheckError:
+    """A rule's error in the words of the user's operands."""
+    types = told(args, span)
+    what = f"{error.what}; {types}" if types else error.what
+    return TypeCheckError(what, code=error.code, span=span, mend=filled(error.mend, args, span))
 
 
 def apply(op: Op, *args: Expr, span: Span, dtype: DType | None = None) -> Expr:
-    """`op` on `args`, folded to a literal where all operands are; `dtype` for conversions and narrowed results."""
+    """`op` on `args`, folded where all are literals and none fails; `dtype` for conversions and narrowed results."""
     dtype = result_type(op, args, span) if dtype is None else dtype
-    if all(isinstance(a, Const) for a in args):
+    if all(isinstance(a, Const) for a in args) and not _fails(op, args):
         types = tuple(a.dtype for a in args)
         return Const(op.meaning(dtype, types, tuple(a.value for a in args if isinstance(a, Const))), dtype, span)
     return Apply(op, args, dtype, span)
+
+
+def _fails(op: Op, args: Sequence[Expr]) -> bool:
+    """Whether an op on literals is an error when it runs, which folding would hide."""
+    last = args[-1]
+    if op in (ops.FLOORDIV, ops.MOD):
+        return is_zero(last)
+    return op in (ops.SHL, ops.SHR) and isinstance(last, Const) and last.value < 0
 
 
 def convert(e: Expr, dtype: DType, span: Span | None = None) -> Expr:

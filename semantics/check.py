@@ -48,8 +48,8 @@ def check(kernel: Kernel, promoted: bool = False) -> None:
                 raise _bad(f"{s.buffer.hint} is a variable at the promoted level", s.span)
 
 
-def _bad(what: str, span: Span) -> GemelError:
-    return GemelError(f"invalid IR: {what}", code="I02", span=span)
+def _bad(what: str, span: Span, mend: str = "") -> GemelError:
+    return GemelError(f"invalid IR: {what}", code="I02", span=span, mend=mend)
 
 
 def _want(ok: bool, what: str, span: Span) -> None:
@@ -73,7 +73,8 @@ class _Check:
 
     def typed(self, e: Expr, dtype: object, what: str, span: Span) -> None:
         self.expr(e)
-        _want(e.dtype == dtype, f"{what} is {e.dtype}, not {dtype}", span)
+        if e.dtype != dtype:
+            raise _bad(f"{what} is {e.dtype}, not {dtype}", span, f"write cast(...):{dtype}")
 
     def expr(self, e: Expr) -> None:
         match e:

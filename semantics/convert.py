@@ -107,12 +107,11 @@ def to_bits(value: Value, dtype: DType) -> int:
     if not isinstance(dtype, FloatType):
         return int(value) & ((1 << width_of(dtype)) - 1)
     x = float(value)
-    top = ((1 << dtype.exponent) - 1) << dtype.mantissa
     if math.isnan(x):
-        return top | 1 << (dtype.mantissa - 1)
+        return dtype.nan
     sign = (1 << (dtype.width - 1)) if math.copysign(1.0, x) < 0 else 0
     if math.isinf(x):
-        return sign | top
+        return sign | ((1 << dtype.exponent) - 1) << dtype.mantissa
     if x == 0.0:
         return sign
     exponent = max(math.frexp(abs(x))[1] - 1, 1 - dtype.bias)
@@ -141,8 +140,10 @@ def _float_from_bits(bits: int, fmt: FloatType) -> float:
     fraction = bits & ((1 << fmt.mantissa) - 1)
     biased = bits >> fmt.mantissa & ((1 << fmt.exponent) - 1)
     sign = -1.0 if bits >> (fmt.width - 1) & 1 else 1.0
-    if biased == (1 << fmt.exponent) - 1:
+    if biased == (1 << fmt.exponent) - 1 and not fmt.finite:
         return math.nan if fraction else sign * math.inf
+    if fmt.finite and bits | 1 << (fmt.width - 1) == (1 << fmt.width) - 1:
+        return math.nan
     implicit = 1 << fmt.mantissa if biased else 0
     return sign * math.ldexp(float(fraction | implicit), max(biased, 1) - fmt.bias - fmt.mantissa)
 

@@ -7,13 +7,17 @@ A value of each type is held in Python as: bool for `BoolType`; int for `IntType
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from gemel.semantics.errors import TypeCheckError
 
 MAX_WIDTH = 4096
-"""The widest integer, in bits, that an expression may have."""
+"""The widest integer, in bits, that a variable, parameter or tensor may have."""
+
+MAX_EXACT = 2 * MAX_WIDTH
+"""The widest integer, in bits, that an exact result may have: a product of two of the widest."""
 
 
 class Rounding(enum.Enum):
@@ -124,11 +128,16 @@ class FixedType(_TypeSyntax):
 
 @dataclass(frozen=True, slots=True)
 class FloatType(_TypeSyntax):
-    """An IEEE 754 binary format with `exponent` exponent bits and `mantissa` stored fraction bits."""
+    """A binary format with `exponent` exponent bits and `mantissa` stored fraction bits.
+
+    IEEE 754's, or with `finite` the variant without infinities: the greatest exponent holds numbers too, NaN is the one
+    pattern of all ones (of either sign), and what is beyond the range is NaN.
+    """
 
     name: str
     exponent: int
     mantissa: int
+    finite: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -144,6 +153,24 @@ class FloatType(_TypeSyntax):
     def bias(self) -> int:
         """The exponent bias."""
         return (1 << (self.exponent - 1)) - 1
+
+    @property
+    def largest(self) -> float:
+        """The greatest finite value."""
+        if self.finite:
+            return math.ldexp(2.0 - math.ldexp(2.0, -self.mantissa), self.bias + 1)
+        return math.ldexp(2.0 - math.ldexp(1.0, -self.mantissa), self.bias)
+
+    @property
+    def beyond(self) -> float:
+        """What a positive number above the range becomes."""
+        return math.nan if self.finite else math.inf
+
+    @property
+    def nan(self) -> int:
+        """The pattern that stands for every NaN: quiet, without sign."""
+        top = (1 << self.width - 1) - 1
+        return top if self.finite else top ^ ((1 << self.mantissa - 1) - 1)
 
 
 DType = BoolType | IntType | IndexType | FixedType | FloatType
@@ -164,11 +191,13 @@ class TensorType:
 
 BOOL = BoolType()
 INDEX = IndexType()
+F8E4M3 = FloatType("f8e4m3", 4, 3, finite=True)
+F8E5M2 = FloatType("f8e5m2", 5, 2)
 F16 = FloatType("f16", 5, 10)
 BF16 = FloatType("bf16", 8, 7)
 F32 = FloatType("f32", 8, 23)
 F64 = FloatType("f64", 11, 52)
-FLOATS = {t.name: t for t in (F16, BF16, F32, F64)}
+FLOATS = {t.name: t for t in (F8E4M3, F8E5M2, F16, BF16, F32, F64)}
 
 
 def _checked_width(width: object, what: str) -> int:
@@ -214,12 +243,16 @@ def UFixed(width: int, frac: int, rounding: str = "floor", overflow: str = "wrap
 def _fixed(width: int, frac: int, signed: bool, rounding: str, overflow: str) -> FixedType:
     _checked_width(width, "Fixed")
     if isinstance(frac, bool) or not isinstance(frac, int) or abs(frac) > MAX_WIDTH:
-        raise TypeCheckError(f"Fixed needs an int number of fraction bits, not {frac!r}", code="T06")
+        raise TypeCheckError(
+            f"Fixed needs an int number of fraction bits, not {frac!r}", code="T06", mend="gm.Fixed(16, 8)"
+        )
     try:
         return FixedType(width, frac, signed, Rounding(rounding), Overflow(overflow))
-    except ValueError as error:
+    except ValueError:
         modes = ", ".join(m.value for m in (*Rounding, *Overflow))
-        raise TypeCheckError(f"unknown fixed-point mode: {error}", code="T01", mend=f"use one of {modes}") from None
+        known = [m.value for m in (*Rounding, *Overflow)]
+        wrong = next(m for m in (rounding, overflow) if m not in known)
+        raise TypeCheckError(f"unknown fixed-point mode {wrong!r}", code="T01", mend=f"use one of {modes}") from None
 
 
 def is_integer(dtype: DType) -> bool:

@@ -5,8 +5,10 @@ An error has a stable `code` (`CATALOGUE` lists them with a title each); tests a
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 
+from gemel.semantics.frames import own_frames
 from gemel.semantics.span import Span
 
 
@@ -28,6 +30,10 @@ class GemelError(Exception):
         self.what, self.code, self.span, self.mend, self.notes = what, code, span, mend, tuple(notes)
         super().__init__(self.render())
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.__module__ = "gemel.errors"  # where users find it
+
     def render(self) -> str:
         """The whole message as text."""
         lines = [f"{self.what} [{self.code}]"]
@@ -38,8 +44,16 @@ class GemelError(Exception):
             lines.append(f"  mend: {self.mend}")
         return "\n".join(lines)
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython and notebooks show: the user's lines, then the message."""
+        frames = traceback.format_list(traceback.extract_tb(own_frames(self.__traceback__)))
+        return [*"".join(frames).splitlines(), f"{type(self).__name__}: {self}"]
+
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         return _rebuild, (type(self), self.what, self.code, self.span, self.mend, self.notes)
+
+
+GemelError.__module__ = "gemel.errors"
 
 
 def _rebuild(
@@ -49,7 +63,7 @@ def _rebuild(
 
 
 def _place(span: Span | None) -> list[str]:
-    if span is None:
+    if span is None or not span.line:
         return []
     snippet = span.snippet()
     return [f"  at {span}", snippet] if snippet else [f"  at {span}"]
@@ -142,6 +156,7 @@ CATALOGUE: dict[str, str] = {
     "A06": "not an array or number",
     "A07": "array layout",
     "A08": "static argument",
+    "A09": "command for a kernel that isn't there",
     "R01": "index out of range",
     "R02": "division by zero",
     "R03": "negative shift amount",
@@ -158,8 +173,7 @@ CATALOGUE: dict[str, str] = {
     "H01": "type that hardware doesn't have yet",
     "H02": "size not known",
     "H03": "clock too fast for an operator",
-    "H04": "memory ports",
-    "H05": "kernel form that hardware doesn't have yet",
+    "H04": "memory too large",
     "H06": "unknown target or option",
     "N01": "netlist that is not valid",
     "N02": "combinational loop",
@@ -168,7 +182,6 @@ CATALOGUE: dict[str, str] = {
     "X03": "tool timed out",
     "I01": "malformed IR text",
     "I02": "IR that is not valid",
-    "C01": "target or option unknown to the CPU back end",
     "C02": "code generation failed",
     "C03": "code for another machine called",
     "K01": "schedule names a loop, buffer or step that isn't there",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gemel.semantics.convert import Value
 from gemel.semantics.dtypes import DType
-from gemel.semantics.errors import BoundsError, CheckError, DivisionError, GemelError
-from gemel.semantics.ir import Assert, Check
+from gemel.semantics.errors import BoundsError, CheckError, DivisionError, GemelError, ShapeError
+from gemel.semantics.ir import Assert, Call, Check, Stmt
 from gemel.semantics.span import Span
 
 _KINDS: dict[Check, type[GemelError]] = {
@@ -22,19 +23,21 @@ _KINDS: dict[Check, type[GemelError]] = {
     Check.INVARIANT: CheckError,
     Check.NARROWS: CheckError,
     Check.CONFLICT: CheckError,
+    Check.SHAPE: ShapeError,
 }
 
-_MENDS: dict[Check, str] = {
+MENDS: dict[Check, str] = {
     Check.BOUNDS: "keep the index inside the array, for example with a condition around the access",
     Check.DIVISION: "test the divisor before dividing",
     Check.SHIFT: "shift by an amount that is never negative",
-    Check.ASSERT: "",
+    Check.ASSERT: "call the kernel with arguments for which it holds; k.verify() shows whether there are others",
     Check.INITIALISED: "store to the element first, or make the tensor with gm.zeros",
     Check.STEP: "give range() a step other than 0",
     Check.REQUIRES: "call the kernel with arguments that fulfil what it requires",
-    Check.ENSURES: "",
-    Check.INVARIANT: "",
+    Check.ENSURES: "the kernel computes something else than it promises: mend the one or the other",
+    Check.INVARIANT: "state what is true before each iteration and after the last, or mend the loop",
     Check.NARROWS: "use a wider type, or say that it wraps: gm.cast(x, t)",
+    Check.SHAPE: "make the shapes equal, or 1",
     Check.CONFLICT: "let each iteration write to places of its own",
 }
 
@@ -44,6 +47,8 @@ NEGATIVE_SHIFT = "shift by a negative amount: {0}"
 ZERO_STEP = "the step of a loop is 0"
 LOST = "{0} doesn't fit {type}"
 CONFLICT = "iterations {0} and {1} of an unordered loop touch the same element of {name}"
+UNEQUAL = "sizes {0} and {1} don't fit together"
+ASSERTION_FAILED = "assertion failed"
 UNSET = "element {0} of {name} is read before anything was stored to it"
 
 
@@ -59,7 +64,9 @@ def lost(dtype: DType) -> str:
 
 def raised(check: Check, message: str, span: Span) -> GemelError:
     """The error of a failed check with its message complete."""
-    return _KINDS[check](message, code=check.value, span=span, mend=_MENDS[check])
+    if check is Check.ASSERT and message != ASSERTION_FAILED:
+        message = f"{ASSERTION_FAILED}: {message}"
+    return _KINDS[check](message, code=check.value, span=span, mend=MENDS[check])
 
 
 def failure(site: Assert, values: Sequence[Value]) -> GemelError:
@@ -68,3 +75,11 @@ def failure(site: Assert, values: Sequence[Value]) -> GemelError:
     for position, value in enumerate(values):
         message = message.replace(f"{{{position}}}", str(value))
     return raised(site.check, message, site.span)
+
+
+def owed(s: Stmt, call: Call) -> Stmt:
+    """A statement of a callee: what it requires is the caller's to show, so it is told at the call."""
+    if isinstance(s, Assert) and s.check is Check.REQUIRES:
+        where = f"line {s.span.line}" if s.span.line else "its definition"
+        return replace(s, check=Check.ASSERT, message=f"{call.kernel.name} requires more ({where})", span=call.span)
+    return s

@@ -42,7 +42,8 @@ from gemel.semantics.ir import (
 )
 from gemel.semantics.ops import Op
 from gemel.semantics.span import Span
-from gemel.semantics.storage import from_values, numpy_dtype, to_values
+from gemel.semantics.storage import filled, from_values, to_values
+from gemel.semantics.traverse import map_body
 from gemel.semantics.watch import Watch
 
 Env = dict[Any, Any]
@@ -121,7 +122,6 @@ class Interpreter:
 
     def __init__(self, fuel: int | None) -> None:
         self.fuel = fuel
-        self.kernels: dict[Kernel, Run] = {}
 
     def burn(self, span: Span) -> None:
         """Counts a loop iteration; raises CheckError when the fuel is used up."""
@@ -281,19 +281,28 @@ class Interpreter:
 
         return run
 
+    def _range(self, s: For) -> Callable[[Env], range]:
+        """A closure that gives the values of a loop's variable; raises CheckError for a step of 0."""
+        lo, hi, step, span = self.expr(s.lo), self.expr(s.hi), self.expr(s.step), s.span
+
+        def run(env: Env) -> range:
+            first, end, by = lo(env), hi(env), step(env)
+            if by == 0:
+                raise failures.raised(Check.STEP, failures.ZERO_STEP, span)
+            return range(first, end, by)
+
+        return run
+
     def _for(self, s: For) -> Run:
-        lo, hi, step = self.expr(s.lo), self.expr(s.hi), self.expr(s.step)
         until = None if s.until is None else self.expr(s.until)
         var, span, body = s.var, s.span, self.body(s.body)
         start, turn, finish = self._carried(s.carry)
+        counted = self._range(s)
         if s.kind in (LoopKind.PARALLEL, LoopKind.VECTOR):
             return self._unordered(s, body)
 
         def run(env: Env) -> None:
-            by = step(env)
-            if by == 0:
-                raise failures.raised(Check.STEP, failures.ZERO_STEP, span)
-            values = range(lo(env), hi(env), by)
+            values = counted(env)
             start(env)
             for value in values:
                 self.burn(span)
@@ -308,17 +317,18 @@ class Interpreter:
 
     def _unordered(self, s: For, body: Run) -> Run:
         """A loop whose iterations may run in any order: it stops where two of them conflict."""
-        lo, hi, step = self.expr(s.lo), self.expr(s.hi), self.expr(s.step)
+        counted = self._range(s)
         var, span = s.var, s.span
 
         def run(env: Env) -> None:
+            values = counted(env)
             watch = Watch(span)
             memories = [m for m in map(_memory, env.values()) if m is not None]
             before = [m.watches for m in memories]
             for m in memories:
                 m.watches = (*m.watches, watch)
             try:
-                for value in range(lo(env), hi(env), step(env)):
+                for value in values:
                     self.burn(span)
                     env[var] = watch.iteration = value
                     body(env)
@@ -386,9 +396,7 @@ class Interpreter:
         dims = [(var, self.expr(e)) for var, e in zip(callee.dims, s.dims, strict=True)]
         args = [(p, self._argument(p, a)) for p, a in zip(callee.params, s.args, strict=True)]
         results = list(zip(callee.results, s.results, strict=True))
-        if callee not in self.kernels:
-            self.kernels[callee] = self.body(callee.body)
-        body = self.kernels[callee]
+        body = self.body(map_body(callee.body, stmt=lambda inner: failures.owed(inner, s)))
 
         def run(env: Env) -> None:
             inner: Env = {var: value(env) for var, value in dims}
@@ -462,6 +470,4 @@ def environment(kernel: Kernel, bound: Bound) -> Env:
 
 
 def _result(memory: Memory, dtype: DType) -> Any:
-    out = np.zeros(memory.shape, numpy_dtype(dtype))
-    from_values([0 if v is None else v for v in memory.cells], dtype, out)
-    return out
+    return filled([0 if v is None else v for v in memory.cells], dtype, memory.shape)

@@ -127,6 +127,11 @@ class LoopKind(enum.Enum):
     PIPELINE = "pipeline"
 
 
+def in_order(kind: LoopKind) -> LoopKind:
+    """The kind of a loop whose iterations now depend on each other."""
+    return LoopKind.SERIAL if kind in (LoopKind.PARALLEL, LoopKind.VECTOR) else kind
+
+
 class Check(enum.Enum):
     """What an `Assert` or `Assume` states; the value is the code of the error that is raised."""
 
@@ -141,6 +146,7 @@ class Check(enum.Enum):
     INVARIANT = "R11"
     NARROWS = "R12"
     CONFLICT = "R13"
+    SHAPE = "S03"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

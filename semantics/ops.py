@@ -207,7 +207,9 @@ def _whole(function: Callable[[float], int]) -> Callable[[float], float]:
 ADD = Op("add", 2, rule.add, _arith(lambda a, b: a + b, lambda a, b: a + b), "+", True, True)
 SUB = Op("sub", 2, rule.sub, _arith(lambda a, b: a - b, lambda a, b: a - b), "-")
 MUL = Op("mul", 2, rule.mul, _arith(lambda a, b: a * b, _times), "*", True, True)
-DIV = Op("div", 2, rule.floats_only("/", "use // for integers, or cast to a float first"), _floats(_divide), "/")
+DIV = Op(
+    "div", 2, rule.floats_only("/", "use // for integers, or cast first: gm.cast({0}, f32)"), _floats(_divide), "/"
+)
 FLOORDIV = Op("floordiv", 2, rule.floordiv, _ints(lambda a, b: a // b if b else 0), "//")
 MOD = Op("mod", 2, rule.mod, _ints(lambda a, b: a % b if b else 0), "%")
 NEG = Op("neg", 1, rule.neg, _neg)
@@ -215,7 +217,7 @@ ABS = Op("abs", 1, rule.absolute, _abs)
 MIN = Op("min", 2, rule.both("min"), _choose(True), "", True, True)
 MAX = Op("max", 2, rule.both("max"), _choose(False), "", True, True)
 FMA = Op("fma", 3, rule.floats_only("fma", "write a * b + c"), _fma)
-SQRT = Op("sqrt", 1, rule.floats_only("sqrt", "cast to a float first"), _floats(_sqrt))
+SQRT = Op("sqrt", 1, rule.floats_only("sqrt", "cast it first: gm.cast({0}, f32)"), _floats(_sqrt))
 FLOOR = Op("floor", 1, rule.floats_only("floor", "an integer is its own floor"), _floats(_whole(math.floor)))
 CEIL = Op("ceil", 1, rule.floats_only("ceil", "an integer is its own ceiling"), _floats(_whole(math.ceil)))
 TRUNC = Op("trunc", 1, rule.floats_only("trunc", "an integer needs no truncation"), _floats(_whole(math.trunc)))
@@ -233,7 +235,9 @@ def _elementary(name: str) -> Op:
             raise TypeError(f"{name} at {dtype}")
         return tower.evaluate(TABLE[name], dtype, values)
 
-    mend = "of integers, ** takes a known exponent from 0 to 64" if name == "pow" else "cast to a float first"
+    mend = (
+        "of integers, ** takes a known exponent from 0 to 64" if name == "pow" else "cast it first: gm.cast({0}, f32)"
+    )
     return Op(name, arity, rule.floats_only(name, mend), meaning)
 
 

@@ -224,8 +224,8 @@ class Ranges:
             return
         self.vars[s.var] = self.of(s.value)
         if is_integer(s.var.dtype):
-            form = self.linear(s.value)
-            if form is not None and self._no_wrap(s.value, form):
+            form = self._exact_linear(s.value)
+            if form is not None:
                 self.definitions[s.var] = form
             self._place(s.var)
 
@@ -233,6 +233,10 @@ class Ranges:
         """Notes that `v` is bound inside of everything bound before."""
         self.order.pop(v, None)
         self.order[v] = next(reversed(self.order.values()), 0) + 1
+
+    def _exact_linear(self, e: Expr) -> Linear | None:
+        form = self.linear(e)
+        return form if form is not None and self._no_wrap(e, form) else None
 
     def _no_wrap(self, e: Expr, form: Linear) -> bool:
         if not isinstance(e.dtype, IndexType):
@@ -258,7 +262,7 @@ class Ranges:
 
     def _bind_loop(self, s: For) -> None:
         lo, hi, step = self.of(s.lo), self.of(s.hi), self.of(s.step)
-        low, high = self.linear(s.lo), self.linear(s.hi)
+        low, high = self._exact_linear(s.lo), self._exact_linear(s.hi)
         self._place(s.var)
         if step[0] > 0:
             last = Linear(high.constant - 1, high.terms) if high else None

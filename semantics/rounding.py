@@ -9,12 +9,12 @@ from gemel.semantics.dtypes import F64, FloatType, Rounding
 
 
 def round_float(x: float, fmt: FloatType) -> float:
-    """The value of `fmt` nearest to `x`, ties to even; infinity beyond the range."""
-    if fmt == F64 or x == 0.0 or not math.isfinite(x):
+    """The value of `fmt` nearest to `x`, ties to even; beyond the range infinity, or NaN where there is none."""
+    if fmt == F64 or x == 0.0 or math.isnan(x):
         return x
+    if abs(x) >= 2.0 * fmt.largest:
+        return math.copysign(fmt.beyond, x)
     exponent = max(math.frexp(x)[1] - 1, 1 - fmt.bias)
-    if exponent > fmt.bias:
-        return math.copysign(math.inf, x)
     ulp = exponent - fmt.mantissa
     scaled = round(math.ldexp(x, -ulp))  # exact: a power-of-two scale, then Python's ties-to-even
     return math.copysign(_in_range(math.ldexp(float(abs(scaled)), ulp), fmt), x)
@@ -30,14 +30,13 @@ def round_fraction(x: Fraction, fmt: FloatType) -> float:
         exponent -= 1
     ulp = max(exponent, 1 - fmt.bias) - fmt.mantissa
     scaled = round(size / Fraction(2) ** ulp)
-    beyond = scaled.bit_length() + ulp > fmt.bias + 1
-    nearest = math.inf if beyond else _in_range(math.ldexp(float(scaled), ulp), fmt)
+    beyond = scaled.bit_length() + ulp > 1024  # more than a Python float holds
+    nearest = fmt.beyond if beyond else _in_range(math.ldexp(float(scaled), ulp), fmt)
     return -nearest if x < 0 else nearest  # copysign would need x as a float, which it may be too large for
 
 
 def _in_range(size: float, fmt: FloatType) -> float:
-    limit = math.ldexp(2.0 - math.ldexp(1.0, -fmt.mantissa), fmt.bias)
-    return size if size <= limit else math.inf
+    return size if size <= fmt.largest else fmt.beyond
 
 
 def shift_round(numerator: int, denominator: int, mode: Rounding) -> int:

@@ -23,6 +23,10 @@ class Span:
         """The first source line of the span, or "" where the text is not to be had."""
         return linecache.getline(self.file, self.line).rstrip("\n") if self.line else ""
 
+    def text(self) -> str:
+        """What the span covers, "" where that is not to be had or not on one line."""
+        return self.source_line()[self.column - 1 : self.end_column - 1] if self.line == self.end_line else ""
+
     def snippet(self) -> str:
         """The source line with a caret line under it; "" where the text is not to be had."""
         text = self.source_line()

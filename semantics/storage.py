@@ -1,8 +1,14 @@
-"""How values of each element type lie in NumPy arrays at a kernel's boundary."""
+"""How values of each element type lie in NumPy arrays at a kernel's boundary.
+
+Each type has an element type of NumPy; those that NumPy lacks are held as ml_dtypes' formats, or as patterns where that
+package is missing (narrow floats), and as Python ints in an object array (more than 64 bits). Code takes the latter as
+words: little-endian groups of 64 bits.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -12,6 +18,8 @@ from numpy.typing import NDArray
 from gemel.semantics.convert import Value, from_bits, to_bits
 from gemel.semantics.dtypes import (
     BF16,
+    F8E4M3,
+    F8E5M2,
     BoolType,
     DType,
     FixedType,
@@ -21,78 +29,112 @@ from gemel.semantics.dtypes import (
     storage_bits,
     width_of,
 )
-from gemel.semantics.errors import TypeCheckError
-from gemel.semantics.span import Span
 
 Array = NDArray[Any]
+
+EXTENSIONS = {F8E4M3: "float8_e4m3fn", F8E5M2: "float8_e5m2", BF16: "bfloat16"}
+"""The float formats that NumPy doesn't have, by their names in ml_dtypes."""
+
+WORD = 64
+
+
+def is_wide(dtype: DType) -> bool:
+    """Whether a value is an integer of more bits than any element type of NumPy has."""
+    return width_of(dtype) > WORD
 
 
 @cache
 def numpy_dtype(dtype: DType) -> np.dtype[Any]:
-    """The NumPy element type that holds `dtype`: fixed point as raw integers, bf16 as ml_dtypes' type or u16 patterns.
-
-    Raises TypeCheckError for types of more than 64 bits.
-    """
+    """The NumPy element type that holds `dtype`; fixed point is held as raw integers."""
     match dtype:
         case BoolType():
             return np.dtype(np.bool_)
         case FloatType():
-            return _bfloat16() if dtype == BF16 else np.dtype(f"f{dtype.width // 8}")
+            return _extension(dtype) if dtype in EXTENSIONS else np.dtype(f"f{dtype.width // 8}")
         case IndexType():
             return np.dtype(np.int64)
         case IntType() | FixedType():
-            if dtype.width > 64:
-                raise TypeCheckError(
-                    f"{dtype} has no NumPy type: parameters and results have at most 64 bits",
-                    code="T06",
-                    mend="pass it as several words, for example u64[2]",
-                )
-            return np.dtype(f"{'i' if dtype.signed else 'u'}{storage_bits(dtype) // 8}")
+            return np.dtype(object if is_wide(dtype) else f"{'i' if dtype.signed else 'u'}{storage_bits(dtype) // 8}")
 
 
-def _bfloat16() -> np.dtype[Any]:
+def numpy_name(dtype: DType) -> str:
+    """How a user writes the NumPy element type."""
+    found = numpy_dtype(dtype)
+    if dtype in EXTENSIONS and found != _patterns(dtype):
+        return f"ml_dtypes.{found}"
+    return str(found) if is_wide(dtype) else f"np.{found}"
+
+
+def _extension(dtype: FloatType) -> np.dtype[Any]:
     if importlib.util.find_spec("ml_dtypes") is None:
-        return np.dtype(np.uint16)
+        return _patterns(dtype)
     import ml_dtypes
 
-    dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
-    return dtype
+    found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, EXTENSIONS[dtype]))
+    return found
+
+
+def _patterns(dtype: DType) -> np.dtype[Any]:
+    return np.dtype(f"u{storage_bits(dtype) // 8}")
 
 
 def accepts(dtype: DType, given: np.dtype[Any]) -> bool:
     """Whether an array of element type `given` can be a `dtype` argument as it is."""
-    return given == numpy_dtype(dtype) or (dtype == BF16 and given == np.uint16)
-
-
-def check_boundary(dtype: DType, span: Span) -> None:
-    """Raises TypeCheckError, with the place, where values of `dtype` can't cross a kernel's boundary."""
-    try:
-        numpy_dtype(dtype)
-    except TypeCheckError as error:
-        raise TypeCheckError(error.what, code=error.code, span=span, mend=error.mend) from None
+    return given == numpy_dtype(dtype) or (dtype in EXTENSIONS and given == _patterns(dtype))
 
 
 def to_values(array: Array, dtype: DType) -> list[Value]:
     """The elements in row-major order as Python values."""
     flat = array.reshape(-1)
-    if dtype == BF16:
-        return [from_bits(int(bits), BF16) for bits in flat.view(np.uint16)]
+    if dtype in EXTENSIONS:
+        return [from_bits(int(bits), dtype) for bits in flat.view(_patterns(dtype))]
+    if is_wide(dtype):
+        return [int(v) for v in flat]
     values: list[Value] = flat.tolist()
     return values
 
 
-def from_values(values: list[Value], dtype: DType, out: Array) -> None:
+def from_values(values: Sequence[Value], dtype: DType, out: Array) -> None:
     """Writes values in row-major order into `out`."""
     flat = out.reshape(-1)
-    if dtype == BF16:
-        flat.view(np.uint16)[...] = [to_bits(v, BF16) for v in values]
-    elif values:
+    if dtype in EXTENSIONS:
+        flat.view(_patterns(dtype))[...] = [to_bits(v, dtype) for v in values]
+    elif len(values):
         flat[...] = values
+
+
+def plain(x: object) -> object:
+    """A scalar of NumPy or ml_dtypes as a Python number; anything else as it is."""
+    if isinstance(x, np.generic):
+        return x.item()
+    return float(x) if type(x).__name__ in EXTENSIONS.values() else x  # type: ignore[arg-type]
+
+
+def filled(values: Sequence[Value], dtype: DType, shape: tuple[int, ...]) -> Array:
+    """A new array with values in row-major order."""
+    out = np.zeros(shape, numpy_dtype(dtype))
+    from_values(values, dtype, out)
+    return out
+
+
+def to_words(array: Array, dtype: DType) -> NDArray[np.uint64]:
+    """The patterns of integers of more than 64 bits, a row of words each."""
+    size = storage_bits(dtype) // 8
+    data = b"".join(to_bits(int(v), dtype).to_bytes(size, "little") for v in array.reshape(-1))
+    return np.frombuffer(bytearray(data), "<u8").reshape(-1, size // 8)
+
+
+def from_words(words: NDArray[np.uint64], dtype: DType) -> list[Value]:
+    """The integers whose patterns `to_words` gives; bits above the width are not looked at."""
+    size, mask = words.shape[-1] * 8, (1 << width_of(dtype)) - 1
+    data = np.ascontiguousarray(words).tobytes()
+    patterns = (int.from_bytes(data[n : n + size], "little") for n in range(0, len(data), size))
+    return [from_bits(bits & mask, dtype) for bits in patterns]
 
 
 def odd_width(dtype: DType) -> bool:
     """Whether the NumPy type holds values that `dtype` doesn't have."""
-    return isinstance(dtype, IntType | FixedType) and width_of(dtype) != storage_bits(dtype)
+    return isinstance(dtype, IntType | FixedType) and (is_wide(dtype) or width_of(dtype) != storage_bits(dtype))
 
 
 def value_range(dtype: DType) -> tuple[int, int]:

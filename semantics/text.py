@@ -35,6 +35,7 @@ from gemel.semantics.ir import (
     View,
     While,
 )
+from gemel.semantics.storage import to_values
 from gemel.semantics.traverse import statements
 
 KEYWORDS = frozenset(
@@ -82,8 +83,9 @@ def print_kernel(kernel: Kernel) -> str:
     """The text of a kernel, after that of the kernels that it calls."""
     texts: dict[Kernel, str] = {}
     names: dict[Kernel, str] = {}
+    given = _Names()
     for k in _callees_first(kernel):
-        names[k] = _unique(k.name, set(names.values()))
+        names[k] = given.new(k.name)
         texts[k] = _Printer(names).kernel(k)
     return "\n\n".join(texts.values())
 
@@ -106,14 +108,24 @@ def _callees_first(kernel: Kernel) -> list[Kernel]:
     return list(order)
 
 
-def _unique(hint: str, taken: set[str]) -> str:
-    base = re.sub(r"[^A-Za-z0-9_]", "_", hint) or "v"
-    base = base if not base[0].isdigit() else f"_{base}"
-    name, n = base, 0
-    while name in taken or name in KEYWORDS:
-        n += 1
-        name = f"{base}.{n}"
-    return name
+@dataclass
+class _Names:
+    """Names that are taken; of each hint, the number that comes next."""
+
+    taken: set[str] = field(default_factory=lambda: set(KEYWORDS))
+    following: dict[str, int] = field(default_factory=dict)
+
+    def new(self, hint: str) -> str:
+        base = re.sub(r"[^A-Za-z0-9_]", "_", hint) or "v"
+        base = base if not base[0].isdigit() else f"_{base}"
+        n = self.following.get(base, 0)
+        name = base if not n else f"{base}.{n}"
+        while name in self.taken:
+            n += 1
+            name = f"{base}.{n}"
+        self.following[base] = n + 1
+        self.taken.add(name)
+        return name
 
 
 def literal(value: bool | int | float, dtype: DType) -> str:
@@ -143,11 +155,12 @@ class _Printer:
     kernels: dict[Kernel, str]
     names: dict[Var | Buffer, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
+    given: _Names = field(default_factory=_Names)
     level: int = 0
 
     def name(self, x: Var | Buffer) -> str:
         if x not in self.names:
-            self.names[x] = _unique(x.hint, set(self.names.values()))
+            self.names[x] = self.given.new(x.hint)
         return self.names[x]
 
     def line(self, text: str) -> None:
@@ -239,7 +252,7 @@ class _Printer:
         if b.data is None:
             self.line(f"alloc {self.declared(b)}")
             return
-        values = b.data.reshape(-1).tolist()
+        values = to_values(b.data, b.dtype)
         texts = [float_text(v) if isinstance(v, float) else str(int(v)) for v in values]
         self.line(f"table {self.declared(b)} = [{', '.join(texts)}]")
 

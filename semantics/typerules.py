@@ -12,7 +12,7 @@ from typing import NamedTuple
 from gemel.semantics.dtypes import (
     BOOL,
     INDEX,
-    MAX_WIDTH,
+    MAX_EXACT,
     BoolType,
     DType,
     FixedType,
@@ -45,10 +45,10 @@ class RuleError(Exception):
 
 def integer(width: int, signed: bool) -> IntType:
     """The integer type, or a RuleError where it is wider than any may be."""
-    if width > MAX_WIDTH:
+    if width > MAX_EXACT:
         raise RuleError(
-            f"the exact result would be {width} bits wide; at most {MAX_WIDTH} are allowed",
-            "narrow an operand first, for example with gm.cast(x, i32)",
+            f"the exact result would be {width} bits wide; at most {MAX_EXACT} are allowed",
+            "narrow an operand first, for example gm.cast({0}, i32)",
             "T06",
         )
     return IntType(width, signed)
@@ -57,11 +57,11 @@ def integer(width: int, signed: bool) -> IntType:
 def _mixed(what: str, a: DType, b: DType) -> RuleError:
     floats = [t for t in (a, b) if isinstance(t, FloatType)]
     if len(floats) == 2:
-        return RuleError(f"{what} of {a} and {b}", f"cast one side: gm.cast(x, {a}) or gm.cast(x, {b})", "T03")
+        return RuleError(f"{what} of {a} and {b}", f"cast one side: gm.cast({{0}}, {b}) or gm.cast({{1}}, {a})", "T03")
     if floats:
         return RuleError(
             f"{what} of {a} and {b}: an integer is never converted to a float silently",
-            f"cast the {b if floats[0] is a else a} side: gm.cast(x, {floats[0]})",
+            f"cast the {b if floats[0] is a else a} side: gm.cast({{{int(floats[0] is a)}}}, {floats[0]})",
             "T02",
         )
     return RuleError(f"{what} of {a} and {b}")
@@ -157,7 +157,7 @@ def _integers(what: str, operands: tuple[Operand, ...], mend: str = "") -> tuple
 
 def floordiv(operands: tuple[Operand, ...]) -> DType:
     """The quotient rounded down: one bit wider only where -lo / -1 can occur."""
-    a, b = _integers("//", operands, "for floats write gm.floor(a / b)")
+    a, b = _integers("//", operands, "for floats write gm.floor({0} / {1})")
     if isinstance(operands[0].dtype, IndexType) and isinstance(operands[1].dtype, IndexType):
         return INDEX
     value = operands[1].value
@@ -168,7 +168,7 @@ def floordiv(operands: tuple[Operand, ...]) -> DType:
 
 def mod(operands: tuple[Operand, ...]) -> DType:
     """The remainder with the divisor's sign, as in Python."""
-    _, b = _integers("%", operands, "for floats write a - gm.floor(a / b) * b")
+    _, b = _integers("%", operands, "for floats write {0} - gm.floor({0} / {1}) * {1}")
     if isinstance(operands[0].dtype, IndexType) and isinstance(operands[1].dtype, IndexType):
         return INDEX
     value = operands[1].value
@@ -262,7 +262,7 @@ def invert(operands: tuple[Operand, ...]) -> DType:
     """-x - 1: the same type if signed, one bit wider and signed if not."""
     dtype = operands[0].dtype
     if isinstance(dtype, BoolType):
-        raise RuleError("~ of a bool is -1 or -2 in Python", "write `not x`")
+        raise RuleError("~ of a bool is -1 or -2 in Python", "write `not {0}`")
     if isinstance(dtype, IndexType):
         return INDEX
     (whole,) = _integers("~", operands)
@@ -273,14 +273,12 @@ def shl(operands: tuple[Operand, ...]) -> DType:
     """Wide enough for the largest shift amount."""
     a, amount = _integers("<<", operands)
     value = operands[1].value
-    if isinstance(value, int):
-        if value < 0:
-            raise RuleError(f"shift by a negative amount: {value}")
-        return INDEX if isinstance(operands[0].dtype, IndexType) else integer(a.width + value, a.signed)
+    if isinstance(value, int):  # a negative amount fails when it runs
+        return INDEX if isinstance(operands[0].dtype, IndexType) else integer(a.width + max(value, 0), a.signed)
     if amount.signed or amount.width > 12:
         raise RuleError(
             f"the exact result of << by an amount of type {operands[1].dtype} has no fixed width",
-            "mask the amount, for example `x << (n & 31)`, or give it a narrow unsigned type such as gm.UInt(5)",
+            "mask the amount: `{0} << ({1} & 31)`, or give it a narrow unsigned type such as gm.UInt(5)",
             "T05",
         )
     return integer(a.width + amount.hi, a.signed)
@@ -290,11 +288,9 @@ def shr(operands: tuple[Operand, ...]) -> DType:
     """The value divided by a power of two, rounded down."""
     a, _ = _integers(">>", operands)
     value = operands[1].value
-    if isinstance(value, int) and value < 0:
-        raise RuleError(f"shift by a negative amount: {value}")
     if isinstance(operands[0].dtype, IndexType):
         return INDEX
-    return integer(max(1, a.width - value), a.signed) if isinstance(value, int) else a
+    return integer(max(1, a.width - max(value, 0)), a.signed) if isinstance(value, int) else a
 
 
 def compare(operands: tuple[Operand, ...]) -> DType:
@@ -314,7 +310,7 @@ def logical(operands: tuple[Operand, ...]) -> DType:
 def select(operands: tuple[Operand, ...]) -> DType:
     """The joined type of the two choices."""
     if not isinstance(operands[0].dtype, BoolType):
-        raise RuleError(f"a condition is a bool, not {operands[0].dtype}", "compare: `x != 0`")
+        raise RuleError(f"a condition is a bool, not {operands[0].dtype}", "compare: `{0} != 0`")
     return join(operands[1].dtype, operands[2].dtype)
 
 
@@ -324,9 +320,12 @@ def bits(operands: tuple[Operand, ...]) -> DType:
     if not (isinstance(hi, int) and isinstance(lo, int) and 0 <= lo <= hi):
         raise RuleError("gm.bits needs compile-time bounds with hi >= lo >= 0")
     if isinstance(operands[0].dtype, FloatType):
-        raise RuleError("gm.bits of a float", "write gm.bits(gm.bitcast(x, u32), hi, lo)")
-    if hi >= width_of(operands[0].dtype):
-        raise RuleError(f"bit {hi} of a value of {width_of(operands[0].dtype)} bits")
+        raise RuleError("gm.bits of a float", "write gm.bits(gm.bitcast({0}, u32), hi, lo)")
+    width = width_of(operands[0].dtype)
+    if hi >= width:
+        raise RuleError(
+            f"bit {hi} of a value of {width} bits", f"its bits are {width - 1} to 0: gm.bits({{0}}, {width - 1}, 0)"
+        )
     return IntType(hi - lo + 1, False)
 
 
@@ -345,7 +344,8 @@ def holds(target: DType, source: DType) -> bool:
     if target == source:
         return True
     if isinstance(target, FloatType) and isinstance(source, FloatType):
-        return target.exponent >= source.exponent and target.mantissa >= source.mantissa
+        more = target.exponent >= source.exponent and target.mantissa >= source.mantissa
+        return more and not target.finite
     if isinstance(target, FloatType) or isinstance(source, FloatType) or isinstance(target, BoolType):
         return False
     t, s = as_fixed(target), as_fixed(source)

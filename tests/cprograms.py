@@ -19,6 +19,7 @@ from gemel.semantics.convert import to_bits
 from gemel.semantics.dtypes import FloatType, storage_bits
 from gemel.semantics.interp import interpret
 from gemel.semantics.ir import Buffer, Var
+from gemel.semantics.storage import from_words, is_wide, to_words
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,14 @@ class Run:
         source, lines, passed = self.library.source, [], []
         for k, p in enumerate((*source.params, *source.results)):
             kind = header.c_type(p.dtype)
-            if isinstance(p, Buffer):
-                count = max(int(np.prod(known_shape(p) or ())), 1)
-                lines.append(f"  static {kind} a{k}[{count}];")
+            pointer = isinstance(p, Buffer) or is_wide(p.dtype)
+            if pointer:
+                lines.append(f"  static {kind} a{k}[{max(_bytes(p) // _size(p), 1)}];")
             else:
                 lines.append(f"  {kind} a{k};")
             passed.append(f"a{k}")
             if k < len(source.params):
-                lines.append(f"  give({'' if isinstance(p, Buffer) else '&'}a{k}, {_bytes(p)});")
+                lines.append(f"  give({'' if pointer else '&'}a{k}, {_bytes(p)});")
             else:
                 lines.append(f"  memset(a{k}, 0xA5, sizeof a{k});")
         lines.append(f"  int32_t status = {symbol(source)}({', '.join(passed)});")
@@ -101,7 +102,7 @@ class Run:
         """The status, the arrays, and what is left of a program's output."""
         status, output, arrays = int.from_bytes(output[:4], "little", signed=True), output[4:], []
         for p in self.buffers:
-            arrays.append(output[: _bytes(p)])
+            arrays.append(_plain(p, output[: _bytes(p)]))
             output = output[_bytes(p) :]
         return status, arrays, output
 
@@ -110,9 +111,9 @@ class Run:
         args = [a.copy() if isinstance(a, np.ndarray) else a for a in self.args]
         made = interpret(self.library.scheduled, args)
         results = made if isinstance(made, tuple) else (made,) if self.library.source.results else ()
-        changed = [a.tobytes() for a in args if isinstance(a, np.ndarray)]
-        pairs = zip(self.library.source.results, results, strict=True)
-        return changed + [r.tobytes() if isinstance(r, np.ndarray) else _number(b, r) for b, r in pairs]
+        source = self.library.source
+        pairs = [*zip(source.params, args, strict=True), *zip(source.results, results, strict=True)]
+        return [_raw(p, a) for p, a in pairs if isinstance(p, Buffer)]
 
 
 def _bytes(p: Buffer | Var) -> int:
@@ -120,8 +121,23 @@ def _bytes(p: Buffer | Var) -> int:
     return count * element_bytes(p.dtype)
 
 
+def _plain(p: Buffer, data: bytes) -> bytes:
+    """The bytes of an array with nothing in the bits above a width of more than 64 bits."""
+    if not is_wide(p.dtype):
+        return data
+    words = np.frombuffer(data, np.uint64).reshape(-1, element_bytes(p.dtype) // 8)
+    return to_words(np.array(from_words(words, p.dtype), object), p.dtype).tobytes()
+
+
+def _size(p: Buffer | Var) -> int:
+    """Bytes of the C type."""
+    return 8 if is_wide(p.dtype) else element_bytes(p.dtype)
+
+
 def _raw(p: Buffer | Var, arg: Any) -> bytes:
-    return arg.tobytes() if isinstance(arg, np.ndarray) else _number(p, arg)
+    if not isinstance(arg, np.ndarray):
+        return _number(p, arg)
+    return (to_words(arg, p.dtype) if is_wide(p.dtype) else arg).tobytes()
 
 
 def _number(p: Buffer | Var, value: Any) -> bytes:

@@ -100,7 +100,7 @@ def corners(dtype: DType) -> list[Value]:
 
 def float_corners(fmt: FloatType) -> list[Value]:
     one = fmt.bias << fmt.mantissa
-    top = ((1 << fmt.exponent) - 1) << fmt.mantissa
+    top = ((1 << fmt.exponent) - 1) << fmt.mantissa if not fmt.finite else fmt.nan
     least_normal = 1 << fmt.mantissa
     patterns = {0, 1, 2, 3, least_normal - 1, least_normal, least_normal + 1, one - 1, one, one + 1, top - 1, top}
     patterns |= {one + (1 << fmt.mantissa), one + (3 << (fmt.mantissa - 1)), one - (1 << fmt.mantissa)}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from hypothesis import strategies as st
 
 from gemel.codegen import compile_kernel
 from gemel.codegen import pipeline as cpu
+from gemel.fuzzing import options, programs, scripts
+from gemel.fuzzing.cases import Case, read, write
+from gemel.fuzzing.draws import cases
 from gemel.hwsynth import synthesize
 from gemel.hwsynth.pipeline import HARDWARE, SCHEDULE
-from gemel.parser import parse
 from gemel.semantics.arguments import bind
 from gemel.semantics.check import check
 from gemel.semantics.equal import same
@@ -19,9 +23,9 @@ from gemel.semantics.errors import GemelError
 from gemel.semantics.interp import interpret
 from gemel.semantics.ir import Kernel
 from gemel.semantics.passes.specialize import specialize
-from gemel.semantics.text import print_kernel
 
 Engine = Callable[..., Any]
+Judge = Callable[[Any], None]
 Outcome = tuple[str, list[bytes]]
 FUEL = 100_000
 
@@ -37,14 +41,13 @@ def run(engine: Engine, arguments: list[Any]) -> Outcome:
         result = engine(*own)
     except GemelError as error:
         return error.code, []
-    return "", [_canonical(np.asarray(x)) for x in (*(a for a in own if isinstance(a, np.ndarray)), result)]
+    results = result if isinstance(result, tuple) else (result,)
+    return "", [_canonical(np.asarray(x)) for x in (*(a for a in own if isinstance(a, np.ndarray)), *results)]
 
 
 def _canonical(x: Any) -> bytes:
-    if x.dtype.kind == "f":
-        x = np.where(np.isnan(x), np.nan, x)
-    elif x.dtype.kind == "V":  # ml_dtypes' formats
-        wide = x.astype(np.float32)
+    if x.dtype.kind in "fV":  # V: some of ml_dtypes' formats
+        wide = x.astype(np.float64)
         return bytes(np.where(np.isnan(wide), np.nan, wide).tobytes())
     return repr(x.tolist()).encode() if x.dtype.kind == "O" else bytes(x.tobytes())
 
@@ -62,29 +65,32 @@ def after(kernel: Kernel, passes: tuple[Callable[[Kernel], Kernel], ...]) -> Ker
     return kernel
 
 
-def sized(kernel: Kernel, arguments: list[Any]) -> Kernel:
+def sized(case: Case) -> Kernel:
     """The kernel at the sizes of its arguments."""
-    return specialize(kernel, {d.hint: n for d, n in bind(kernel, arguments).dims.items()}) if kernel.dims else kernel
+    kernel = case.kernel
+    if not kernel.dims:
+        return kernel
+    return specialize(kernel, {d.hint: n for d, n in bind(kernel, case.arguments).dims.items()})
 
 
-def on_cpu(kernel: Kernel, arguments: list[Any]) -> dict[str, Engine]:
+def on_cpu(case: Case) -> dict[str, Engine]:
     """What the CPU's passes make of it, and native code."""
-    known = sized(kernel, arguments)
+    known = sized(case)
     passes = interpreted(after(known, (*cpu.SCHEDULE, *cpu.CPU)))
     return {"passes": passes, "cpu": compile_kernel(known)}
 
 
-def verified(kernel: Kernel, arguments: list[Any]) -> dict[str, Engine]:
+def verified(case: Case) -> dict[str, Engine]:
     """The kernel without the checks that verification proved, interpreted and as native code."""
     from gemel.semantics.verify import verify
 
-    proved = verify(kernel).kernel
-    return {"verified": interpreted(proved), "verified cpu": compile_kernel(sized(proved, arguments))}
+    proved = verify(case.kernel).kernel
+    return {"verified": interpreted(proved), "verified cpu": compile_kernel(sized(Case(proved, case.arguments)))}
 
 
-def in_hardware(kernel: Kernel, arguments: list[Any], simulator: str = "native") -> dict[str, Engine]:
+def in_hardware(case: Case, simulator: str = "native") -> dict[str, Engine]:
     """What the hardware's passes make of it, and simulated RTL."""
-    known = sized(kernel, arguments)
+    known = sized(case)
     design = synthesize(known)
     scheduled = after(known, SCHEDULE)
     return {
@@ -94,18 +100,50 @@ def in_hardware(kernel: Kernel, arguments: list[Any], simulator: str = "native")
     }
 
 
-def compare(kernel: Kernel, arguments: list[Any], engines: Mapping[str, Engine]) -> None:
+def _cpu(case: Case) -> None:
+    compare(case, on_cpu(case))
+
+
+def _verified(case: Case) -> None:
+    compare(case, verified(case))
+
+
+def _simulated(simulator: str) -> Judge:
+    return lambda case: compare(case, in_hardware(case, simulator))
+
+
+def compare(case: Case, engines: Mapping[str, Engine]) -> None:
     """Raises Disagreement where an engine differs from the interpreter."""
-    want = run(interpreted(kernel), arguments)
+    want = run(interpreted(case.kernel), case.arguments)
     for name, engine in engines.items():
-        got = run(engine, arguments)
+        got = run(engine, case.arguments)
         if got != want:
-            raise Disagreement(f"{name} gives {got}, the interpreter {want}\n{print_kernel(kernel)}\n{arguments}")
+            raise Disagreement(f"{name} gives {got}, the interpreter {want}")
 
 
-def round_trip(kernel: Kernel) -> None:
-    """Raises Disagreement where the text form doesn't parse back to the same kernel."""
-    text = print_kernel(kernel)
-    again = parse(text)
-    if not same(kernel, again) or print_kernel(again) != text:
-        raise Disagreement(f"the text doesn't parse back\n{text}")
+def round_trip(case: Case) -> None:
+    """Raises Disagreement where the text form doesn't parse back to the same kernel and arguments."""
+    text = write(case)
+    again = read(text)
+    if not same(case.kernel, again.kernel) or write(again) != text:
+        raise Disagreement(f"the text doesn't parse back, but gives\n{again.kernel}")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a run of the fuzzer puts to the test: drawn cases, and a judge that raises where they fail."""
+
+    cases: st.SearchStrategy[Any]
+    judge: Judge
+
+
+SUBJECTS: dict[str, Subject] = {
+    "text": Subject(cases(options.CPU), round_trip),
+    "python": Subject(scripts.programs(), programs.judge),
+    "cpu": Subject(st.one_of(cases(options.CPU), cases(options.FLOATING)), _cpu),
+    "verified": Subject(cases(options.CPU), _verified),
+    "rtl": Subject(cases(options.HARDWARE), _simulated("native")),
+    "verilator": Subject(cases(options.SIMULATED), _simulated("verilator")),
+    "icarus": Subject(cases(options.SIMULATED), _simulated("icarus")),
+}
+"""The text form and its parser; Python source; native code; native code without the checks that were proved; RTL."""

@@ -9,8 +9,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gemel.semantics.ir import Alloc, Assert, Buffer, Const, Expr, For, If, Kernel, Let, Ref, Stmt, Store, Var, While
+from gemel.semantics.ir import (
+    Alloc,
+    Assert,
+    Buffer,
+    Const,
+    Expr,
+    For,
+    If,
+    Kernel,
+    Let,
+    Ref,
+    Stmt,
+    Store,
+    Var,
+    While,
+    in_order,
+)
 from gemel.semantics.traverse import Body, Copier, accesses, loaded, map_blocks, statements, stored
+
+FAR = 100
+"""How many statements may stand between two loops, or in the first one: looking through more takes too long."""
 
 
 def fuse(kernel: Kernel) -> Kernel:
@@ -30,8 +49,10 @@ def _block(body: Body) -> Body:
 def _join_last(out: list[Stmt]) -> bool:
     """Fuses the last loop of a block with the loop before it, over statements that can stand before both."""
     second = out[-1]
+    if not isinstance(second, For):
+        return False
     n = next((n for n in reversed(range(len(out) - 1)) if isinstance(out[n], For | While | If)), None)
-    if n is None or not isinstance(second, For):
+    if n is None or len(out) - n > FAR:
         return False
     first, between = out[n], out[n + 1 : -1]
     if not isinstance(first, For) or not all(_may_pass(s, first) for s in between):
@@ -72,15 +93,16 @@ def _fused(a: For, b: For) -> For | None:
     first, second = _prefix(a), _prefix(b)
     depth = min(len(first), len(second))
     ranges = [(_range(x), _range(y)) for x, y in zip(first, second, strict=False)]
-    if any(x is None or y is None or x != y or not x for x, y in ranges):
+    if any(x is None or y is None or x != y or not x for x, y in ranges) or len(first[depth - 1].body) > FAR:
         return None
     copier = Copier(vars={y.var: Ref(x.var, x.var.span) for x, y in zip(first, second, strict=False)})
     head, tail = first[depth - 1].body, copier.body(second[depth - 1].body)
     if not _independent([x.var for x in first[:depth]], head, tail) or not _cheap(first, second, head, tail):
         return None
     body: Body = (*head, *tail)
-    for loop in reversed(first[:depth]):
-        body = (replace(loop, body=body),)
+    for loop, other in reversed(list(zip(first[:depth], second[:depth], strict=True))):
+        kind = loop.kind if loop.kind is other.kind else in_order(loop.kind)
+        body = (replace(loop, kind=kind, body=body),)
     (fused,) = body
     return fused if isinstance(fused, For) else None
 

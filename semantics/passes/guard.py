@@ -14,8 +14,9 @@ from collections.abc import Container
 from dataclasses import dataclass, field, replace
 
 from gemel.semantics import build, failures, intervals, ops
-from gemel.semantics.dtypes import DType, IntType
+from gemel.semantics.dtypes import BOOL, DType, IntType
 from gemel.semantics.ir import (
+    Alloc,
     Apply,
     Assert,
     Buffer,
@@ -63,6 +64,11 @@ def with_sites(kernel: Kernel) -> tuple[Kernel, list[Site]]:
     return replace(kernel, body=_Guard(Ranges(kernel), sites).body(kernel.body), guarded=True), sites
 
 
+def guard_windows(kernel: Kernel, windows: Container[Buffer]) -> Body:
+    """The body with asserts that accesses of some parameters stay inside: what they are windows of may be larger."""
+    return _Guard(Ranges(kernel), windows=windows).body(kernel.body)
+
+
 def without_narrowings(kernel: Kernel, proved: Container[Assert]) -> Kernel:
     """The kernel without the asserts for narrowings and without those that are `proved`."""
 
@@ -77,6 +83,8 @@ class _Guard:
     ranges: Ranges
     sites: list[Site] | None = None
     out: list[Stmt] = field(default_factory=list)
+    windows: Container[Buffer] | None = None
+    """The buffers that alone are looked at; None for all, and for what else may fail."""
 
     def body(self, body: Body) -> Body:
         outer, self.out = self.out, []
@@ -105,16 +113,23 @@ class _Guard:
                     self._sum_fits(s, indices, value)
                 self._emit(replace(s, indices=indices, value=value))
             case Assert():
-                made = map_own_exprs(s, self._checked)
-                self._record(s.check, s.span, s.message, made if isinstance(made, Assert) else s)
+                made = self._asserted(s)
+                self._record(s.check, s.span, s.message, made)
                 self._emit(made)
             case _:
                 self._emit(map_own_exprs(s, self._checked))
 
+    def _asserted(self, s: Assert) -> Assert:
+        """The values of a message are evaluated only where the condition fails."""
+        cond = self._checked(s.cond)
+        with self.ranges.assuming(cond, False):
+            values = tuple(self._check(v, (build.negate(cond),)) for v in s.values)
+        return replace(s, cond=cond, values=values)
+
     def _for(self, s: For) -> None:
         lo, hi, step = (self._checked(e) for e in (s.lo, s.hi, s.step))
         low, high = self.ranges.of(step)
-        if not low <= 0 <= high:
+        if not low <= 0 <= high or self.windows is not None:
             if not isinstance(step, Const):
                 self._record(Check.STEP, s.span, "step isn't 0", None)
         else:
@@ -129,31 +144,51 @@ class _Guard:
                 "step isn't 0",
             )
         loop = replace(s, lo=lo, hi=hi, step=step)
-        if s.until is not None:
-            self._conditions(s.until)
+        if s.until is not None and self._may_fail(loop, s.until):
+            loop = self._until_inside(loop, s.until)
         with self.ranges.inside(loop):
-            body = self.body(s.body)
-            tail = self.body(()) if s.until is None else self._tail(s.until)
-        self.out.append(replace(loop, body=(*body, *tail)))
+            until = None if loop.until is None else self._checked(loop.until)
+            body = self.body(loop.body)
+        self.out.append(replace(loop, until=until, body=body))
         self.ranges.pass_by(loop)
+
+    def _may_fail(self, loop: For, until: Expr) -> bool:
+        """Whether a condition needs an assert before it: tried out, its traces removed."""
+        outer, sites = self.out, self.sites and list(self.sites)
+        self.out = []
+        with self.ranges.inside(loop):
+            self._conditions(until)
+        needs = bool(self.out)
+        self.out = outer
+        if self.sites is not None:
+            self.sites[:] = sites or []
+        return needs
+
+    def _until_inside(self, s: For, until: Expr) -> For:
+        """The loop with a condition that may fail as a branch in its body, where asserts can stand before it."""
+        flag = Buffer("ends", BOOL, (), s.span)
+        self._emit(Alloc(flag, s.span))
+        self._emit(Store(flag, (), build.boolean(False), s.span))
+        ends = Store(flag, (), build.boolean(True), s.span)
+        return replace(s, until=Load(flag, (), s.span), body=(If(until, (ends,), s.body, s.span),))
 
     def _while(self, s: While) -> None:
         self._conditions(s.cond)
         with self.ranges.inside(s):
             body = self.body(s.body)
-            tail = self._tail(s.cond)
-        self.out.append(replace(s, body=(*body, *tail)))
+            cond, tail = self._tail(s.cond)
+        self.out.append(replace(s, cond=cond, body=(*body, *tail)))
         self.ranges.pass_by(s)
 
-    def _tail(self, cond: Expr) -> Body:
-        """What the next evaluation of a loop's condition needs, asserted at the end of the body."""
+    def _tail(self, cond: Expr) -> tuple[Expr, Body]:
+        """A loop's condition and what its next evaluation needs, asserted at the end of the body."""
         outer, self.out = self.out, []
-        self._conditions(cond)
+        checked = self._conditions(cond)
         made, self.out = tuple(self.out), outer
-        return made
+        return checked, made
 
-    def _conditions(self, cond: Expr) -> None:
-        self._check(cond, (build.boolean(True),))
+    def _conditions(self, cond: Expr) -> Expr:
+        return self._check(cond, (build.boolean(True),))
 
     def _if(self, s: If) -> None:
         cond = self._checked(s.cond)
@@ -199,6 +234,8 @@ class _Guard:
         return replace(e, args=(first, second))
 
     def _operands(self, e: Apply, args: tuple[Expr, ...], path: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        if self.windows is not None:
+            return args
         if e.op in _DIVIDES:
             low, high = self.ranges.of(args[1])
             if not low <= 0 <= high:
@@ -217,6 +254,8 @@ class _Guard:
 
     def _narrowed(self, e: Apply, inner: Expr, path: tuple[Expr, ...]) -> Expr:
         """The cast that a narrowing is at run time; for the verifier with an assert that nothing is lost."""
+        if self.windows is not None:
+            return replace(e, args=(inner,))
         if self.sites is not None:
             inner = self._stable(inner, "value", path)
             self._fits(inner, e.dtype, path, e.span)
@@ -238,6 +277,8 @@ class _Guard:
         self._assert(Check.NARROWS, cond, (e,), path, span, failures.lost(dtype), f"fits {dtype}")
 
     def _in_range(self, b: Buffer, indices: tuple[Expr, ...], path: tuple[Expr, ...], span: Span) -> tuple[Expr, ...]:
+        if self.windows is not None and b not in self.windows:
+            return indices
         made = []
         for axis, (i, size) in enumerate(zip(indices, b.shape, strict=True)):
             low, high = self.ranges.of(i)
@@ -283,7 +324,10 @@ class _Guard:
                 cond = build.apply(ops.LOR, build.negate(p, span), cond, span=span)
         made = Assert(check, cond, message, values, span)
         self._record(check, span, about, made)
-        self._emit(made)
+        if check is Check.NARROWS:
+            self.out.append(made)  # which the code doesn't have, so nothing is learned from it
+        else:
+            self._emit(made)
 
     def _record(self, check: Check, span: Span, text: str, assertion: Assert | None) -> None:
         if self.sites is not None:

@@ -1,11 +1,18 @@
-"""Calls become copies of what they call."""
+"""Calls become copies of what they call.
+
+Accesses of a window of an array are checked against the window here, since the copy accesses the array.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from gemel.semantics.ir import Assert, Buffer, Call, Check, Kernel, Stmt, Var, View
-from gemel.semantics.traverse import Body, Copier, map_body
+from gemel.semantics import build, failures
+from gemel.semantics.equal import same_size
+from gemel.semantics.fold import Folding
+from gemel.semantics.ir import Buffer, Call, Expr, Kernel, Let, Ref, Stmt, Var, View
+from gemel.semantics.passes.guard import guard_windows
+from gemel.semantics.traverse import Body, map_body
 
 
 def inline(kernel: Kernel) -> Kernel:
@@ -25,20 +32,35 @@ def _expand(s: Call, done: dict[Kernel, Body]) -> Body:
     callee = s.kernel
     if callee not in done:
         done[callee] = _inlined(callee.body, done)
-    copier = Copier()
+    body = done[callee]
+    pairs = zip(callee.params, s.args, strict=True)
+    windows = {p for p, a in pairs if isinstance(p, Buffer) and isinstance(a, View) and _narrows(a)}
+    if windows:
+        body = guard_windows(replace(callee, body=body), windows)
+    copier = Folding()  # sizes of arrays are known where those of the call are
     copier.vars.update(zip(callee.dims, s.dims, strict=True))
     copier.buffers.update(zip(callee.results, s.results, strict=True))
+    given: list[Stmt] = []
     for param, arg in zip(callee.params, s.args, strict=True):
         if isinstance(param, Buffer) and isinstance(arg, View):
             copier.views[param] = arg
         elif isinstance(param, Var) and not isinstance(arg, View):
-            copier.vars[param] = arg
-    return map_body(copier.body(done[callee]), stmt=lambda inner: _owed(inner, s))
+            copier.vars[param] = _evaluated(param, arg, given)
+    return *given, *map_body(copier.body(body), stmt=lambda inner: failures.owed(inner, s))
 
 
-def _owed(inner: Stmt, call: Call) -> Stmt:
-    """What the callee requires is the caller's to show, so it is told at the call."""
-    if isinstance(inner, Assert) and inner.check is Check.REQUIRES:
-        where = f"line {inner.span.line}" if inner.span.line else "its definition"
-        return replace(inner, check=Check.ASSERT, message=f"{call.kernel.name} requires more ({where})", span=call.span)
-    return inner
+def _narrows(view: View) -> bool:
+    """Whether a view may leave out elements of its array."""
+    whole = len(view.vars) == view.buffer.rank and all(
+        isinstance(i, Ref) and i.var is v for i, v in zip(view.indices, view.vars, strict=True)
+    )
+    return not (whole and all(map(same_size, view.shape, view.buffer.shape)))
+
+
+def _evaluated(param: Var, arg: Expr, given: list[Stmt]) -> Expr:
+    """A scalar argument by name: evaluated before the call, and then whatever the callee does with it."""
+    if build.is_atom(arg):
+        return arg
+    var = Var(param.hint, param.dtype, arg.span)
+    given.append(Let(var, arg, arg.span))
+    return Ref(var, arg.span)

@@ -215,8 +215,19 @@ class _Narrower:
                 args = tuple(self.expr(a, n) for a, n in zip(e.args, _asked(e, bits), strict=True))
                 if e.op is ops.CAST:
                     found = build.convert(args[0], dtype or e.dtype, e.span)
+                elif e.op is ops.BITS:
+                    found = build.convert(_slice(e, args), dtype or e.dtype, e.span)
                 elif dtype is not None and e.op in (*MODULAR, ops.SHL, ops.SELECT):
                     found = replace(e, args=args, dtype=dtype)
                 else:
                     found = e if args == e.args else replace(e, args=args)
         return found if dtype is None else build.convert(found, dtype, e.span)
+
+
+def _slice(e: Apply, args: tuple[Expr, ...]) -> Expr:
+    """Bits of a value that may have lost its top bits; those aren't looked at."""
+    x, hi, lo = args
+    width = width_of(x.dtype)
+    if isinstance(hi, Const) and int(hi.value) >= width:
+        return build.apply(ops.BITS, x, build.literal(width - 1, e.span), lo, span=e.span)
+    return e if args == e.args else replace(e, args=args)

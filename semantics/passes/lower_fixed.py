@@ -114,6 +114,7 @@ def align(raw: Expr, dtype: DType, frac: int, span: Span) -> Expr:
     own = as_fixed(dtype)
     if own is None or own.frac == frac:
         return raw
+    raw = build.convert(raw, own.raw, span)  # a shifted index would wrap
     return build.apply(ops.SHL, raw, build.literal(frac - own.frac, span), span=span)
 
 
@@ -128,6 +129,7 @@ def convert(raw: Expr, source: DType, target: DType, saturating: bool, span: Spa
     own = as_fixed(source)
     if own is None:
         raise TypeError(f"no number: {source}")
+    raw = build.convert(raw, own.raw, span)  # a shifted index would wrap
     if isinstance(target, FixedType):
         rounded = shifted(raw, own.frac - target.frac, target.rounding, span)
         clamps = saturating or target.overflow is Overflow.SATURATE

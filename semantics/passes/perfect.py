@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gemel.semantics import build, ops
-from gemel.semantics.ir import Alloc, Const, Expr, For, If, Kernel, Let, Load, Ref, Stmt, While
+from gemel.semantics.ir import Alloc, Const, Expr, For, If, Kernel, Let, Load, Ref, Stmt, While, in_order
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, map_body, statements, stored, subexprs
 
@@ -39,9 +39,9 @@ def _perfected(s: Stmt) -> Stmt | Body:
     first = tuple(x for x in before if not isinstance(x, Let | Alloc))
     last = tuple(x for x in after if not isinstance(x, Alloc))
     body: Body = (*lets, *_guarded(nest, first, False), *nest[-1].body, *_guarded(nest, last, True))
-    for loop in reversed(nest):
-        body = (replace(loop, body=body),)
-    return (*allocs, replace(s, body=body))
+    for loop in reversed(nest):  # what moves in, and an array that is shared now, are fine in this order only
+        body = (replace(loop, kind=in_order(loop.kind), body=body),)
+    return (*allocs, replace(s, kind=in_order(s.kind), body=body))
 
 
 def _has_loop(s: Stmt) -> bool:

@@ -29,6 +29,7 @@ from gemel.semantics.ir import (
     Store,
     Var,
     While,
+    in_order,
 )
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, map_expr, map_own_exprs, statements, stored
@@ -122,7 +123,8 @@ class _Promote:
         until = None if s.until is None else self.expr(s.until)
         body = self.body(s.body)
         carry = self._leave(changed, inside, inits, s.span)
-        return replace(s, lo=lo, hi=hi, step=step, until=until, body=body, carry=carry)
+        kind = in_order(s.kind) if carry else s.kind
+        return replace(s, lo=lo, hi=hi, step=step, kind=kind, until=until, body=body, carry=carry)
 
     def _while(self, s: While) -> While:
         changed = self._changed(s.body)
@@ -143,7 +145,9 @@ class _Promote:
         merges = []
         for b in before:
             a, c = after_then[b], after_else[b]
-            if a is not c:
+            if a is c:
+                self.values[b] = a  # what both sides set it to, or what it was
+            else:
                 var = Var(b.hint, b.dtype, s.span)
                 merges.append(Merge(var, a, c))
                 self.values[b] = Ref(var, s.span)

@@ -122,9 +122,17 @@ def rewritten(kernel: Kernel, loop: For, change: Callable[[For], Body]) -> Kerne
     return replace(kernel, body=block(kernel.body))
 
 
+MENDS = {
+    "K01": "print the schedule: it shows the names",
+    "K02": "leave this step out, or change the loops before it: print the schedule to see them",
+    "K03": "print the schedule to see the loops and their bounds",
+}
+"""What to do where nothing more fitting is known."""
+
+
 def refuse(what: str, span: Span, mend: str = "", code: str = "K03") -> ScheduleError:
     """A step that can't be taken."""
-    return ScheduleError(what, code=code, span=span, mend=mend)
+    return ScheduleError(what, code=code, span=span, mend=mend or MENDS[code])
 
 
 def nest(outer: For) -> list[For]:

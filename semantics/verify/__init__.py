@@ -12,6 +12,7 @@ from gemel.semantics.passes.guard import Site, with_sites, without_narrowings
 from gemel.semantics.passes.inline import inline
 from gemel.semantics.traverse import all_exprs, statements
 from gemel.semantics.verify.report import PROVED, UNKNOWN, Counterexample, Obligation, Report
+from gemel.semantics.verify.state import forget_terms
 from gemel.semantics.verify.walk import Key, Walk
 from gemel.semantics.verify.witness import Witnesses
 
@@ -21,18 +22,20 @@ __all__ = ["Counterexample", "Obligation", "Report", "verify"]
 def verify(kernel: Kernel) -> Report:
     """The obligations of a kernel, each proved, refuted with inputs, or unknown; symbolic sizes stay symbols."""
     start = time.perf_counter()
+    forget_terms()
     guarded, sites = with_sites(inline(kernel))
     walk = Walk(guarded)
     walk.run()
     keyed = _obligations(guarded, sites, walk)
-    _refute(guarded, keyed, walk)
+    if walk.contradictions:
+        for _, o in keyed:
+            o.status, o.by = UNKNOWN, ""
+    else:
+        _refute(guarded, keyed, walk)
     proved = {key for key, o in keyed if o.status == PROVED and isinstance(key, Assert)}
-    kept = without_narrowings(guarded, set() if walk.wraps else proved)
-    assumed = tuple(walk.assumed)
-    if walk.wraps:
-        assumed += (("index arithmetic stays within 64 bits", kernel.span),)
+    kept = without_narrowings(guarded, proved)
     obligations = tuple(sorted((o for _, o in keyed), key=lambda o: (o.span.line, o.span.column)))
-    return Report(kept, obligations, assumed, time.perf_counter() - start)
+    return Report(kept, obligations, tuple(walk.assumed), tuple(walk.contradictions), time.perf_counter() - start)
 
 
 def _obligations(guarded: Kernel, sites: list[Site], walk: Walk) -> list[tuple[Key | None, Obligation]]:
@@ -41,7 +44,7 @@ def _obligations(guarded: Kernel, sites: list[Site], walk: Walk) -> list[tuple[K
     for site in sites:
         if site.check is Check.REQUIRES:
             continue
-        status = PROVED if site.assertion is None else walk.status.get(site.assertion, PROVED)
+        status = PROVED if site.assertion is None else walk.status.get(site.assertion, UNKNOWN)
         by = "ranges" if site.assertion is None else "z3"
         found.append((site.assertion, Obligation(site.check, site.span, site.text, status, by)))
     for load in _reads(guarded, walk):

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import z3
 
-from gemel.semantics.ir import Buffer, For, LoopKind
+from gemel.semantics.ir import Buffer, For
 from gemel.semantics.ops import Op
-from gemel.semantics.verify.state import Place, State, serial_of, symbols
+from gemel.semantics.verify.relevant import UNORDERED
+from gemel.semantics.verify.state import Place, State, symbols
 from gemel.semantics.verify.terms import Bool
+from gemel.semantics.verify.unknowns import serial_of
 
 if TYPE_CHECKING:
     from gemel.semantics.verify.loops import Loop
     from gemel.semantics.verify.walk import Walk
-
-UNORDERED = (LoopKind.PARALLEL, LoopKind.VECTOR)
 
 
 @dataclass(frozen=True)

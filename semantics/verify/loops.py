@@ -8,18 +8,19 @@ the others until none is dropped (the Houdini algorithm of Flanagan and Leino, 2
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import z3
 
-from gemel.semantics.dtypes import BoolType, is_integer
+from gemel.semantics.dtypes import INDEX, BoolType, is_integer
 from gemel.semantics.ir import Assert, Buffer, Check, Const, For, If, Let, Reduce, Stmt, Var, While
 from gemel.semantics.traverse import blocks_of, statements, stored
 from gemel.semantics.verify import conflicts, regions
-from gemel.semantics.verify.state import ForAll, Region, State, fresh_bool, fresh_int, mark, newer
-from gemel.semantics.verify.terms import Bool, Num
+from gemel.semantics.verify.state import ForAll, Region, State, newer
+from gemel.semantics.verify.terms import Bool, Num, range_of
+from gemel.semantics.verify.unknowns import fresh_bool, fresh_int, mark
 
 if TYPE_CHECKING:
     from gemel.semantics.verify.walk import Walk
@@ -31,7 +32,10 @@ MOST_SCALARS = 8
 
 @dataclass
 class Loop:
-    """A loop that is being run: `var` is its variable's term in the iteration looked at, None for a `while`."""
+    """A loop that is being run: `var` is its variable's term in the iteration looked at, None for a `while`.
+
+    `step` is 0 where it isn't a known number; `stride` is its value in any case.
+    """
 
     node: For | While
     changed: list[Buffer]
@@ -42,6 +46,18 @@ class Loop:
     hi: Num | None = None
     step: int = 0
     sign: int = 0
+    stride: Num | None = None
+
+    def after(self) -> Any:
+        """What the variable is for the next iteration."""
+        return None if self.var is None or self.stride is None else self.var + self.stride.term
+
+    def reach(self) -> Num:
+        """The variable with an interval that it doesn't leave, on entry and exit included."""
+        if self.lo is None or self.hi is None or self.stride is None:
+            return Num(self.var, *range_of(INDEX))
+        most = max(abs(self.stride.lo), abs(self.stride.hi))
+        return Num(self.var, min(self.lo.lo, self.hi.lo) - most, max(self.lo.hi, self.hi.hi) + most)
 
     def ran(self, at: Any) -> Bool:
         """Whether `at` is a value that the variable takes."""
@@ -64,7 +80,7 @@ def run_for(walk: Walk, s: For, state: State) -> None:
     lo, hi, step = (walk.integer(e, state) for e in (s.lo, s.hi, s.step))
     known = step.lo if step.lo == step.hi else 0
     sign = walk.proves(state, step.term > 0) - walk.proves(state, step.term < 0)
-    loop = Loop(s, _changed(s, state), _stated(s.body), mark(), fresh_int(s.var.hint), lo, hi, known, sign)
+    loop = Loop(s, _changed(s, state), _stated(s.body), mark(), fresh_int(s.var.hint), lo, hi, known, sign, step)
     interval = (lo.lo, max(hi.hi - 1, lo.lo)) if sign > 0 else (min(hi.lo + 1, lo.hi), lo.hi)
     if not sign:
         interval = (min(lo.lo, hi.lo), max(lo.hi, hi.hi))
@@ -79,16 +95,16 @@ def run_for(walk: Walk, s: For, state: State) -> None:
 
     _invariants_on_entry(walk, loop, state, {s.var: lo})
     invariants, head, end = _settled(walk, loop, state, enter, lo.term)
-    made = {b: regions.generalised(r, loop.var, loop.ran, loop.start) for b, r in _initialised(head, end).items()}
+    added = _initialised(head, end).items() if known else ()
+    made = {b: regions.generalised(r, loop.var, loop.ran, loop.start) for b, r in added}
     if walk.deciding:
         start = head.copy()
-        for b, r in _initialised(head, end).items():
-            earlier = regions.generalised(r, loop.var, loop.before(loop.var), loop.start) if known else []
-            start.regions[b] = start.regions[b] + earlier
+        for b, r in added:
+            start.regions[b] = start.regions[b] + regions.generalised(r, loop.var, loop.before(loop.var), loop.start)
         conflicts.examine(walk, s, loop, start)
         end = start.copy()
         walk.block(s.body, end)
-        _invariants_kept(walk, loop, end, {s.var: Num(loop.var + known, interval[0] + known, interval[1] + known)})
+        _invariants_kept(walk, loop, end, {s.var: replace(loop.reach(), term=loop.after())})
     _leave(walk, loop, state, invariants, head, end, made)
 
 
@@ -147,8 +163,9 @@ def _invariants_on_entry(walk: Walk, loop: Loop, state: State, at: dict[Var, Num
 
 def _invariants_kept(walk: Walk, loop: Loop, end: State, at: dict[Var, Num]) -> None:
     if loop.stated:
-        end.vars.update(at)
-        walk.block(loop.stated, end)
+        after = end.copy()  # what isn't proved here is checked in the next iteration, if there is one
+        after.vars.update(at)
+        walk.block(loop.stated, after)
 
 
 # ------------------------------------------------------------------------------------------------------- invariants
@@ -159,34 +176,30 @@ def _settled(
 ) -> tuple[list[Invariant], State, State]:
     """The invariants that hold, the state at the head of an iteration with them, and that after the iteration."""
     known = walk.survivors.get(loop.node)
-    candidates = {
-        name: holds
-        for name, holds in _candidates(walk, loop, state, first)
-        if (known is None or name in known) and walk.proves(state, holds(state, first))
-    }
+    possible = {n: c for n, c in _candidates(walk, loop, state, first) if known is None or n in known}
+    candidates = _holding(walk, possible, state, first)
     while True:
         head = state.copy()
         _forget(walk, loop, head)
         head.facts += [holds(head, loop.var) for holds in candidates.values()]
         if loop.stated:
             if loop.var is not None and isinstance(loop.node, For):
-                head.vars[loop.node.var] = Num(loop.var, *_wide(loop))
+                head.vars[loop.node.var] = loop.reach()
             _silently(walk, lambda head=head: walk.block(loop.stated, head))  # type: ignore[misc]
         enter(head)
         end = head.copy()
         _silently(walk, lambda end=end: walk.block(loop.node.body, end))  # type: ignore[misc]
-        after = None if loop.var is None else loop.var + loop.step
-        kept = {name: holds for name, holds in candidates.items() if walk.proves(end, holds(end, after))}
+        kept = _holding(walk, candidates, end, loop.after())
         if len(kept) == len(candidates):
             walk.survivors[loop.node] = list(candidates)
             return list(candidates.values()), head, end
         candidates = kept
 
 
-def _wide(loop: Loop) -> tuple[int, int]:
-    if loop.lo is None or loop.hi is None:
-        return -(1 << 63), (1 << 63) - 1
-    return min(loop.lo.lo, loop.hi.lo) - abs(loop.step), max(loop.lo.hi, loop.hi.hi) + abs(loop.step)
+def _holding(walk: Walk, candidates: dict[Any, Invariant], state: State, at: Any) -> dict[Any, Invariant]:
+    goals = {name: holds(state, at) for name, holds in candidates.items()}
+    proved = walk.prover.which(state.facts, goals)
+    return {name: holds for name, holds in candidates.items() if name in proved}
 
 
 def _forget(walk: Walk, loop: Loop, state: State) -> None:
@@ -263,6 +276,8 @@ def _among(loop: Loop, scalars: list[Buffer], state: State, first: Any) -> Itera
             if a is not b:
                 for less in (0, 1):
                     yield (a, b, less), lambda st, v, a=a, b=b, n=less: _of(st, a) + n <= _of(st, b)  # type: ignore[misc]
+                if first is not None:
+                    yield (a, b, "gap"), _gap(a, b, _of(state, a) - _of(state, b) - first)
     pairs = [(a, b) for n, a in enumerate(scalars) for b in scalars[n + 1 :]]
     for a, b in pairs:
         total = _of(state, a) + _of(state, b)
@@ -273,6 +288,10 @@ def _among(loop: Loop, scalars: list[Buffer], state: State, first: Any) -> Itera
         for c in scalars if len(scalars) <= 4 else ():
             if c is not a and c is not b:
                 yield (a, b, c), _balance(a, b, c, total - _of(state, c))
+
+
+def _gap(a: Buffer, b: Buffer, total: Any) -> Invariant:
+    return lambda st, v: _of(st, a) - _of(st, b) - v == total
 
 
 def _balance(a: Buffer, b: Buffer, c: Buffer, total: Any) -> Invariant:
@@ -324,8 +343,8 @@ def _leave(
     state.facts += [holds(state, exit_) for holds in invariants]
     if loop.stated:
         if isinstance(loop.node, For) and exit_ is not None:
-            state.vars[loop.node.var] = Num(exit_, *_wide(loop))
-        _silently(walk, lambda: walk.block(loop.stated, state))
+            state.vars[loop.node.var] = replace(loop.reach(), term=exit_)
+        walk.trust(loop.stated, state)
     complete = isinstance(loop.node, For) and loop.node.until is None
     for b, r in made.items():
         if complete and b in state.regions:

@@ -10,10 +10,24 @@ import z3
 
 from gemel.semantics.dtypes import BoolType
 from gemel.semantics.ir import Buffer
-from gemel.semantics.verify.state import Base, Chosen, ForAll, Place, State, Stored, Version, applications, base
+from gemel.semantics.verify.state import (
+    Base,
+    Chosen,
+    ForAll,
+    Place,
+    State,
+    Stored,
+    Version,
+    applications,
+    base,
+    symbols,
+)
 from gemel.semantics.verify.terms import Num, Term, choose, range_of
+from gemel.semantics.verify.unknowns import fresh_int
 
 MOST_INSTANCES = 48
+GAPLESS_EFFORT = 20_000
+"""z3's resource units for the question whether a condition describes a range."""
 
 
 class Memory:
@@ -57,6 +71,7 @@ class Memory:
         place = tuple(map(z3.simplify, place))
         term = version.function(*place)
         made: Term = term if isinstance(buffer.dtype, BoolType) else Num(term, *range_of(buffer.dtype))
+        self._ruled(state, version, term, place)
         seen = state.loads.setdefault(name, [])
         if any(all(a.eq(b) for a, b in zip(place, other, strict=True)) for other in seen):
             return made
@@ -67,11 +82,21 @@ class Memory:
         return made
 
     def _ranged(self, state: State, buffer: Buffer, term: Any, place: Place) -> None:
-        """What the type of a loaded element says, and what all elements have in common."""
+        """What the type of a loaded element says."""
         if not isinstance(buffer.dtype, BoolType):
-            known = Num(term, *range_of(buffer.dtype))
-            state.facts.append(z3.And(term >= known.lo, term <= known.hi))
-            state.facts.extend(rule(known, place) for rule in self.elements.get(buffer, ()))
+            lo, hi = range_of(buffer.dtype)
+            state.facts.append(z3.And(term >= lo, term <= hi))
+
+    def _ruled(self, state: State, version: Base, term: Any, place: Place) -> None:
+        """What all initialised elements have in common: where the load is evaluated, the element is one."""
+        rules = self.elements.get(version.buffer)
+        key = (version.function.name(), *(p.get_id() for p in place))
+        if not rules or key in state.ruled:
+            return
+        for rule in rules:
+            state.learn(rule(Num(term, *range_of(version.buffer.dtype)), place))
+        if not state.path:
+            state.ruled.add(key)
 
     def state_all(self, state: State, statement: ForAll) -> None:
         """Takes in a statement about all elements, for those loaded so far and later."""
@@ -85,7 +110,7 @@ class Memory:
     def _instances(self, state: State, statement: ForAll, name: str, place: Place) -> None:
         """The statement for the values of its variables that make one of its loads the load of `place`.
 
-        Loads that an instance brings in have their ranges, and no instances of their own.
+        Loads that an instance brings in have the range of their type, and no instances of their own.
         """
         for pattern in applications(statement.body, {name}):
             for values in itertools.islice(self._matches(state, statement, pattern, place), MOST_INSTANCES):
@@ -116,34 +141,40 @@ class Memory:
 
 
 def solve(pattern: Place, place: Place, variables: tuple[Any, ...]) -> dict[Any, Any] | None:
-    """Values of the variables that make each index `variable + rest`, or `rest - variable`, that of `place`.
+    """Values of the variables that make each index, a sum of multiples of them and a rest, that of `place`.
 
-    Indices without variables are left to the caller; None where an index holds a variable in another form.
+    With several variables in one index, as in `64 * i + 4 * j + k`, they are taken for the digits of a number: whether
+    they are is left to the caller, as are indices without variables. None where an index holds one in another form.
     """
     found: dict[Any, Any] = {}
     for p, target in zip(pattern, place, strict=True):
         inside = [v for v in variables if _holds(p, v)]
-        if not inside:
-            continue
-        (v, *others) = inside
-        value = None if others else _solved(p, v, target)
-        if value is None:
+        values = _digits(p, inside, target)
+        if values is None:
             return None
-        found.setdefault(v, value)
+        for v, value in zip(inside, values, strict=True):
+            found.setdefault(v, value)
     return found
 
 
-def _solved(p: Any, v: Any, target: Any) -> Any:
-    """The value of `v` for which `p`, which is `v + rest` or `rest - v`, is `target`; None for other forms."""
-    rest = z3.simplify(p - v)
-    if not _holds(rest, v):
-        return z3.simplify(target - rest)
-    rest = z3.simplify(p + v)
-    return None if _holds(rest, v) else z3.simplify(rest - target)
+def _digits(p: Any, variables: list[Any], target: Any) -> list[Any] | None:
+    """Values of the variables for which `p` may be `target`."""
+    factors = [z3.simplify(z3.substitute(p, (v, v + 1)) - p) for v in variables]
+    if not all(z3.is_int_value(f) and f.as_long() for f in factors):
+        return None
+    rest = z3.simplify(target - z3.substitute(p, *((v, z3.IntVal(0)) for v in variables))) if variables else None
+    sizes = [f.as_long() for f in factors]
+    return [z3.simplify(_digit(rest, size, [abs(s) for s in sizes])) for size in sizes]
+
+
+def _digit(number: Any, size: int, sizes: list[int]) -> Any:
+    higher = [s for s in sizes if s > abs(size)]
+    part = number if not higher else number % min(higher)
+    return (part if size > 0 else -part) / abs(size) if abs(size) > 1 else part if size > 0 else -part
 
 
 def _holds(term: Any, variable: Any) -> bool:
-    return term.eq(variable) or any(_holds(c, variable) for c in term.children())
+    return variable.decl().name() in symbols(term)
 
 
 def _chains(statement: ForAll) -> Iterator[ForAll]:
@@ -160,12 +191,24 @@ def _chains(statement: ForAll) -> Iterator[ForAll]:
     ):
         return
     first, second = low.arg(0), high.arg(0)
-    if not (_holds(first, i) and z3.is_true(z3.simplify(second - first == 1))):
+    if _holds(z3.simplify(first - i), i) or not z3.is_true(z3.simplify(second - first == 1)):
         return
-    j = z3.FreshInt("j")
+    if not _gapless(statement.cond, i):
+        return
+    j = fresh_int("j")
     body = low < z3.substitute(high, (i, j)) if strict else low <= z3.substitute(high, (i, j))
     cond = z3.And(statement.cond, z3.substitute(statement.cond, (i, j)), i <= j)
     yield ForAll((i, j), cond, body)
+
+
+def _gapless(cond: Any, i: Any) -> bool:
+    """Whether what lies between two values of `i` that fulfil a condition does so too."""
+    j, between = fresh_int("j"), fresh_int("between")
+    solver = z3.Solver()
+    solver.set("rlimit", GAPLESS_EFFORT)
+    solver.add(cond, z3.substitute(cond, (i, j)), i <= between, between <= j)
+    solver.add(z3.Not(z3.substitute(cond, (i, between))))
+    return bool(solver.check() == z3.unsat)
 
 
 def _ordered(body: Any) -> tuple[Any, Any, bool] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import z3
@@ -11,10 +11,14 @@ from gemel.semantics.verify.products import Linear
 from gemel.semantics.verify.state import symbols
 from gemel.semantics.verify.terms import Bool
 
-EFFORT = 400_000
-"""z3's resource units for one question: about half a second."""
+EFFORT = 200_000
+"""z3's resource units for one question: about a quarter of a second."""
 CHEAP = 40_000
 """The same for questions on the way, of which many are asked."""
+
+
+MOST_MODELS = 24
+"""Models that are looked at before goals are asked for one by one."""
 
 
 class Prover:
@@ -23,7 +27,6 @@ class Prover:
     def __init__(self) -> None:
         self.questions = 0
         self._answers: dict[tuple[int, ...], bool] = {}
-        self._symbols: dict[int, frozenset[str]] = {}
         self._linear = Linear()
         self._kept: list[Any] = []  # a z3 term's id is its own only as long as the term lives
 
@@ -42,9 +45,33 @@ class Prover:
             self._answers[key] = self._implies(useful, goal, effort)
         return self._answers[key]
 
+    def which(self, facts: Sequence[Bool], goals: Mapping[Any, Bool], effort: int = CHEAP) -> set[Any]:
+        """The names of the goals that the facts imply: each model of the facts rules out those that fail in it."""
+        open_ = {name: z3.simplify(goal) for name, goal in goals.items()}
+        if not open_:
+            return set()
+        useful = self._relevant(facts, z3.And(*open_.values()))
+        for _ in range(MOST_MODELS):
+            solver = _solver(useful, z3.Not(z3.And(*open_.values())), effort)
+            self.questions += 1
+            answer = solver.check()
+            if answer == z3.unsat:
+                return set(open_)
+            if answer != z3.sat:
+                break
+            model, before = solver.model(), len(open_)
+            open_ = {name: goal for name, goal in open_.items() if not z3.is_false(model.eval(goal, True))}
+            if len(open_) == before:
+                break
+        return {name for name, goal in open_.items() if self.proves(facts, goal, effort)}
+
+    def implied(self, facts: Sequence[Bool], goal: Bool) -> bool:
+        """Whether the goal follows, be it from a contradiction among facts that it has nothing to do with."""
+        return self._implies(facts, goal, CHEAP)
+
     def model(self, facts: Sequence[Bool], goal: Bool, extra: Sequence[Bool]) -> Any:
         """Values for which the facts and `extra` hold and the goal doesn't; None where z3 has none."""
-        solver = _solver([*facts, *extra], z3.Not(goal), EFFORT)
+        solver = _solver([*facts, *extra], z3.Not(goal), EFFORT // 4)
         return solver.model() if solver.check() == z3.sat else None
 
     def _implies(self, facts: Sequence[Bool], goal: Bool, effort: int) -> bool:
@@ -54,13 +81,13 @@ class Prover:
             known, wanted = easier
             if _solver(known, z3.Not(wanted), effort).check() == z3.unsat:
                 return True
-            effort //= 4
+            effort //= 8
         return bool(_solver(facts, z3.Not(goal), effort).check() == z3.unsat)
 
     def _relevant(self, facts: Sequence[Bool], goal: Bool) -> list[Bool]:
         """The facts that share unknowns with the goal, directly or by way of other facts; those without any too."""
-        named = [(f, self._names(f)) for f in facts]
-        wanted = set(self._names(goal))
+        named = [(f, symbols(f).keys()) for f in facts]
+        wanted = set(symbols(goal))
         taken: list[Bool] = []
         while True:
             more = [(f, names) for f, names in named if not names or names & wanted]
@@ -70,17 +97,11 @@ class Prover:
             taken += [f for f, _ in more]
             wanted.update(*(names for _, names in more))
 
-    def _names(self, term: Any) -> frozenset[str]:
-        key = term.get_id()
-        if key not in self._symbols:
-            self._kept.append(term)
-            self._symbols[key] = frozenset(symbols(term))
-        return self._symbols[key]
-
 
 def _solver(facts: Sequence[Bool], negated: Bool, effort: int) -> Any:
     solver = z3.Solver()
     solver.set("rlimit", effort)
+    solver.set("ctrl_c", False)  # Python's own handler interrupts after the question
     solver.add(*facts)
     solver.add(negated)
     return solver

@@ -11,8 +11,9 @@ from gemel.semantics.dtypes import BoolType, FixedType, FloatType
 from gemel.semantics.ir import Alloc, Buffer, Kernel
 from gemel.semantics.traverse import statements
 from gemel.semantics.verify.memory import solve
-from gemel.semantics.verify.state import Place, Region, State, fresh_int, newer
+from gemel.semantics.verify.state import Place, Region, State, newer
 from gemel.semantics.verify.terms import Bool, Num
+from gemel.semantics.verify.unknowns import fresh_int
 
 Rule = Callable[[Num, Place], Bool]
 """What an element with a value at a place fulfils."""

@@ -8,42 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 import z3
 
 from gemel.semantics.ir import Buffer, Var
 from gemel.semantics.verify.terms import Bool, Term
+from gemel.semantics.verify.unknowns import mark, serial_of
 
 Place = tuple[Any, ...]
 """Index terms."""
 
 LONGEST_CHAIN = 48
 """Stores after which an array's older elements are forgotten: terms must not grow without bound."""
-
-_serial = count(1)
-
-
-def mark() -> int:
-    """A point in time: what is made later has a serial number that isn't less."""
-    return next(_serial)
-
-
-def fresh_int(hint: str) -> Any:
-    """An unknown integer."""
-    return z3.Int(f"{hint}!{next(_serial)}")
-
-
-def fresh_bool(hint: str) -> Any:
-    """An unknown bool."""
-    return z3.Bool(f"{hint}!{next(_serial)}")
-
-
-def serial_of(name: str) -> int:
-    """When an unknown was made; 0 for z3's own and for functions of ops."""
-    _, _, tail = name.rpartition("!")
-    return int(tail) if tail.isdigit() else 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +59,7 @@ def base(buffer: Buffer, is_bool: bool) -> Base:
     """A new unknown array."""
     sorts = [z3.IntSort()] * buffer.rank
     result = z3.BoolSort() if is_bool else z3.IntSort()
-    return Base(buffer, z3.Function(f"{buffer.hint}!{next(_serial)}", *sorts, result))
+    return Base(buffer, z3.Function(f"{buffer.hint}!{mark()}", *sorts, result))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +82,11 @@ class Region:
 
 @dataclass
 class State:
-    """Facts and values at a place of a run."""
+    """Facts and values at a place of a run.
+
+    `path` has the conditions on which the operand that is being evaluated is; `ruled` the loads of which what all
+    elements have in common is known whatever the path.
+    """
 
     vars: dict[Var, Term] = field(default_factory=dict)
     scalars: dict[Buffer, Term] = field(default_factory=dict)
@@ -116,6 +97,12 @@ class State:
     loads: dict[str, list[Place]] = field(default_factory=dict)
     regions: dict[Buffer, list[Region]] = field(default_factory=dict)
     known: set[Buffer] = field(default_factory=set)
+    path: list[Bool] = field(default_factory=list)
+    ruled: set[tuple[Any, ...]] = field(default_factory=set)
+
+    def learn(self, fact: Bool) -> None:
+        """Takes in a fact that holds on the path: inside of an expression, where its operand is evaluated."""
+        self.facts.append(z3.Implies(z3.And(*self.path), fact) if self.path else fact)
 
     def copy(self) -> State:
         """The same state, to go on from by itself."""
@@ -129,22 +116,41 @@ class State:
             {name: list(places) for name, places in self.loads.items()},
             {b: list(r) for b, r in self.regions.items()},
             set(self.known),
+            list(self.path),
+            set(self.ruled),
         )
 
 
 def symbols(term: Any) -> dict[str, Any]:
     """The unknowns and unknown functions in a z3 term, by name, with one application of each."""
+    known = _symbols.get(term.get_id())
+    if known is None:
+        known = _symbols[term.get_id()] = term, _symbols_of(term)
+    return known[1]
+
+
+_symbols: dict[int, tuple[Any, dict[str, Any]]] = {}
+
+
+def forget_terms() -> None:
+    """Empties what is remembered about terms; while it is remembered, a term's id stays its own."""
+    _symbols.clear()
+
+
+def _symbols_of(term: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     seen: set[int] = set()
     todo = [term]
     while todo:
         t = todo.pop()
-        if t.get_id() in seen:
+        key = t.get_id()
+        if key in seen:
             continue
-        seen.add(t.get_id())
+        seen.add(key)
+        children = t.children()
         if z3.is_app(t) and t.decl().kind() == z3.Z3_OP_UNINTERPRETED:
             found.setdefault(t.decl().name(), t)
-        todo.extend(t.children())
+        todo.extend(children)
     return found
 
 

@@ -8,30 +8,38 @@ that z3 knows little of, with facts about their ranges.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import z3
 
 from gemel.semantics import intervals, ops
-from gemel.semantics.dtypes import BoolType, DType, FixedType, FloatType, IndexType, width_of
+from gemel.semantics.dtypes import BoolType, DType, FixedType, FloatType, width_of
 from gemel.semantics.intervals import Interval
 from gemel.semantics.ops import Op
+from gemel.semantics.verify.unknowns import fresh_bool, fresh_int
 
 
 @dataclass(frozen=True)
 class Num:
-    """An integer, or a fixed-point value as its raw integer; `lo` and `hi` bound it whatever the path."""
+    """An integer, or a fixed-point value as its raw integer; `lo` and `hi` bound it whatever the path.
+
+    `depth` counts the ops inside one another of which z3 knows little.
+    """
 
     term: Any
     lo: int
     hi: int
+    depth: int = 0
 
     @property
     def interval(self) -> Interval:
         """The bounds."""
         return self.lo, self.hi
 
+
+DEEPEST = 10
+"""Values deeper than this are forgotten: nothing is proved of a hash, and the terms would grow without bound."""
 
 Bool = Any
 """A z3 bool."""
@@ -56,12 +64,12 @@ def range_of(dtype: DType) -> Interval:
 class Terms:
     """Makes terms; `learn` takes definitional facts, `proves` decides whether a value fits its type here.
 
-    `stays` hears what index arithmetic is taken to fulfil: that it fits 64 bits.
+    With `exact` nothing wraps: sizes of parameters are such, since a call compares them exactly.
     """
 
     learn: Learn
     proves: Proves
-    stays: Learn
+    exact: bool = False
 
     def apply(self, op: Op, dtype: DType, types: tuple[DType, ...], args: tuple[Term, ...]) -> Term:
         """The value of an op that isn't lazy."""
@@ -73,18 +81,20 @@ class Terms:
             return self._truth(op, types, args)
         numbers = tuple(self.as_number(a, t) for a, t in zip(args, types, strict=True))
         if op in (*ops.NARROWING, ops.SATURATE, ops.BITCAST):
-            return self.converted(op, numbers[0], dtype)
-        made = self._integer(op, dtype, types, numbers)
-        return self.fitted(made, dtype)
+            made = self.converted(op, numbers[0], dtype)
+        else:
+            made = self._integer(op, dtype, types, numbers)
+            made = self.fitted(replace(made, depth=made.depth + max(n.depth for n in numbers)), dtype)
+        return made if made.depth <= DEEPEST else self.anything(dtype)
 
     def anything(self, dtype: DType) -> Term:
         """A value of which only the type is known."""
         if isinstance(dtype, FloatType):
             return None
         if isinstance(dtype, BoolType):
-            return z3.FreshBool("any")
+            return fresh_bool("any")
         lo, hi = range_of(dtype)
-        made = Num(z3.FreshInt("any"), lo, hi)
+        made = Num(fresh_int("any"), lo, hi)
         self.bound(made)
         return made
 
@@ -104,11 +114,8 @@ class Terms:
     def fitted(self, n: Num, dtype: DType) -> Num:
         """The value wrapped to its type, where it doesn't fit by its interval."""
         lo, hi = range_of(dtype)
-        if lo <= n.lo and n.hi <= hi:
+        if self.exact or (lo <= n.lo and n.hi <= hi):
             return n
-        if isinstance(dtype, IndexType):
-            self.stays(z3.And(n.term >= lo, n.term <= hi))
-            return Num(n.term, max(n.lo, lo), min(n.hi, hi))
         return self.wrapped(n, dtype)
 
     def wrapped(self, n: Num, dtype: DType) -> Num:
@@ -117,9 +124,11 @@ class Terms:
         if lo <= n.lo and n.hi <= hi:
             return n
         if self.proves(z3.And(n.term >= lo, n.term <= hi)):
-            return Num(n.term, max(n.lo, lo), min(n.hi, hi))
+            return Num(n.term, max(n.lo, lo), min(n.hi, hi), n.depth)
+        if n.depth >= DEEPEST:
+            return Num(n.term, lo, hi, n.depth + 1)
         turns = z3.Function(f"turns_{dtype}", z3.IntSort(), z3.IntSort())(n.term)
-        made = Num(n.term - turns * (1 << width_of(dtype)), lo, hi)
+        made = Num(n.term - turns * (1 << width_of(dtype)), lo, hi, n.depth + 1)
         self.bound(made)
         return made
 
@@ -137,13 +146,13 @@ class Terms:
     def _truth(self, op: Op, types: tuple[DType, ...], args: tuple[Term, ...]) -> Bool:
         if all(isinstance(t, BoolType) for t in types):
             rule = _LOGIC.get(op)
-            known = [z3.FreshBool("any") if a is None or isinstance(a, Num) else a for a in args]
-            return rule(*known) if rule else z3.FreshBool("any")
+            known = [fresh_bool("any") if a is None or isinstance(a, Num) else a for a in args]
+            return rule(*known) if rule else fresh_bool("any")
         numbers = [self.as_number(a, t).term for a, t in zip(args, types, strict=True)]
         if op in ops.NARROWING:
             return numbers[0] != 0
         rule = _COMPARE.get(op)
-        return rule(*numbers) if rule else z3.FreshBool("any")
+        return rule(*numbers) if rule else fresh_bool("any")
 
     # ------------------------------------------------------------------------------------------------------- integers
 
@@ -168,7 +177,7 @@ class Terms:
             return Num(high.term * (1 << width_of(types[1])) + low.term, *range_of(dtype))
         if op is ops.AND and n[1].lo == n[1].hi and n[1].lo >= 0 and n[1].lo & (n[1].lo + 1) == 0:
             return Num(n[0].term % (n[1].lo + 1), max(lo, 0), min(hi, n[1].lo))
-        made = self._opaque(op.name, n, (lo, hi))
+        made = self._opaque(op.name, n, (lo, hi))  # of exact integers: the same function at every width
         if op in (ops.OR, ops.AND) and n[0].lo >= 0 and n[1].lo >= 0:
             for a in n:
                 self.learn(made.term >= a.term if op is ops.OR else made.term <= a.term)
@@ -176,7 +185,7 @@ class Terms:
 
     def _opaque(self, name: str, n: tuple[Num, ...], interval: Interval) -> Num:
         sorts = [z3.IntSort()] * (len(n) + 1)
-        made = Num(z3.Function(name, *sorts)(*(a.term for a in n)), *interval)
+        made = Num(z3.Function(name, *sorts)(*(a.term for a in n)), *interval, 1)
         self.bound(made)
         return made
 

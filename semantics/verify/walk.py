@@ -6,9 +6,8 @@ assert that isn't proved is checked when the kernel runs, so it is known to hold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import z3
@@ -39,10 +38,12 @@ from gemel.semantics.ir import (
 )
 from gemel.semantics.ops import Op
 from gemel.semantics.ranges import MAX_SIZE
+from gemel.semantics.traverse import statements
 from gemel.semantics.verify import loops, regions
 from gemel.semantics.verify.conflicts import Access
 from gemel.semantics.verify.memory import Memory
 from gemel.semantics.verify.prover import CHEAP, EFFORT, Prover
+from gemel.semantics.verify.relevant import Relevance
 from gemel.semantics.verify.report import PROVED, UNKNOWN
 from gemel.semantics.verify.state import (
     LONGEST_CHAIN,
@@ -52,10 +53,9 @@ from gemel.semantics.verify.state import (
     State,
     Stored,
     Version,
-    fresh_bool,
-    fresh_int,
 )
 from gemel.semantics.verify.terms import Bool, Num, Term, Terms, choose, number, range_of
+from gemel.semantics.verify.unknowns import fresh_bool, fresh_int
 
 if TYPE_CHECKING:
     from gemel.semantics.span import Span
@@ -64,6 +64,9 @@ Key = Assert | Load | Reduce | For
 """What an obligation is found by."""
 
 
+MOST_MISSES = 60
+SCANT = 2_000
+NEVER = z3.BoolVal(False)
 GENERATED = (Check.BOUNDS, Check.DIVISION, Check.SHIFT, Check.STEP, Check.NARROWS)
 """Checks of which nothing is learned where they are proved: they follow from what is known, and would slow z3 down."""
 
@@ -82,21 +85,84 @@ class Walk:
         self.survivors: dict[Stmt, list[Any]] = {}
         self.accesses: list[Access] | None = None
         self.deciding = False
-        self.wraps = False
+        self.leaving = False
+        self.exact = False
+        self.misses = 0
         self.dropped = False
-        self.tracked = {s.buffer for s in _allocs(kernel) if s.buffer.data is None} | set(kernel.results)
+        self.distrusted: set[Assert | Buffer] = set()
+        self.contradictions: list[Span] = []
+        self.relevance = Relevance(kernel)
+        self.relevant = self.relevance.names
+        self.tracked = self.relevance.tracked
 
     def run(self) -> None:
-        """Runs until no assumed property of elements is dropped, then decides."""
-        self.memory.elements = regions.element_candidates(self.kernel, self._entry())
+        """Runs until nothing that proofs lean on is left that isn't proved itself."""
         while True:
+            self.status, self.open_states, self.assumed, self.contradictions = {}, {}, [], []
+            self._settle()
+            self.deciding = True
+            self._decide()
+            self.deciding = False
+            if not self._distrust():
+                break
+
+    def _settle(self) -> None:
+        """Runs until no assumed property of elements is dropped."""
+        found = regions.element_candidates(self.kernel, self._entry())
+        trusted = self.relevant - self.distrusted
+        self.memory.elements = {b: rules if b in trusted else [] for b, rules in found.items()}
+        self.dropped = True
+        while self.dropped:
             self.dropped = False
             self.survivors = {}
             self.block(self.kernel.body, self._entry())
-            if not self.dropped:
-                break
-        self.deciding = True
-        self.block(self.kernel.body, self._entry())
+
+    def _decide(self) -> None:
+        state = self._entry()
+        for s in self.kernel.body:
+            before = state.copy()
+            self.statement(s, state)
+            if any(isinstance(x, Assert) and x.check is Check.REQUIRES for x in statements((s,))):
+                self._consistent(s.span, self._with_elements(before), self._with_elements(state))
+
+    def _with_elements(self, state: State) -> list[Bool]:
+        """The facts, and what they say of an element of each array, if it has any."""
+        state = state.copy()
+        for b in self.kernel.params:
+            if isinstance(b, Buffer) and b.rank and not isinstance(b.dtype, FloatType):
+                sizes = [self.integer(size, state).term for size in b.shape]
+                place = tuple(fresh_int("any") for _ in sizes)
+                inside = z3.And(*(z3.And(at >= 0, at < size) for at, size in zip(place, sizes, strict=True)))
+                known = len(state.facts)
+                self.memory.load(state, state.arrays[b], place)
+                state.facts[known:] = [z3.Implies(inside, f) for f in state.facts[known:]]
+                if not self.prover.implied(state.facts[:known], z3.Not(inside)):
+                    state.facts.append(inside)
+        return state.facts
+
+    def _consistent(self, span: Span, before: list[Bool], facts: list[Bool]) -> None:
+        """Notes where what is taken as given can't be: everything would follow from it."""
+        if self.deciding and self.prover.implied(facts, NEVER) and not self.prover.implied(before, NEVER):
+            self.contradictions.append(span)
+
+    def _distrust(self) -> bool:
+        """Whether proofs leaned on something open: an invariant after its loop, or what elements have in common.
+
+        After a loop nothing checks its invariants, and memory that wasn't stored to holds anything.
+        """
+        open_ = [key for key, status in self.status.items() if status == UNKNOWN]
+        leant: set[Assert | Buffer] = {k for k in open_ if isinstance(k, Assert) and k.check is Check.INVARIANT}
+        leant |= {k.buffer for k in open_ if isinstance(k, Load | Reduce)}
+        before = len(self.distrusted)
+        self.distrusted |= leant
+        return len(self.distrusted) > before
+
+    def trust(self, stated: tuple[Stmt, ...], state: State) -> None:
+        """Takes in what is stated of a loop where it has ended, as far as that isn't known to be open."""
+        before = self.deciding, self.leaving
+        self.deciding, self.leaving = False, True
+        self.block(stated, state)
+        self.deciding, self.leaving = before
 
     def _entry(self) -> State:
         state = State()
@@ -133,11 +199,11 @@ class Walk:
             state.scalars[b] = self.memory.load(state, self.inputs[b], ())
 
     def _sized(self, state: State, b: Buffer) -> None:
-        deciding, self.deciding = self.deciding, False  # an array has the size: no question of 64 bits
+        self.exact = True
         for size in b.shape:
             term = self.integer(size, state)
             state.facts.append(z3.And(term.term >= 0, term.term <= MAX_SIZE))
-        self.deciding = deciding
+        self.exact = False
 
     def allocate(self, state: State, b: Buffer) -> None:
         """A buffer without values, or a table."""
@@ -169,12 +235,13 @@ class Walk:
 
     def terms(self, state: State) -> Terms:
         """A maker of terms that learns into the state."""
-        return Terms(state.facts.append, lambda goal: self.proves(state, goal), partial(self._stays, state))
+        return Terms(state.learn, lambda goal: self._fits(state, goal), self.exact)
 
-    def _stays(self, state: State, inside: Bool) -> None:
-        """Index arithmetic is taken as exact; where that isn't proved, the report says so."""
-        if self.deciding and not self.wraps and not self.proves(state, inside):
-            self.wraps = True
+    def _fits(self, state: State, goal: Bool) -> bool:
+        """Whether a value fits its type; where many didn't, less is spent on the next."""
+        found = self.proves(state, goal, CHEAP if self.misses < MOST_MISSES else SCANT)
+        self.misses += not found
+        return found
 
     # ------------------------------------------------------------------------------------------------- expressions
 
@@ -224,9 +291,32 @@ class Walk:
             if b not in state.scalars:
                 state.scalars[b] = self.terms(state).anything(b.dtype)
             return state.scalars[b]
-        if isinstance(b.dtype, FloatType):
+        if isinstance(b.dtype, FloatType) or b not in self.relevant:
             return None
         return self.memory.load(state, state.arrays[b], place)
+
+    def _needed(self, name: Var | Buffer, e: Expr, state: State) -> Term:
+        """The value of an expression, None where it isn't relevant; what it loads is looked at in any case."""
+        if name in self.relevant:
+            return self.value(e, state)
+        self._look(e, state)
+        return None
+
+    def _look(self, e: Expr, state: State) -> None:
+        """Evaluates no more of an expression than what its loads ask for."""
+        match e:
+            case Load() if e.buffer in self.tracked or self.relevance.unordered:
+                self.load(e, e.buffer, e.indices, state)
+            case Load():
+                for i in e.indices:
+                    self._look(i, state)
+            case Apply() if e.op.lazy and self.relevance.branches(e):
+                self._lazy(e, state)
+            case Apply():
+                for a in e.args:
+                    self._look(a, state)
+            case _:
+                pass
 
     def _access(self, b: Buffer, place: Place, writes: bool, op: Op | None, state: State) -> None:
         if self.accesses is not None:
@@ -243,14 +333,11 @@ class Walk:
         """Runs one statement."""
         match s:
             case Let():
-                state.vars[s.var] = self.value(s.value, state)
+                state.vars[s.var] = self._needed(s.var, s.value, state)
             case Alloc():
                 self.allocate(state, s.buffer)
-            case Store():
-                place = tuple(self.integer(i, state).term for i in s.indices)
-                self.store(s.buffer, place, self.value(s.value, state), state)
-            case Reduce():
-                self._reduce(s, state)
+            case Store() | Reduce():
+                self._change(s, state)
             case For():
                 loops.run_for(self, s, state)
             case While():
@@ -262,9 +349,21 @@ class Walk:
             case Assume():
                 if self.deciding:
                     self.assumed.append((s.span.source_line().strip(), s.span))
+                before = list(state.facts)
                 self.know(state, self.truth(s.cond, state))
+                self._consistent(s.span, before, state.facts)
             case Call():
                 raise TypeError("calls are inlined before verification")
+
+    def _change(self, s: Store | Reduce, state: State) -> None:
+        if not self.relevance.place_of(s.buffer):
+            for e in (*s.indices, s.value):
+                self._look(e, state)
+        elif isinstance(s, Store):
+            place = tuple(self.integer(i, state).term for i in s.indices)
+            self.store(s.buffer, place, self._needed(s.buffer, s.value, state), state)
+        else:
+            self._reduce(s, state)
 
     def know(self, state: State, fact: Bool) -> None:
         """Takes in what the program states."""
@@ -278,7 +377,7 @@ class Walk:
         if s.check is not Check.REQUIRES:
             self.decide(s, state, cond)
         told = s.check not in GENERATED or (s.check is not Check.NARROWS and self.status.get(s) == UNKNOWN)
-        if told:
+        if told and not (self.leaving and s in self.distrusted):
             self.know(state, cond)
 
     def store(self, b: Buffer, place: Place, value: Term, state: State, op: Op | None = None) -> None:
@@ -291,7 +390,7 @@ class Walk:
             state.known.add(b)
             state.scalars[b] = value
             return
-        if isinstance(b.dtype, FloatType):
+        if isinstance(b.dtype, FloatType) or b not in self.relevant:
             return
         older = state.arrays[b]
         if older.depth >= LONGEST_CHAIN:
@@ -314,8 +413,9 @@ class Walk:
     def _reduce(self, s: Reduce, state: State) -> None:
         old = self.load(s, s.buffer, s.indices, state)
         place = tuple(self.integer(i, state).term for i in s.indices)
-        dtype = s.buffer.dtype
-        new = self.terms(state).apply(s.op, dtype, (dtype, dtype), (old, self.value(s.value, state)))
+        dtype, value = s.buffer.dtype, self._needed(s.buffer, s.value, state)
+        known = s.buffer in self.relevant
+        new = self.terms(state).apply(s.op, dtype, (dtype, dtype), (old, value)) if known else None
         self.store(s.buffer, place, new, state, s.op)
 
     def _if(self, s: If, state: State) -> None:
@@ -332,7 +432,9 @@ class Walk:
 def under(state: State, cond: Bool) -> Iterator[None]:
     """What is evaluated only where `cond` holds."""
     state.facts.append(cond)
+    state.path.append(cond)
     yield
+    state.path.pop()
     position = next(n for n in reversed(range(len(state.facts))) if state.facts[n] is cond)
     del state.facts[position]
 
@@ -368,13 +470,3 @@ def _literal(e: Const) -> Term:
     if isinstance(e.dtype, FloatType):
         return None
     return z3.BoolVal(bool(e.value)) if isinstance(e.dtype, BoolType) else number(int(e.value))
-
-
-def _allocs(kernel: Kernel) -> Iterator[Alloc]:
-    from gemel.semantics.traverse import statements
-
-    return (s for s in statements(kernel.body) if isinstance(s, Alloc))
-
-
-Invariant = Callable[[State, Any], Bool]
-"""What holds in a state at a value of a loop's variable."""

@@ -24,12 +24,16 @@ from gemel.semantics.samples import Spread, random_values
 from gemel.semantics.storage import numpy_dtype, value_range
 from gemel.semantics.verify.prover import Prover
 from gemel.semantics.verify.report import REFUTED, Counterexample, Obligation
+from gemel.semantics.verify.shrink import shrunk
 from gemel.semantics.verify.state import Base, State
 from gemel.semantics.verify.terms import Bool
 
 FUEL = 3_000
 MOST_ELEMENTS = 4096
 TRIES = 45
+LONG = 9
+"""For how many tries a run counts that uses up its fuel."""
+ENDLESS = "R07"
 SPREADS = (Spread.SMALL, Spread.CORNERS, Spread.ALL)
 SIZES = (3, 8, 40)
 """Models with small sizes are tried first: they read better and run sooner."""
@@ -46,13 +50,14 @@ class Witnesses:
 
     def at_random(self) -> None:
         """Random arguments at small sizes."""
-        rng = np.random.default_rng(1)
+        rng, left = np.random.default_rng(1), TRIES
         for turn in range(TRIES):
-            if not self.open:
+            if not self.open or left <= 0:
                 return
             sizes = {d: int(rng.integers(0, 3 + turn // 8)) for d in self.kernel.dims}
             spread = SPREADS[turn % len(SPREADS)]
-            self.attempt(sizes, lambda p, shape, spread=spread: random_values(p, shape, rng, spread))
+            ended = self.attempt(sizes, lambda p, shape, spread=spread: random_values(p, shape, rng, spread))
+            left -= 1 if ended else LONG
 
     def from_model(self, obligation: Obligation, state: State, goal: Bool, prover: Prover) -> None:
         """Arguments from values for which the obligation's goal fails where it stands."""
@@ -65,20 +70,31 @@ class Witnesses:
                 sizes = {d: _number(model, self.inputs[d]) for d in self.kernel.dims}
                 self.attempt(sizes, lambda p, shape, m=model: self._modelled(m, p, shape))
 
-    def attempt(self, sizes: Mapping[Var, int], value: Any) -> None:
-        """Runs the interpreter on arguments of given sizes and notes what it stops at."""
+    def attempt(self, sizes: Mapping[Var, int], value: Any) -> bool:
+        """Runs the interpreter on arguments of given sizes, notes what it stops at; whether the runs ended."""
         args = self._arguments(sizes, value)
         if args is None:
-            return
-        narrowing = any(o.check is Check.NARROWS for o in self.open)
-        for kernel in (self.plain, self.kernel) if narrowing else (self.plain,):
+            return True
+        ended = True
+        for kernel in self._kernels():
             error = _run(kernel, args)
+            ended = ended and (error is None or error.code != ENDLESS)
             for o in list(self.open):
-                if error is not None and error.code == o.check.value and error.span == o.span:
+                if _is(error, o):
                     self.open.remove(o)
-                    inputs = dict(zip((p.hint for p in kernel.params), args, strict=True))
-                    o.status = REFUTED
-                    o.counterexample = Counterexample(inputs, partial(_run, kernel, args))
+                    self._refuted(o, kernel, args)
+        return ended
+
+    def _kernels(self) -> list[Kernel]:
+        """What to run: an assert for a narrowing may stop a run before what else is sought."""
+        kinds = {o.check is Check.NARROWS for o in self.open}
+        return [kernel for kernel, wanted in ((self.plain, False), (self.kernel, True)) if wanted in kinds]
+
+    def _refuted(self, o: Obligation, kernel: Kernel, args: list[Any]) -> None:
+        plain = shrunk(args, lambda a: _is(_run(kernel, a), o))
+        inputs = dict(zip((p.hint for p in kernel.params), plain, strict=True))
+        o.status = REFUTED
+        o.counterexample = Counterexample(inputs, partial(_run, kernel, plain))
 
     def _arguments(self, sizes: Mapping[Var, int], value: Any) -> list[Any] | None:
         args = []
@@ -112,6 +128,10 @@ class Witnesses:
             return z3.is_true(term)
         lo, hi = value_range(p.dtype)
         return min(max(term.as_long(), lo), hi)
+
+
+def _is(error: GemelError | None, o: Obligation) -> bool:
+    return error is not None and error.code == o.check.value and error.span == o.span
 
 
 def _run(kernel: Kernel, args: Sequence[Any]) -> GemelError | None:

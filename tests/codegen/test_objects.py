@@ -13,16 +13,17 @@ from cprograms import MACHINES, Run, built_and_run, outputs
 from needs import needs
 
 import gemel as gm
-from gemel import bf16, f16, f32, f64, i8, i32, i64, u64
+from gemel import bf16, f8e4m3, f16, f32, f64, i8, i32, i64, u64
 from gemel.codegen import compile_for
 from gemel.codegen.objects import library
 from gemel.codegen.targets import target
 from gemel.errors import BoundsError, CheckError
 from gemel.semantics.arguments import bind
 from gemel.semantics.passes.specialize import specialize
+from gemel.semantics.storage import numpy_dtype
 
 K, M, N = gm.dims("K M N")
-i5 = gm.Int(5)
+i5, i100 = gm.Int(5), gm.Int(100)
 each_machine = pytest.mark.parametrize("name", MACHINES)
 
 
@@ -96,6 +97,18 @@ def wide2(a: u64[N], b: u64[N]) -> u64[N]:
 
 
 @gm.kernel
+def hundred(a: i100[N], m: i100, s: f8e4m3[N]) -> tuple[i100[N], i100, f8e4m3[N]]:
+    b = gm.empty((N,), i100)
+    t = gm.empty((N,), f8e4m3)
+    total: i100 = 0
+    for i in range(N):
+        b[i] = gm.cast(a[i] * a[i] // m, i100)
+        total = gm.cast(total + b[i], i100)
+        t[i] = s[i] * s[i]
+    return b, total, t
+
+
+@gm.kernel
 def mirrored(x: f32[M, N], n: i32) -> f32[M]:
     far = gm.empty((M, N), f32)
     near = gm.empty((n,), f32)
@@ -131,6 +144,10 @@ def integers(count: int, dtype: type, bits: int) -> Any:
     return rng().integers(lo, (1 << bits) - 1, count, dtype=dtype)
 
 
+def eighths() -> Any:
+    return normal(19).astype(numpy_dtype(f8e4m3))
+
+
 def calls() -> list[tuple[gm.Kernel, tuple[Any, ...]]]:
     bits = normal(37).view(np.uint32) >> 16
     return [
@@ -141,6 +158,7 @@ def calls() -> list[tuple[gm.Kernel, tuple[Any, ...]]]:
         (odd, (integers(9, np.int8, 4), True, -7)),
         (wide, (integers(19, np.int64, 62), integers(19, np.int64, 62), -(10**18))),
         (wide2, (integers(19, np.uint64, 63), integers(19, np.uint64, 62))),
+        (hundred, (np.array([n**19 * (-1) ** n for n in range(19)], object), -(10**12), eighths())),
         (mirrored, (normal(90, 120), 70)),
     ]
 

@@ -1,62 +1,67 @@
-"""The documents' code runs, in order, each document in one namespace; the IR document's text parses."""
+"""The documents' code runs and prints what they show; the IR document's text parses; links and named files exist."""
 
 from __future__ import annotations
 
-import linecache
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from docs.documents import ROOT, blocks, run, script_name, updated
 from needs import needs
 
 import gemel as gm
 
-ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "docs/language.md", "docs/aot.md")
+PAGES = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))
+WITH_CODE = ["README.md", *(p for p in PAGES if "```python" in (ROOT / p).read_text())]
 
 
-def blocks(name: str, language: str) -> list[tuple[int, str]]:
-    """The fenced blocks of a document with the line that each starts at."""
-    text = (ROOT / name).read_text()
-    found = re.finditer(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return [(text.count("\n", 0, m.start(1)), m.group(1)) for m in found]
-
-
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_code_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITH_CODE)
+def test_code_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """`pytest --update-golden` writes the outputs into the documents."""
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {"__name__": "document"}
-    found = blocks(name, "python")
-    assert found
-    for line, code in found:
-        text = "\n" * line + code
-        file = f"{name} from line {line}"
-        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-        exec(compile(text, file, "exec"), names)
+    document = (ROOT / name).read_text()
+    shown = run(document, script_name(name))
+    if request.config.getoption("--update-golden"):
+        (ROOT / name).write_text(updated(document, shown))
+        return
+    for s in shown:
+        assert s.same, f"{name} shows\n{s.block.text}\nbut its code prints\n{s.output}"
+
+
+def test_the_tutorial_runs() -> None:
+    assert sum(name.startswith("docs/tutorial/") for name in WITH_CODE) >= 9
 
 
 @pytest.mark.slow
 def test_the_c_program_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needs("cc")
-    test_code_runs("docs/aot.md", tmp_path, monkeypatch)
-    (_, program), *_ = blocks("docs/aot.md", "c")
-    (_, commands), *_ = blocks("docs/aot.md", "sh")
-    (tmp_path / "main.c").write_text(program)
-    native, *_ = commands.splitlines()
-    (_, shown), *_ = blocks("docs/aot.md", "text")
-    done = subprocess.run(native, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
+    monkeypatch.chdir(tmp_path)
+    document = (ROOT / "docs/aot.md").read_text()
+    run(document, script_name("docs/aot.md"))
+    program, commands, shown = (
+        next(b.text for b in blocks(document) if b.language == kind) for kind in ("c", "sh", "text")
+    )
+    Path("main.c").write_text(program)
+    done = subprocess.run(commands.splitlines()[0], shell=True, capture_output=True, text=True, check=True)
     assert done.stdout == shown
 
 
 def test_the_ir_text_parses_to_the_kernel_of_the_readme() -> None:
-    (_, text), *_ = blocks("docs/ir.md", "")
+    text = next(b.text for b in blocks((ROOT / "docs/ir.md").read_text()) if not b.language)
     assert str(gm.parse(text).ir) == text.strip()
 
 
-@pytest.mark.parametrize(
-    "document", ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))]
-)
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", *PAGES])
 def test_links_lead_somewhere(document: str) -> None:
-    for target in re.findall(r"\]\(([^)#: ]+)\)", (ROOT / document).read_text()):
+    for target in re.findall(r"\]\(([^)#: ]+)(?:#[^)]*)?\)", (ROOT / document).read_text()):
         assert ((ROOT / document).parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", ["CONTRIBUTING.md", *(p for p in PAGES if p.startswith("docs/howto/"))])
+def test_files_that_a_how_to_names_exist(document: str) -> None:
+    names = re.findall(r"`([\w.-]+/[\w./-]*|[\w-]+\.(?:py|toml|md))`", (ROOT / document).read_text())
+    assert names
+    for name in names:
+        assert (ROOT / name).exists(), name

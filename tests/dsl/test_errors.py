@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import gemel as gm
 from gemel import f32, i8, i32, u8
+from gemel.cli import load
 from gemel.errors import (
     ArgumentError,
     BoundsError,
@@ -306,10 +308,12 @@ def test_python_list_indexed_by_a_traced_value() -> None:
 
 def test_wide_parameter() -> None:
     @gm.kernel
-    def f(x: gm.Int(65)) -> i32:
+    def f(x: gm.Int(65)[N]) -> i32:
         return 0
 
-    refused(lambda: f.ir, TypeCheckError, "T06", "at most 64 bits")
+    refused(lambda: f(np.zeros(1, np.int64)), ArgumentError, "A02", "NumPy object")
+    refused(lambda: f(np.array([1, 1.5], object)), ArgumentError, "A02", "1.5, which is no int")
+    refused(lambda: f(np.array([1, 1 << 64], object)), ArgumentError, "A05", "out of the range of i65")
 
 
 def test_missing_size_static_argument_and_unknown_names() -> None:
@@ -320,7 +324,7 @@ def test_missing_size_static_argument_and_unknown_names() -> None:
     refused(lambda: f.ir, ArgumentError, "A08", "n is missing")
     refused(lambda: f.specialize(n=1, K=3), ArgumentError, "A08", "no size or static argument K")
     refused(lambda: f.specialize(n=1).compile(), ShapeError, "S04", "N")
-    refused(lambda: f.specialize(n="x"), ArgumentError, "A08", "n is int, not 'x'")
+    refused(lambda: f.specialize(n="x"), ArgumentError, "A08", "n is of type int, not 'x'")
 
 
 def test_synthesis_options() -> None:
@@ -337,3 +341,31 @@ def test_errors_survive_pickling() -> None:
         scale(GOOD, "x")
     again = pickle.loads(pickle.dumps(caught.value))
     assert str(again) == str(caught.value) and type(again) is type(caught.value)
+
+
+@gm.kernel
+def joined(a: i32[M], b: i32[N]) -> i32[M]:
+    return gm.cast(a + b, i32)
+
+
+def test_sizes_that_a_run_finds_unequal() -> None:
+    a, b = np.zeros(3, np.int32), np.zeros(4, np.int32)
+    for run in (joined, joined.interpret):
+        refused(lambda run=run: run(a, b), ShapeError, "S03", "sizes 3 and 4", "return gm.cast(a + b", "mend: ")
+
+
+def test_a_reduction_of_a_number_names_the_functions_of_two() -> None:
+    @gm.kernel
+    def greater(a: i32, b: i32) -> i32:
+        return gm.max(a, b)
+
+    refused(lambda: greater.ir, TraceError, "T08", "gm.maximum")
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"), [("del a", "`del`"), ("class C: ...", "`class`"), ("from math import pi", "`import`")]
+)
+def test_a_refused_statement_is_called_by_its_keyword(statement: str, named: str, tmp_path: Path) -> None:
+    path = tmp_path / "kernels.py"
+    path.write_text(f"import gemel as gm\n\n@gm.kernel\ndef k(a: gm.i32) -> gm.i32:\n    {statement}\n    return 1\n")
+    refused(lambda: load(f"{path}:k").ir, TraceError, "P01", f"{named} in a kernel")

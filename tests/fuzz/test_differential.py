@@ -2,99 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import time
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from needs import needs
 
-from gemel.fuzzing.draws import EVERYTHING, HARDWARE, Options, arguments_for, kernels
-from gemel.fuzzing.engines import compare, in_hardware, on_cpu, round_trip, verified
-from gemel.semantics.check import check
+from gemel.fuzzing.campaign import Slice
 
-QUICK = settings(max_examples=60)
-LONG = settings(max_examples=150)
+SEED = 0 if os.environ.get("GEMEL_CI") == "1" else int(time.time())
 
 
-def drawn(data: Any, options: Options) -> tuple[Any, list[Any]]:
-    kernel = data.draw(kernels(options))
-    check(kernel)
-    return kernel, data.draw(arguments_for(kernel))
+def holds(engine: str, examples: int) -> None:
+    """Fails with the smallest kernel and arguments that were found for which an engine fails."""
+    failure = Slice(engine, SEED, examples).run()
+    assert failure is None, f"seed {SEED}, {failure.what}\n{failure.case}"
 
 
-def cpu_case(data: Any, options: Options) -> None:
-    kernel, arguments = drawn(data, options)
-    compare(kernel, arguments, on_cpu(kernel, arguments))
-
-
-def rtl_case(data: Any, options: Options, engine: str = "native") -> None:
-    kernel, arguments = drawn(data, options)
-    compare(kernel, arguments, in_hardware(kernel, arguments, engine))
-
-
-@QUICK
-@given(st.data())
-def test_cpu(data: Any) -> None:
-    cpu_case(data, Options())
-
-
-@QUICK
-@given(st.data())
-def test_cpu_whole_language(data: Any) -> None:
-    cpu_case(data, EVERYTHING)
-
-
-@QUICK
-@given(st.data())
-def test_verified(data: Any) -> None:
-    kernel, arguments = drawn(data, EVERYTHING)
-    compare(kernel, arguments, verified(kernel, arguments))
-
-
-@QUICK
-@given(st.data())
-def test_rtl(data: Any) -> None:
-    rtl_case(data, Options())
-
-
-@QUICK
-@given(st.data())
-def test_rtl_whole_language(data: Any) -> None:
-    rtl_case(data, HARDWARE)
+@pytest.mark.parametrize(("engine", "examples"), [("text", 30), ("python", 30), ("cpu", 20), ("rtl", 10)])
+def test_engine(engine: str, examples: int) -> None:
+    holds(engine, examples)
 
 
 @pytest.mark.slow
-@LONG
-@given(st.data())
-def test_cpu_long(data: Any) -> None:
-    cpu_case(data, EVERYTHING)
+@pytest.mark.parametrize(("engine", "examples"), [("text", 150), ("python", 120), ("cpu", 60), ("rtl", 50)])
+def test_engine_longer(engine: str, examples: int) -> None:
+    holds(engine, examples)
 
 
 @pytest.mark.slow
-@LONG
-@given(st.data())
-def test_rtl_long(data: Any) -> None:
-    rtl_case(data, HARDWARE)
+def test_verified() -> None:
+    holds("verified", 20)
 
 
 @pytest.mark.slow
-@settings(max_examples=12)
-@given(st.data())
-def test_verilator(data: Any) -> None:
+def test_verilator() -> None:
     needs("verilator", "c++")
-    rtl_case(data, Options(total=True), "verilator")
+    holds("verilator", 2)
 
 
 @pytest.mark.slow
-@settings(max_examples=20)
-@given(st.data())
-def test_icarus(data: Any) -> None:
+def test_icarus() -> None:
     needs("icarus")
-    rtl_case(data, Options(total=True), "icarus")
-
-
-@QUICK
-@given(kernels(EVERYTHING))
-def test_text_round_trip(kernel: Any) -> None:
-    round_trip(kernel)
+    holds("icarus", 20)

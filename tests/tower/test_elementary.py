@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 import gemel as gm
 from gemel import f64
 from gemel.semantics import ops, tower
-from gemel.semantics.convert import same_float
-from gemel.semantics.dtypes import BF16, F16, F32, F64, FloatType
+from gemel.semantics.convert import from_bits, same_float
+from gemel.semantics.dtypes import F8E4M3, F8E5M2, F64, FLOATS, FloatType
+from gemel.semantics.rounding import round_float
+from gemel.semantics.storage import filled, to_values
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 5e-324, -5e-324, 2.2e-308, 1.7e308, -1.7e308, 0.5, 1e22]
 UNARY = [op for op in ops.ELEMENTARY if op.arity == 1]
@@ -35,6 +37,17 @@ def test_every_16_bit_value(function: str, name: str) -> None:
     assert worst <= 0.51, at
 
 
+@pytest.mark.parametrize("dtype", [F8E4M3, F8E5M2], ids=str)
+@pytest.mark.parametrize("function", bench.UNARY)
+def test_every_8_bit_value_is_correctly_rounded(function: str, dtype: FloatType) -> None:
+    values = [from_bits(bits, dtype) for bits in range(256)]
+    got = to_values(bench.mapped(function, dtype)(filled(values, dtype, (256,))), dtype)
+    with np.errstate(all="ignore"):
+        want = bench.REFERENCES[function](np.array(values)).tolist()
+    for x, g, w in zip(values, got, want, strict=True):
+        assert same_float(g, round_float(w, dtype)), x
+
+
 @pytest.mark.parametrize("function", bench.UNARY)
 def test_f32_sampled(function: str) -> None:
     worst, at, _ = bench.narrow(function, "f32", 9973)
@@ -47,16 +60,14 @@ def test_f64_against_mpfr(function: str) -> None:
     assert worst <= 0.8, at
 
 
-@pytest.mark.parametrize("dtype", [F16, BF16, F32, F64], ids=str)
+@pytest.mark.parametrize("dtype", FLOATS.values(), ids=str)
 @pytest.mark.parametrize("op", UNARY, ids=repr)
 def test_interpreter_and_cpu_agree(op: ops.Op, dtype: FloatType) -> None:
     rng = random.Random(op.name)
     draws = [rng.uniform(-1, 1) * 2.0 ** rng.randint(-40, 40) for _ in range(30)]
     values = [ops.CAST.meaning(dtype, (F64,), (x,)) for x in [*SPECIAL, *draws]]
-    a = np.array(values).astype("f4" if dtype == BF16 else f"f{dtype.width // 8}")
-    a = (a.view(np.uint32) >> 16).astype(np.uint16) if dtype == BF16 else a
-    got = bench.widened(np.asarray(compiled(op, dtype)(a)).view(a.dtype), str(dtype))
-    for x, g in zip(values, got.tolist(), strict=True):
+    got = to_values(compiled(op, dtype)(filled(values, dtype, (len(values),))), dtype)
+    for x, g in zip(values, got, strict=True):
         assert same_float(tower.evaluate(op, dtype, (x,)), g), (x, g)
 
 

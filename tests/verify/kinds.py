@@ -31,6 +31,17 @@ def reverse(a: i32[N]) -> i32[N]:
 
 
 @gm.kernel
+def joined(a: i32[M], b: i32[N]) -> i32[M]:
+    gm.requires(M == N)
+    return gm.cast(a + b, i32)
+
+
+@gm.kernel
+def unjoined(a: i32[M], b: i32[N]) -> i32[M]:
+    return gm.cast(a + b, i32)
+
+
+@gm.kernel
 def beyond(a: i32[N]) -> i32[N]:
     b = gm.zeros((N,), i32)
     for i in range(N):
@@ -197,6 +208,7 @@ def smoothed(a: i16[N]):
 
 KINDS = (
     Kind("bounds", reverse, "(N - 1)", "N", beyond),
+    Kind("shape", joined, "requires (M == N)", "requires (M <= N)", unjoined),
     Kind("division", scaled, "> 0:i32", "> -1:i32", ratio),
     Kind("shift", lowered, ">= 0:i8", ">= -3:i8", shifted),
     Kind("step", strided, "> 0:i32", "> -2:i32", striding),

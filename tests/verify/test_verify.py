@@ -8,7 +8,7 @@ import subjects
 from kinds import KINDS, Kind
 
 import gemel as gm
-from gemel import i32
+from gemel import i8, i32
 from gemel.errors import BoundsError, CheckError
 from gemel.semantics.verify import Report
 
@@ -116,3 +116,23 @@ def test_reports_in_a_notebook_and_as_text() -> None:
     assert "<table>" in report._repr_html_()
     assert not report.ok
     assert report.counts["refuted"] == 1
+
+
+def test_a_result_that_may_not_fit_is_told_at_its_return() -> None:
+    @gm.kernel
+    def product(a: i8, b: i8) -> i8:
+        return a * b
+
+    (narrowing,) = product.verify().obligations
+    assert (narrowing.status, narrowing.span.source_line().strip()) == ("refuted", "return a * b")
+
+
+def test_a_report_says_of_a_proved_contract_nothing_but_its_line() -> None:
+    @gm.kernel
+    def least(a: i8, b: i8) -> i8:
+        c = min(a, b)
+        gm.ensures(c <= a)
+        assert c <= b, "not the least"
+        return c
+
+    assert [(row[0], row[4]) for row in least.verify().rows()] == [("proved", "")] * 2

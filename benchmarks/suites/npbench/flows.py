@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import gemel as gm
-from gemel import f64, i32
+from gemel import f64, i32, index
 from suites.case import Case
 
 C, I, J, K, X, Y = gm.dims("C I J K X Y")  # noqa: E741
@@ -118,11 +118,11 @@ def last(a):
 @gm.kernel
 def channel_flow(
     rounds: i32, u: f64[Y, X], v: f64[Y, X], dt: f64, dx: f64, dy: f64, p: f64[Y, X], rho: f64, nu: f64, force: f64
-) -> i32:
+) -> index:
     gm.requires(X > 2 and Y > 2)
     b = gm.zeros((Y, X), f64)
     difference: f64 = 1.0
-    count: i32 = 0
+    count = 0
     while difference > 0.001:
         un, vn = u.copy(), v.copy()
 

@@ -1,0 +1,8 @@
+"""`@gm.kernel` above a class."""
+
+import gemel as gm
+
+
+@gm.kernel
+class Filter:
+    pass

@@ -1,0 +1,4 @@
+"""A code that no error has.
+
+$ gemel explain Z01
+"""

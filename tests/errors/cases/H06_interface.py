@@ -1,0 +1,16 @@
+"""An interface that doesn't exist.
+
+- "wishbone"
++ "memory"
+"""
+
+import gemel as gm
+from gemel import i32
+
+
+@gm.kernel
+def double(x: i32) -> i32:
+    return x + x
+
+
+double.synth(interface="wishbone")

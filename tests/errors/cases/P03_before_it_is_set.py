@@ -1,0 +1,22 @@
+"""A variable used before it is set.
+
+-     for i
++     acc: i32 = 0
++     for i
+"""
+
+import numpy as np
+import gemel as gm
+from gemel import i32
+
+N = gm.dims("N")
+
+
+@gm.kernel
+def total(a: i32[N]) -> i32:
+    for i in range(N):
+        acc += a[i]
+    return acc
+
+
+total(np.ones(4, np.int32))

@@ -1,0 +1,20 @@
+"""A misspelt name.
+
+- facter
++ factor
+"""
+
+import numpy as np
+import gemel as gm
+from gemel import f32
+
+N = gm.dims("N")
+
+
+@gm.kernel
+def scale(a: f32[N], factor: f32):
+    for i in range(N):
+        a[i] = a[i] * facter
+
+
+scale(np.ones(4, np.float32), 2.0)

@@ -1,0 +1,12 @@
+"""A folder that can't be written."""
+
+import gemel as gm
+from gemel import i32
+
+
+@gm.kernel
+def double(x: i32) -> i32:
+    return x + x
+
+
+double.synth().write("/dev/null/out")
