@@ -155,10 +155,9 @@ def _digest(content: bytes) -> bytes:
 
 def store() -> Store | None:
     """Where objects are kept, at most GEMEL_CACHE_MB megabytes; None where nothing is to be."""
-    folder, limit = place(), os.environ.get("GEMEL_CACHE_MB", "")
-    if folder is None:
-        return None
-    return _store(folder / "objects", int(limit) if limit.isdigit() else LIMIT_MB)
+    folder, given = place(), os.environ.get("GEMEL_CACHE_MB", "")
+    limit = int(given) if given.isdigit() else LIMIT_MB
+    return None if folder is None or not limit else _store(folder / "objects", limit)
 
 
 @cache

@@ -18,7 +18,7 @@ def info() -> None:
 
     there = store()
     if there is None:
-        print("nothing is kept: GEMEL_CACHE=off")
+        print("nothing is kept: GEMEL_CACHE is off or GEMEL_CACHE_MB is 0")
         return
     entries = there.entries()
     table = Table("what", "value")

@@ -56,6 +56,7 @@ if "twice" in sys.argv:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GEMEL_CACHE", str(tmp_path / "kept"))
+    monkeypatch.delenv("GEMEL_CACHE_MB", raising=False)
     return tmp_path / "kept"
 
 
@@ -255,6 +256,12 @@ def test_cache_off(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not folder.exists() and not Path("off").exists()
 
 
+def test_no_room_is_as_good_as_off(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMEL_CACHE_MB", "0")
+    compiled().compile(N=5)
+    assert cache.store() is None and not folder.exists()
+
+
 @pytest.mark.parametrize("damage", [b"", b"gemel object 1\n" + bytes(900)])
 def test_a_damaged_kernel_is_compiled_again(folder: Path, monkeypatch: pytest.MonkeyPatch, damage: bytes) -> None:
     seen, a = fresh(monkeypatch), np.arange(5, dtype=np.int32)
@@ -310,8 +317,9 @@ def test_fresh_processes(folder: Path, script: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs /proc")
 def test_a_read_only_folder_does_not_matter(script: Path) -> None:
-    first = ran(script, GEMEL_CACHE="/proc/self/gemel")
-    assert first == ran(script, GEMEL_CACHE="off") == ran(script, GEMEL_CACHE="/dev/null/x")
+    places = ("/proc/self/gemel", "/dev/null/x", "off")
+    shown = [ran(script, GEMEL_CACHE=place, GEMEL_CACHE_MB="256") for place in places]
+    assert shown[0] == shown[1] == shown[2]
 
 
 @pytest.mark.slow
