@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -17,6 +18,19 @@ def saxpy(a: f32, x: f32[N], y: f32[N]) -> f32[N]:
 x = np.ones(256, np.float32)
 saxpy(2.0, x, x)
 """
+PRODUCT = """
+import numpy as np, gemel as gm
+from gemel import f32
+M, N, K = gm.dims("M N K")
+@gm.kernel
+def gemm(A: f32[M, K], B: f32[K, N]) -> f32[M, N]:
+    C = gm.zeros((M, N), f32)
+    for i, j, k in gm.grid(M, N, K):
+        C[i, j] += A[i, k] * B[k, j]
+    return C
+a = np.ones((256, 256), np.float32)
+gemm(a, a)
+"""
 HARDWARE = (
     FIRST.replace("f32", "i32")
     .replace("float32", "int32")
@@ -30,9 +44,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         runs = {"python": "pass", "numpy": "import numpy", "gemel": "import gemel"}
         seconds = {name: process_seconds(code) for name, code in runs.items()}
-        for name, code in (("first CPU result", FIRST), ("first RTL result", HARDWARE)):
+        kept = str(Path(folder, "kept"))
+        for name, code, cache in (
+            ("first CPU result, cold", FIRST, "off"),
+            ("first CPU result, from the cache", FIRST, kept),
+            ("first result of a matrix product, cold", PRODUCT, "off"),
+            ("first result of a matrix product, from the cache", PRODUCT, kept),
+            ("first RTL result", HARDWARE, "off"),
+        ):
             file = Path(folder, f"{name.replace(' ', '_')}.py")
             file.write_text(code)
+            os.environ["GEMEL_CACHE"] = cache
             seconds[name] = process_seconds(f"import runpy; runpy.run_path({str(file)!r})")
     base = seconds["python"]
     rows = [
@@ -41,6 +63,7 @@ def main() -> None:
             "process ms": s * 1e3,
             "beyond python ms": (s - base) * 1e3,
             "beyond numpy ms": (s - seconds["numpy"]) * 1e3,
+            "beyond gemel ms": (s - seconds["gemel"]) * 1e3,
         }
         for name, s in seconds.items()
     ]

@@ -200,7 +200,8 @@ def schedule(start: Scheduled, c: Contraction, host: Host) -> Scheduled:
     tile = (f"{i}_r", f"{j}_v", f"{j}_l")
     s = s.step("reorder", *c.outer, f"{j}_b", *blocks, f"{i}_b", f"{j}_p", f"{i}_p", *k, *tile)
     s = s.step("vectorize", tile[2]).step("unroll", *tile[:2])
-    return _kept_close(s, c, t, blocks, k).step("simplify")
+    s = _kept_close(s, c, t, blocks, k)
+    return (s if s.kernel.strict or not host.fma else s.step("contract", f"{i}_p")).step("simplify")
 
 
 def _deep(s: Scheduled, c: Contraction, t: Tiles) -> tuple[Scheduled, tuple[str, ...], tuple[str, ...]]:
@@ -223,8 +224,7 @@ def _kept_close(s: Scheduled, c: Contraction, t: Tiles, blocks: tuple[str, ...],
         s = s.step("stage", left, f"{i}_b", f"{i}_p", *k, f"{i}_r", name=f"{left}_pack")
     s = s.step("accumulate", result, f"{i}_p", f"{i}_r", f"{j}_v", f"{j}_l", name=f"{result}_tile")
     s = _if_possible(s, "absorb", result, f"{i}_p")
-    s = _if_possible(s, "unguard", f"{i}_p")
-    return s if s.kernel.strict else s.step("contract", f"{i}_p")
+    return _if_possible(s, "unguard", f"{i}_p")
 
 
 def _if_possible(s: Scheduled, name: str, *args: str) -> Scheduled:

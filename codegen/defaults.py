@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 from gemel.codegen import contraction, rows
@@ -27,10 +28,20 @@ def scheduled(kernel: Kernel, host: Host | None = None) -> Scheduled:
     return rows.schedule(schedule, host)
 
 
-def by_default(kernel: Kernel) -> Kernel:
+def by_default(kernel: Kernel, host: Host | None = None) -> Kernel:
     """The kernel, scheduled by default unless it has been scheduled."""
-    made = None if kernel.scheduled else scheduled(kernel)
+    made = None if kernel.scheduled else scheduled(kernel, host)
     return kernel if made is None or not made.steps else made.kernel
+
+
+@dataclass(frozen=True)
+class ByDefault:
+    """`by_default` for another CPU."""
+
+    host: Host
+
+    def __call__(self, kernel: Kernel) -> Kernel:
+        return by_default(kernel, self.host)
 
 
 def _by_itself(kernel: Kernel) -> bool:

@@ -13,23 +13,21 @@ import ctypes
 import struct
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import prod
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 
 from gemel.codegen import llvmfloat as fl
 from gemel.codegen import llvmops
 from gemel.codegen.emitter import Emitter, llvm_type
-from gemel.codegen.jit import Code, compile_text, converts_half
+from gemel.codegen.jit import Code, compile_text, converts_half, define
 from gemel.codegen.places import alignment, element_bytes, known_shape
-from gemel.semantics.dtypes import F64, BoolType, FloatType, IntType, storage_bits
+from gemel.semantics.dtypes import F64, BoolType, FixedType, FloatType, IntType, storage_bits
 from gemel.semantics.ir import Buffer, Kernel, Var
 from gemel.semantics.storage import is_wide, numpy_dtype, odd_width
-from gemel.semantics.traverse import stored
 
 Function = Callable[..., Any]
 Maker = tuple[Function, tuple[int, ...], Any]
@@ -51,11 +49,11 @@ C_API = (
 
 @dataclass(frozen=True)
 class Plan:
-    """What is called: the kernel as given and as lowered, the bytes of its error record, where its code is, and how
-    each result is made."""
+    """What is called: the kernel as given, which parameters it stores to, the bytes of its error record, where its code
+    is, and how each result is made."""
 
     source: Kernel
-    kernel: Kernel
+    changed: Sequence[Buffer | Var]
     record: int
     address: int
     makers: Sequence[Maker]
@@ -89,6 +87,15 @@ def fits(kernel: Kernel) -> bool:
     return not wide and not any(odd_width(p.dtype) for p in tensors)
 
 
+def bare(kernel: Kernel) -> Kernel:
+    """The kernel with its parameters and results at the integers that hold fixed point."""
+
+    def raw(p: Any) -> Any:
+        return replace(p, dtype=p.dtype.raw) if isinstance(p.dtype, FixedType) else p
+
+    return replace(kernel, params=tuple(map(raw, kernel.params)), results=tuple(map(raw, kernel.results)))
+
+
 def make(plan: Plan, fallback: Function, fail: Function, owner: object) -> Function | None:
     """The C function; None where layout or types are such that there is none.
 
@@ -98,7 +105,9 @@ def make(plan: Plan, fallback: Function, fail: Function, owner: object) -> Funct
         return None
     _declare()
     writer = _Writer(plan)
-    code = compile_text(writer.text(), level=0)  # straight-line code: optimised it takes thrice the time to make
+    code = compile_text(
+        writer.text(), level=0, keep=False
+    )  # straight-line code: optimised it takes thrice the time to make
     return _c_function(plan.source.name, code, (fallback, fail, code, owner, writer.objects))
 
 
@@ -106,7 +115,7 @@ def make(plan: Plan, fallback: Function, fail: Function, owner: object) -> Funct
 def _declare() -> None:
     """Lets LLVM find Python's functions, wherever the process has them."""
     for name in C_API:
-        llvm.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
+        define(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0)
 
 
 class _MethodDef(ctypes.Structure):
@@ -138,7 +147,7 @@ class _Writer:
 
     def text(self) -> str:
         """The module."""
-        kernel = self.plan.kernel
+        kernel = self.plan.source
         self.out.start("begin")
         self.need(self.out.value(f"icmp eq i64 %count, {len(kernel.params)}"))
         given = [self.argument(n, p) for n, p in enumerate(kernel.params)]
@@ -211,7 +220,7 @@ class _Writer:
     def array(self, given: str, p: Buffer) -> str:
         out = self.out
         self.need(out.value(f"icmp eq ptr {self.word(given, TYPE, 'ptr')}, {_object(np.ndarray)}"))
-        changed = p in stored(self.plan.kernel.body)
+        changed = p in self.plan.changed
         flags = CONTIGUOUS | ALIGNED | (WRITEABLE if changed else 0)
         present = out.value(f"and i32 {self.word(given, FLAGS, 'i32')}, {flags}")
         tests = [
@@ -314,7 +323,7 @@ class _Writer:
     def give(self, places: Sequence[str], made: Sequence[str]) -> None:
         """Returns the results as `arguments.unpack` does."""
         arrays = iter(made)
-        kinds = self.plan.kernel.results
+        kinds = self.plan.source.results
         values = [next(arrays) if b.rank else self.number(b, p) for b, p in zip(kinds, places, strict=True)]
         if not values:
             values = [_object(None)]

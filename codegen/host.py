@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import llvmlite.binding as llvm
+from gemel.codegen.cpu import features, is_x86
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
@@ -22,12 +22,8 @@ class Host:
     l2_bytes: int = 512 << 10
     l3_bytes: int = 4 << 20
     cores: int = 1
-
-
-@cache
-def features() -> dict[str, bool]:
-    """What this CPU has, by LLVM's names."""
-    return dict(llvm.get_host_cpu_features())
+    fma: bool = True
+    """Whether it multiplies and adds with one rounding in one instruction."""
 
 
 @cache
@@ -37,9 +33,20 @@ def this_host() -> Host:
     bits, registers = (512, 32) if has.get("avx512f") else (256, 16) if has.get("avx2") else (128, 16)
     if has.get("neon"):
         registers = 32
-    l1, l2, l3 = (_cache(level) for level in (1, 2, 3))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Host(bits, registers, l1 or 32 << 10, l2 or 512 << 10, l3 or 4 << 20, cores)
+    fma = has.get("fma", False) or not is_x86()
+    l1, l2, l3 = caches()
+    return Host(bits, registers, l1 or 32 << 10, l2 or 512 << 10, l3 or 4 << 20, cores(), fma)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def caches() -> tuple[int | None, int | None, int | None]:
+    """The bytes of this machine's data caches, where the system tells."""
+    return _cache(1), _cache(2), _cache(3)
 
 
 def _cache(level: int) -> int | None:

@@ -1,156 +1,198 @@
-"""LLVM IR text to machine code in this process."""
+"""LLVM IR text to machine code in this process. LLVM is loaded when something has to be compiled that isn't kept."""
 
 from __future__ import annotations
 
 import ctypes
-import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Protocol
 
-import llvmlite.binding as llvm
-
-from gemel.codegen import threads, widediv
-from gemel.codegen.host import features
+from gemel.codegen import cache as kept
+from gemel.codegen import elf, keys, threads, widediv
+from gemel.codegen.cpu import converts_half as converts_half
+from gemel.codegen.cpu import native
 from gemel.semantics.errors import CompileError
 
 LARGE = 10_000
 """Lines of a module from which on the costly passes are left out, so that compile time stays near linear."""
 
-LONG = 6_000
-"""Lines of one basic block from which on LLVM selects instructions the quick way: the other takes the square of it."""
-
-WIDE = re.compile(r"\bi(?:6[5-9]|[7-9]\d|\d{3,})\b")
-"""An integer type that no register holds."""
-
-WIDE_VECTOR = re.compile(r"x i(?:6[5-9]|[7-9]\d|\d{3,})>")
-"""A vector of such integers, which LLVM 22 doesn't always get right."""
-
 _lock = threading.RLock()
+
+_symbols: dict[str, int] = {}
+"""Functions of ours that modules may call."""
 
 
 @cache
 def _target() -> Any:
+    import llvmlite.binding as llvm
+
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple()
 
 
-@cache
-def converts_half() -> bool:
-    """Whether the CPU converts between half and float: elsewhere than on x86 all 64-bit ones do."""
-    return not llvm.get_process_triple().startswith(("x86_64", "i686")) or features().get("f16c", False)
-
-
 def _machine(level: int) -> Any:
     """A new target machine: an engine takes its own."""
+    _, cpu, features = native()
     return _target().create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
-        opt=level,
-        reloc="default",
-        codemodel="jitdefault",
+        cpu=cpu, features=features, opt=level, reloc="default", codemodel="jitdefault"
     )
 
 
-@cache
-def _wide_division() -> Any:
-    """Defines the functions of `widediv` for all modules to come; gives what keeps them alive."""
-    code = _compile(widediv.TEXT, 2)
-    for name in widediv.NAMES:
-        llvm.add_symbol(name, code.address(name))
-    return code
+class Loaded(Protocol):
+    """Code in memory, as long as this lives."""
+
+    def address(self, name: str) -> int:
+        """Where a function is."""
 
 
-class WideVectors(Exception):
-    """Vectors of integers of more than 64 bits were left after LLVM's passes: lanes have to be computed one by one."""
+@dataclass(frozen=True)
+class _Engine:
+    """Code that LLVM has loaded."""
+
+    engine: Any
+
+    def address(self, name: str) -> int:
+        return int(self.engine.get_function_address(name))
 
 
 @dataclass(frozen=True)
 class Code:
-    """A module that has been compiled and loaded; its functions live as long as this."""
+    """A module that has been compiled and loaded; its functions live as long as this. `text` gives its LLVM IR."""
 
-    llvm: str
+    text: Callable[[], str]
     level: int
-    module: Any
-    engine: Any
+    unroll: bool
+    loaded: Loaded
 
     def address(self, name: str) -> int:
         """Where a function is."""
-        return int(self.engine.get_function_address(name))
+        return self.loaded.address(name)
 
     def function(self, name: str, result: Any, *args: Any) -> Any:
         """A function of the module as a ctypes function, which releases the GIL while it runs."""
         return ctypes.CFUNCTYPE(result, *args)(self.address(name))
 
     @property
+    def llvm(self) -> str:
+        """The LLVM IR as generated."""
+        return self.text()
+
+    @cached_property
     def optimized(self) -> str:
         """The LLVM IR after LLVM's passes."""
-        return str(self.module)
+        with _lock:
+            return str(_optimized(self.llvm, self.level, self.unroll)[0])
 
     @cached_property
     def asm(self) -> str:
         """The assembly for this CPU."""
         with _lock:
-            return str(_machine(self.level).emit_assembly(llvm.parse_assembly(self.optimized)))
+            module, machine = _optimized(self.llvm, self.level, self.unroll)
+            return str(machine.emit_assembly(module))
 
 
-def compile_text(text: str, level: int = 3, unroll: bool = True) -> Code:
+def compile_text(text: str, level: int = 3, unroll: bool = True, keep: bool = True) -> Code:
     """Compiles and loads a module; `level` is that of LLVM's optimisation (0: none), less for a very large module.
 
-    Without `unroll` loops stay as they are: a schedule has unrolled what is worth it.
+    Without `unroll` loops stay as they are: a schedule has unrolled what is worth it. Without `keep` the object doesn't
+    go to the disk cache.
 
     Raises CompileError where LLVM doesn't take the text, which is a mistake of ours; WideVectors.
     """
+    data = _kept_object(text, level, unroll) if keep else object_of(text, level, unroll)
+    return Code(lambda: text, level, unroll, load(data))
+
+
+def _kept_object(text: str, level: int, unroll: bool) -> bytes:
+    name = keys.of_text(text, level, unroll)
+    data = kept.get(name)
+    if data is None:
+        data = object_of(text, level, unroll)
+        kept.put(name, data)
+    return data
+
+
+def object_of(text: str, level: int, unroll: bool) -> bytes:
+    """The object of a module for this CPU, for `load`; raises as `compile_text`."""
     with _lock:
-        if widediv.needed(text):
-            _wide_division()
-        if threads.DECLARATION in text:
-            threads.start(_compile)
-        return _compile(text, min(level, 1) if text.count("\n") > LARGE else level, unroll)
+        module, machine = _optimized(text, level, unroll)
+        return bytes(machine.emit_object(module))
 
 
-def _compile(text: str, level: int, unroll: bool = True) -> Code:
+def _optimized(text: str, level: int, unroll: bool) -> tuple[Any, Any]:
+    """The module after LLVM's passes, and what makes code of it."""
+    import llvmlite.binding as llvm
+
+    from gemel.codegen.machine import level_of_code, optimize
+
+    level = min(level, 1) if text.count("\n") > LARGE else level
     machine = _machine(level)
     try:
         module = llvm.parse_assembly(text)
         module.verify()
     except RuntimeError as error:
         raise CompileError(f"LLVM rejects the generated code: {error}", code="C02") from None
-    module.triple = llvm.get_process_triple()
-    module.data_layout = str(machine.target_data)
-    if WIDE.search(text):
-        _optimize(module, machine, level, False, unroll)
-        left = str(module)
-        if WIDE_VECTOR.search(text) and WIDE_VECTOR.search(left):
-            raise WideVectors
-        if not WIDE.search(left):
-            _optimize(module, machine, level, True, unroll)
-    else:
-        _optimize(module, machine, level, True, unroll)
-    if _longest_block(text) > LONG:
-        machine = _machine(0)
-    engine = llvm.create_mcjit_compiler(module, machine)
+    module.triple, module.data_layout = native()[0], str(machine.target_data)
+    optimize(module, text, machine, level, unroll)
+    return module, _machine(level_of_code(text, level))
+
+
+def load(data: bytes) -> Loaded:
+    """Brings an object into memory, with what it calls."""
+    with _lock:
+        _provide(data)
+        return _loaded(data)
+
+
+def _loaded(data: bytes) -> Loaded:
+    return elf.load(data, _find) or _engine(data)
+
+
+def _find(name: str) -> int | None:
+    """The address of a function: ours, or one that the process has."""
+    if name in _symbols:
+        return _symbols[name]
+    try:
+        return ctypes.cast(ctypes.CDLL(None)[name], ctypes.c_void_p).value
+    except AttributeError:
+        return None
+
+
+def _engine(data: bytes) -> Loaded:
+    import llvmlite.binding as llvm
+
+    for name, address in _symbols.items():
+        llvm.add_symbol(name, address)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(2))
+    engine.add_object_file(llvm.ObjectFileRef.from_data(data))
     engine.finalize_object()
-    return Code(text, level, module, engine)
+    return _Engine(engine)
 
 
-def _longest_block(text: str) -> int:
-    """The lines of the longest basic block; labels begin at the margin."""
-    longest = lines = 0
-    for line in text.splitlines() if text.count("\n") > LONG else ():
-        lines = lines + 1 if line.startswith(" ") else 0
-        longest = max(longest, lines)
-    return longest
+def define(name: str, address: int) -> None:
+    """Makes a function known to modules to come."""
+    _symbols[name] = address
 
 
-def _optimize(module: Any, machine: Any, level: int, vectorize: bool, unroll: bool) -> None:
-    """LLVM's passes. What still has wide integers is not vectorised: LLVM 22 gets <4 x i128> wrong for AVX-512."""
-    if level == 0:
-        return
-    options = llvm.create_pipeline_tuning_options(speed_level=level)
-    options.loop_vectorization = options.slp_vectorization = vectorize and level > 1
-    options.loop_unrolling = unroll and level > 1
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+def _provide(data: bytes) -> None:
+    """Makes known what an object calls that the process doesn't have: division of wide integers, the threads."""
+    if any(name.encode() in data for name in widediv.NAMES):
+        _provided(widediv.TEXT, widediv.NAMES)
+    if threads.NAME.encode() in data and threads.NAME not in _symbols:
+        threads.start(_provided(threads.text(), (threads.NAME,)))
+
+
+@cache
+def _provided(text: str, names: tuple[str, ...]) -> Code:
+    """A module of ours whose functions are made known.
+
+    It is never unloaded: workers run it until the process ends, when Python has already cleared its modules.
+    """
+    code = Code(lambda: text, 2, True, _loaded(_kept_object(text, 2, True)))
+    for name in names:
+        define(name, code.address(name))
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))
+    return code

@@ -402,13 +402,15 @@ def _plain(hint: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", f"{hint}.")
 
 
-def lower(kernel: Kernel, half: bool = True, vectors: bool = True) -> Lowered:
-    """The LLVM module of a promoted kernel; `half` as for `Emitter`. Without `vectors` vector loops are scalar ones.
+def lower(kernel: Kernel, half: bool = True, vectors: bool = True, threads: bool = True) -> Lowered:
+    """The LLVM module of a promoted kernel; `half` as for `Emitter`.
+
+    Without `vectors` vector loops are scalar ones; without `threads` parallel loops run in their caller's thread.
 
     Raises CompileError for what has to be lowered before.
     """
     out = Emitter(half=half)
-    low = Lowering(out, Places(out), may_widen=vectors)
+    low = Lowering(out, Places(out), may_widen=vectors, parallel=not threads)
     params = _parameters(low, kernel)
     body = kernel.body
     filled = tuple(low.coverage.covers(body, b) for b in kernel.results)

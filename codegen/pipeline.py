@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gemel.codegen.defaults import by_default
+from gemel.codegen.defaults import ByDefault, by_default
+from gemel.codegen.host import Host
 from gemel.semantics.passes.guard import guard
 from gemel.semantics.passes.inline import inline
 from gemel.semantics.passes.interchange import interchange
@@ -21,6 +22,12 @@ SCHEDULE: tuple[Pass, ...] = (
     by_default,  # loops and accesses are still the user's; sizes are known
 )
 """Decides what is computed in which order: what comes after changes no bit."""
+
+
+def schedule_for(host: Host) -> tuple[Pass, ...]:
+    """`SCHEDULE` for another CPU."""
+    return tuple(ByDefault(host) if one is by_default else one for one in SCHEDULE)
+
 
 CPU: tuple[Pass, ...] = (
     unroll,  # what a schedule wants written out

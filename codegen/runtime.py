@@ -5,23 +5,28 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NoReturn
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from gemel.codegen import fastcall
-from gemel.codegen.jit import Code, WideVectors, compile_text, converts_half
-from gemel.codegen.lower import Lowered, lower
-from gemel.codegen.pipeline import CPU, SCHEDULE
+from gemel.codegen import cache, keys
+from gemel.codegen.jit import Code, load, object_of
+from gemel.codegen.made import Facts, Made, packed, unpacked
 from gemel.semantics.arguments import Bound, bind, shape_of, unpack
 from gemel.semantics.convert import Value, from_bits
 from gemel.semantics.dtypes import F64, BoolType, DType, FloatType, storage_bits, width_of
 from gemel.semantics.errors import CompileError, OutOfMemoryError
 from gemel.semantics.failures import failure
 from gemel.semantics.ir import Buffer, Kernel, Var
-from gemel.semantics.pipeline import run
 from gemel.semantics.storage import WORD, Array, filled, from_values, from_words, is_wide, numpy_dtype, to_words
 from gemel.semantics.traverse import stored
+
+if TYPE_CHECKING:
+    from gemel.codegen.lower import Lowered
+    from gemel.codegen.objects import Library
 
 WARM = 40
 """Calls after which a native entry is made: it takes as long to make as some hundred calls without it."""
@@ -32,21 +37,21 @@ Function = Callable[..., Any]
 class Compiled:
     """Native code of a kernel at given sizes; call it as the kernel.
 
-    `source` is that kernel, `scheduled` the same with the order of computation decided (it has the bits that the code
-    has), `kernel` what the other passes made of it.
+    `source` is that kernel. Where the code comes from the disk cache, nothing else is made until it is asked for.
 
     Calls from several threads run at the same time: the GIL is released while the code runs. A kernel that doesn't end
     can't be interrupted.
     """
 
-    def __init__(self, source: Kernel, scheduled: Kernel, kernel: Kernel, lowered: Lowered, code: Code) -> None:
-        self.source, self.scheduled, self.kernel, self.code = source, scheduled, kernel, code
-        self._lowered = lowered
-        types = [_ctype(p) for p in kernel.params] + [ctypes.c_void_p] * (len(kernel.results) + 1)
-        self._native = code.function("kernel", ctypes.c_int64, *types)
+    def __init__(self, made: Made, facts: Facts, code: bytes) -> None:
+        self.source, self._made, self._facts = made.source, made, facts
+        self.code = Code(lambda: self._lowered.text, *facts.how, load(code))
+        source = made.source
+        types = [_ctype(p) for p in source.params] + [ctypes.c_void_p] * (len(source.results) + 1)
+        self._native = self.code.function("kernel", ctypes.c_int64, *types)
         self._makers = [
             (np.empty if filled else np.zeros, *_room(b))
-            for b, filled in zip(source.results, lowered.filled, strict=True)
+            for b, filled in zip(source.results, facts.filled, strict=True)
         ]
         self._wide = [p for p in source.params if is_wide(p.dtype)]
         self._stored = stored(source.body)
@@ -56,7 +61,21 @@ class Compiled:
     @property
     def vectors(self) -> bool:
         """Whether there are explicit vector loops in the code."""
-        return self._lowered.vectors
+        return self._facts.vectors
+
+    @property
+    def scheduled(self) -> Kernel:
+        """The kernel with the order of computation decided; it has the bits that the code has."""
+        return self._made.scheduled
+
+    @property
+    def kernel(self) -> Kernel:
+        """What the other passes made of that."""
+        return self._made.kernel
+
+    @cached_property
+    def _lowered(self) -> Lowered:
+        return self._made.again(self._facts)
 
     @property
     def llvm(self) -> str:
@@ -73,6 +92,18 @@ class Compiled:
         """The assembly."""
         return self.code.asm
 
+    @cached_property
+    def library(self) -> Library:
+        """The kernel as C functions for this machine, compiled ahead of time."""
+        from gemel.codegen.objects import library
+        from gemel.codegen.targets import NATIVE, target
+
+        return library(self.source, target(NATIVE))
+
+    def save(self, path: str | PathLike[str]) -> Path:
+        """Writes the kernel as C functions for this machine; see `Library.save`."""
+        return self.library.save(path)
+
     def __call__(self, *args: Any) -> Any:
         """Runs the code on arrays and numbers; gives what the kernel returns.
 
@@ -86,7 +117,11 @@ class Compiled:
 
         What it can't take as it is (other types or sizes, say), it passes on to `fallback`, whose result it returns.
         """
-        plan = fastcall.Plan(self.source, self.kernel, self._lowered.record, self.code.address("kernel"), self._makers)
+        from gemel.codegen import fastcall
+
+        source = fastcall.bare(self.source)
+        changed = [p for p, stored in zip(source.params, self._facts.changed, strict=True) if stored]
+        plan = fastcall.Plan(source, changed, self._facts.record, self.code.address("kernel"), self._makers)
         return fastcall.make(plan, fallback, self._fail, self) or fallback
 
     def _first(self, *args: Any) -> Any:
@@ -98,7 +133,7 @@ class Compiled:
     def _checked(self, *args: Any) -> Any:
         bound = bind(self.source, args)
         results = [make(shape, dtype) for make, shape, dtype in self._makers]
-        record = ctypes.create_string_buffer(self._lowered.record or 1)
+        record = ctypes.create_string_buffer(self._facts.record or 1)
         words = {p: _words(p, bound) for p in self._wide}
         given = [words[p].ctypes.data if p in words else _passed(p, bound) for p in self.source.params]
         status = self._native(*given, *(r.ctypes.data for r in results), ctypes.addressof(record))
@@ -160,11 +195,38 @@ def _value(record: bytes, offset: int, dtype: DType) -> Value:
     return bool(bits) if isinstance(dtype, BoolType) else from_bits(bits & ((1 << width_of(dtype)) - 1), dtype)
 
 
+def compile_for(kernel: Kernel, name: str) -> Compiled | Library:
+    """Code of a source-level kernel with known sizes for a target; what is not for `native` can't be called.
+
+    Raises CompileError for an unknown target, or where a size is not known.
+    """
+    from gemel.codegen.objects import library
+    from gemel.codegen.targets import NATIVE, target
+
+    machine = target(name)
+    if name == NATIVE:
+        return compile_kernel(kernel)
+    _known(kernel)
+    return library(kernel, machine)
+
+
 def compile_kernel(kernel: Kernel) -> Compiled:
-    """Native code for this CPU of a source-level kernel with known sizes; nothing is cached here.
+    """Native code for this CPU of a source-level kernel with known sizes: kept on disk, or made and then kept.
 
     Raises CompileError where a size is not known.
     """
+    _known(kernel)
+    key, made = keys.of_kernel(kernel), Made(kernel)
+    entry = None if key is None else cache.get(key)
+    if entry is not None:
+        return Compiled(made, *unpacked(entry))
+    facts, code = _compiled(made)
+    if key is not None:
+        cache.put(key, packed(facts, code))
+    return Compiled(made, facts, code)
+
+
+def _known(kernel: Kernel) -> None:
     if kernel.dims:
         names = ", ".join(d.hint for d in kernel.dims)
         raise CompileError(
@@ -173,15 +235,16 @@ def compile_kernel(kernel: Kernel) -> Compiled:
             span=kernel.span,
             mend="specialize the kernel first",
         )
-    scheduled = run(kernel, SCHEDULE, "cpu")
-    promoted = run(scheduled, CPU, "cpu")
-    return Compiled(kernel, scheduled, promoted, *_code(promoted))
 
 
-def _code(promoted: Kernel) -> tuple[Lowered, Code]:
-    lowered = lower(promoted, converts_half())
+def _compiled(made: Made) -> tuple[Facts, bytes]:
+    from gemel.codegen.machine import WideVectors
+
+    lowered = made.lowered(True)
+    facts = made.facts(lowered, True)
     if lowered.vectors:
         with suppress(WideVectors):
-            return lowered, compile_text(lowered.text, 2, unroll=False)
-        lowered = lower(promoted, converts_half(), vectors=False)
-    return lowered, compile_text(lowered.text)
+            return facts, object_of(lowered.text, *facts.how)
+        lowered = made.lowered(False)
+        facts = made.facts(lowered, False)
+    return facts, object_of(lowered.text, *facts.how)

@@ -14,13 +14,14 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
-import llvmlite.binding as llvm
+from gemel.codegen.cpu import is_x86
+from gemel.codegen.host import cores
 
-from gemel.codegen.host import this_host
+if TYPE_CHECKING:
+    from gemel.codegen.jit import Code
 
 NAME = "gemel_parallel"
 DECLARATION = f"declare i64 @{NAME}(ptr, ptr, i64, i64)"
@@ -43,28 +44,25 @@ def available() -> bool:
 def count() -> int:
     """How many threads share a loop: GEMEL_THREADS, or the cores that this process may use."""
     asked = os.environ.get("GEMEL_THREADS", "")
-    return max(1, int(asked)) if asked.isdigit() else this_host().cores
+    return max(1, int(asked)) if asked.isdigit() else cores()
 
 
-@cache
-def start(compile_text: Callable[[str, int], Any]) -> object:
-    """Makes `gemel_parallel` known to modules to come; gives what keeps it alive."""
-    code = compile_text(_text(), 2)
-    llvm.add_symbol(NAME, code.address(NAME))
+def start(code: Code) -> None:
+    """Makes the pool ready; `code` is what was made of `text()`, and has to live on."""
     code.function("gemel_prepare", None, ctypes.c_int64)(count() - 1)
     if hasattr(os, "register_at_fork"):
         renew = code.function("gemel_prepare", None, ctypes.c_int64)
         os.register_at_fork(after_in_child=lambda: renew(count() - 1))
-    return code
 
 
 def _pause() -> tuple[str, str]:
-    if llvm.get_process_triple().startswith("x86_64"):
+    if is_x86():
         return "declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"
     return "", ""
 
 
-def _text() -> str:
+def text() -> str:
+    """The pool as an LLVM module."""
     declared, pause = _pause()
     return f"""
 {declared}

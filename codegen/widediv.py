@@ -83,3 +83,8 @@ _WIDE = re.compile(r" [us](?:div|rem) i(?!8 |16 |32 |64 )\d+ ")
 def needed(text: str) -> bool:
     """Whether a module may call one of the functions."""
     return _WIDE.search(text) is not None
+
+
+def linked() -> str:
+    """The functions for a module that is linked by a linker: other objects may have them too, nobody else sees them."""
+    return TEXT.replace("define i128", "define weak hidden i128")

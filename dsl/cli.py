@@ -16,6 +16,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 import gemel as gm
+from gemel import cachecommand
 from gemel.errors import CATALOGUE, ArgumentError, GemelError
 from gemel.fuzzcli import fuzz
 from gemel.semantics.span import Span
@@ -28,6 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cachecommand.app, name="cache")
 console = Console()
 
 KernelName = Annotated[str, typer.Argument(metavar="FILE.py:FUNCTION", help="The kernel; its file is executed.")]

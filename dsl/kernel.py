@@ -7,7 +7,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from gemel.values import Dim, Value, described, for_store
 
 if TYPE_CHECKING:
     from gemel.codegen import Compiled
+    from gemel.codegen.objects import Library
     from gemel.hwsynth import Design
     from gemel.schedule import Schedule
     from gemel.semantics.verify.report import Report
@@ -267,15 +268,20 @@ class Kernel:
             self._compiled.clear()
         return self._reports[k]
 
+    @overload
+    def compile(self, target: Literal["native"] = "native", **sizes: Any) -> Compiled: ...
+    @overload
+    def compile(self, target: str, **sizes: Any) -> Compiled | Library: ...
     @entry
-    def compile(self, **sizes: Any) -> Compiled:
-        """The native code for given sizes: `.llvm`, `.optimized`, `.asm`; callable.
+    def compile(self, target: str = "native", **sizes: Any) -> Compiled | Library:
+        """The code for given sizes: `.llvm`, `.optimized`, `.asm`, `.save("lib.so")` (or .o, .h, .s, .ll).
 
-        Raises ShapeError where a size is missing.
+        Code for this machine can be called; of others `codegen/targets.toml` has the list. Raises ShapeError where a
+        size is missing, CompileError for an unknown target.
         """
-        from gemel.codegen import compile_kernel
+        from gemel.codegen import compile_for
 
-        return compile_kernel(self._static_ir(sizes))
+        return compile_for(self._static_ir(sizes), target)
 
     def _static_ir(self, sizes: Mapping[str, Any]) -> irs.Kernel:
         at = self.specialize(**sizes) if sizes else self

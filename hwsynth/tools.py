@@ -12,8 +12,10 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from gemel.codegen import cache as kept
 from gemel.semantics.errors import ToolError
 
 MESSAGE_LINES = 20
@@ -117,12 +119,11 @@ def scratch() -> Iterator[Path]:
 
 
 def cache_dir() -> Path:
-    """The folder for what is worth keeping between runs: GEMEL_CACHE, or the system's place for caches.
+    """The folder for what is worth keeping between runs; one that goes away with this process for GEMEL_CACHE=off.
 
     Raises ToolError X02 where it can't be made.
     """
-    given = os.environ.get("GEMEL_CACHE")
-    path = Path(given) if given else _system_cache() / "gemel"
+    path = kept.place() or Path(_passing().name)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -134,12 +135,9 @@ def cache_dir() -> Path:
     return path
 
 
-def _system_cache() -> Path:
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+@cache
+def _passing() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="gemel-", ignore_cleanup_errors=True)
 
 
 @contextmanager

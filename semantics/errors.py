@@ -183,6 +183,7 @@ CATALOGUE: dict[str, str] = {
     "I01": "malformed IR text",
     "I02": "IR that is not valid",
     "C02": "code generation failed",
+    "C03": "code for another machine called",
     "K01": "schedule names a loop, buffer or step that isn't there",
     "K02": "schedule step that would change what the kernel computes",
     "K03": "schedule step that doesn't fit the loops",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 from docs.documents import ROOT, blocks, run, script_name, updated
+from needs import needs
 
 import gemel as gm
 
@@ -30,6 +32,20 @@ def test_code_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, r
 
 def test_the_tutorial_runs() -> None:
     assert sum(name.startswith("docs/tutorial/") for name in WITH_CODE) >= 9
+
+
+@pytest.mark.slow
+def test_the_c_program_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs("cc")
+    monkeypatch.chdir(tmp_path)
+    document = (ROOT / "docs/aot.md").read_text()
+    run(document, script_name("docs/aot.md"))
+    program, commands, shown = (
+        next(b.text for b in blocks(document) if b.language == kind) for kind in ("c", "sh", "text")
+    )
+    Path("main.c").write_text(program)
+    done = subprocess.run(commands.splitlines()[0], shell=True, capture_output=True, text=True, check=True)
+    assert done.stdout == shown
 
 
 def test_the_ir_text_parses_to_the_kernel_of_the_readme() -> None:

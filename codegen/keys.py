@@ -1,0 +1,92 @@
+"""What an object depends on: the kernel, the compiler, this machine. None of it needs LLVM to be loaded."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import gemel.semantics
+from gemel.codegen import cache as kept
+from gemel.codegen import threads
+from gemel.codegen.host import caches
+from gemel.semantics.ir import Alloc, Call, For, Kernel, Let
+from gemel.semantics.traverse import statements
+
+CPU = Path("/proc/cpuinfo")
+FACTS = ("vendor_id", "cpu family", "model", "stepping", "flags", "Features", "CPU ", "isa", "uarch")
+"""The lines of CPU that say what a processor can do."""
+
+WATCHED = ("GEMEL_DUMP", "GEMEL_STOP_AFTER", "GEMEL_VERIFY")
+"""Who sets one of these wants to see the passes run."""
+
+
+def of_text(text: str, *how: object) -> str:
+    """The key of what is made of LLVM IR in some way."""
+    return kept.key("text", text, repr(how), compiler(), machine())
+
+
+def of_kernel(kernel: Kernel) -> str | None:
+    """The key of the code of a source-level kernel; None where it is not to be kept."""
+    if any(map(os.environ.get, WATCHED)):
+        return None
+    return kept.key("kernel", str(kernel), *_unsaid(kernel), str(threads.count()), compiler(), machine())
+
+
+def _unsaid(kernel: Kernel) -> Iterator[str]:
+    """What the text of a kernel doesn't say and its code may depend on: flags, and names as they were given."""
+    yield f"{kernel.strict}{kernel.guarded}{kernel.scheduled}"
+    for b in (*kernel.params, *kernel.results):
+        yield b.hint
+    for s in statements(kernel.body):
+        match s:
+            case Alloc():
+                yield f"{s.buffer.hint} {s.filled}"
+            case Let() | For():
+                yield s.var.hint
+            case Call():
+                yield from _unsaid(s.kernel)
+            case _:
+                pass
+
+
+@cache
+def compiler() -> str:
+    """Which Gemel and which LLVM: versions, and the files as they are, so that a change to either is noticed."""
+    found = find_spec("llvmlite")
+    llvm = Path(found.origin).parent if found is not None and found.origin is not None else Path("llvmlite")
+    ours = Path(gemel.semantics.__file__).parent
+    folders = (ours, Path(__file__).parent, llvm)
+    return "\n".join([sys.version, *(line for folder in folders for line in _files(folder))])
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Path, size and time of each source and library in a folder."""
+    for path, folders, names in os.walk(folder):
+        folders[:] = sorted(set(folders) - {"__pycache__", "tests"})
+        for name in sorted(names):
+            if name.endswith((".py", ".toml", ".so", ".dylib", ".dll")):
+                facts = os.stat(os.path.join(path, name))
+                yield f"{path}/{name} {facts.st_size} {facts.st_mtime_ns}"
+
+
+@cache
+def machine() -> str:
+    """What code for this CPU depends on: what it can do, and the caches that schedules fill."""
+    facts = [platform.system(), platform.machine(), str(caches())]
+    try:
+        with CPU.open() as file:
+            for line in file:
+                if not line.strip():
+                    break
+                if line.startswith(FACTS):
+                    facts.append(line)
+    except OSError:
+        from gemel.codegen.cpu import native
+
+        facts += native()
+    return "\n".join(facts)

@@ -1,0 +1,104 @@
+"""What the passes make of a kernel for this CPU: made when it is asked for, since a kept object does without."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from gemel.codegen.cache import key
+from gemel.semantics.errors import CompileError
+from gemel.semantics.ir import Kernel
+
+if TYPE_CHECKING:
+    from gemel.codegen.lower import Lowered
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a caller of the code has to know: the bytes of the error record, which results the code fills, which
+    parameters it stores to, whether it has vector loops and was allowed to; and the digest of its LLVM IR."""
+
+    record: int
+    filled: tuple[bool, ...]
+    changed: tuple[bool, ...]
+    vectors: bool
+    widened: bool
+    digest: str
+
+    @property
+    def how(self) -> tuple[int, bool]:
+        """LLVM's level, and whether it unrolls: loops that a schedule has made explicit stay as they are."""
+        return (2, False) if self.vectors else (3, True)
+
+
+def packed(facts: Facts, code: bytes) -> bytes:
+    """Facts and object as one entry of the cache."""
+    return json.dumps(asdict(facts)).encode() + b"\n" + code
+
+
+def unpacked(entry: bytes) -> tuple[Facts, bytes]:
+    """The reverse of `packed`."""
+    line, _, code = entry.partition(b"\n")
+    facts = json.loads(line)
+    return Facts(**{**facts, "filled": tuple(facts["filled"]), "changed": tuple(facts["changed"])}), code
+
+
+@dataclass(frozen=True)
+class Made:
+    """A source-level kernel on its way to code for this CPU."""
+
+    source: Kernel
+
+    @cached_property
+    def scheduled(self) -> Kernel:
+        """The kernel with the order of computation decided."""
+        from gemel.codegen.pipeline import SCHEDULE
+        from gemel.semantics.pipeline import run
+
+        return run(self.source, SCHEDULE, "cpu")
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        """What the other passes make of that."""
+        from gemel.codegen.pipeline import CPU
+        from gemel.semantics.pipeline import run
+
+        return run(self.scheduled, CPU, "cpu")
+
+    def lowered(self, widened: bool) -> Lowered:
+        """The LLVM IR, with vector loops if it may have some."""
+        from gemel.codegen.cpu import converts_half
+        from gemel.codegen.lower import lower
+
+        return lower(self.kernel, converts_half(), widened)
+
+    def facts(self, lowered: Lowered, widened: bool) -> Facts:
+        """What a caller has to know."""
+        from gemel.semantics.traverse import stored
+
+        changed = stored(self.kernel.body)
+        return Facts(
+            lowered.record,
+            lowered.filled,
+            tuple(p in changed for p in self.kernel.params),
+            lowered.vectors,
+            widened,
+            key(lowered.text),
+        )
+
+    def again(self, facts: Facts) -> Lowered:
+        """The LLVM IR of kept code.
+
+        Raises CompileError where it isn't what the code was made of, which is a mistake of ours.
+        """
+        lowered = self.lowered(facts.widened)
+        if key(lowered.text) != facts.digest:
+            raise CompileError(
+                f"the kept code of {self.source.name} is not what it would be now",
+                code="C02",
+                span=self.source.span,
+                mend="run `gemel cache clear`, or set GEMEL_CACHE=off",
+            )
+        return lowered
