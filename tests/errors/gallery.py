@@ -29,6 +29,7 @@ AREAS = {
     "A": "Arguments and commands",
     "R": "When a kernel runs",
     "K": "Schedules",
+    "C": "Code for other machines",
     "H": "Hardware",
     "X": "Outside tools",
     "I": "The text form of the IR",
