@@ -182,6 +182,7 @@ CATALOGUE: dict[str, str] = {
     "X03": "tool timed out",
     "I01": "malformed IR text",
     "I02": "IR that is not valid",
+    "C01": "target unknown, or not to be had from LLVM",
     "C02": "code generation failed",
     "C03": "code for another machine called",
     "K01": "schedule names a loop, buffer or step that isn't there",

@@ -24,8 +24,16 @@ def _tried(rows: list[dict[str, Any]], name: str) -> str:
     values = {row.get(f"{name} values") for row in rows} - {None, ""}
     samples = {row.get(f"{name} samples") for row in rows} - {None, ""}
     if values:
-        return f"{name}: {', '.join(f'{n:,}' for n in sorted(values))} values"
+        every, *some = sorted(values, reverse=True)
+        fewer = [f"{n:,} for {', '.join(_tried_by(rows, name, n))}" for n in some]
+        pairs = [f"{n:,} random ones for {', '.join(_tried_by(rows, name, n, 'samples'))}" for n in sorted(samples)]
+        return ", ".join([f"{name}: {every:,} values", *fewer, *pairs])
     return f"{name}: {', '.join(f'{n:,}' for n in sorted(samples))} random values"
+
+
+def _tried_by(rows: list[dict[str, Any]], name: str, count: int, what: str = "values") -> list[str]:
+    """The functions that were tried on so many."""
+    return [code(f"gm.{row['function']}") for row in rows if row.get(f"{name} {what}") == count]
 
 
 def page() -> str:

@@ -32,6 +32,8 @@ def share(kernel: Kernel, first: str, second: str, name: str = "") -> Kernel:
     they have no expression in common that costs more than a load, or where what it is made of changes in between.
     """
     a, b = find(kernel, first).loop, find(kernel, second).loop
+    if a is b:
+        raise refuse(f"share takes two loops, not {first} twice", a.span)
     count = _same_range(a, b)
     block = _block_with(kernel.body, a, b)
     if block is None:
