@@ -70,6 +70,9 @@ class Graph:
         """An operator, folded where its operands are literals; without `dtype` of the type that the op's rule gives."""
         exprs = tuple(stand_in(a) for a in args)
         result = build.apply(op, *exprs, span=span, dtype=dtype)
+        literals = [e for e in exprs if isinstance(e, Const)]
+        if len(literals) == len(exprs):  # all that may fail is behind a guard
+            result = build.folded(op, literals, result.dtype, span)
         if isinstance(result, Const):
             return self.const(int(result.value), result.dtype, span)
         rule = arithmetic.SPECIAL.get(op) or peephole.RULES.get(op)

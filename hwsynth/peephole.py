@@ -178,7 +178,7 @@ def _shifted(n: Node) -> tuple[Node, int, int] | None:
     if n.op is not ops.SHL:
         return None
     k = _literal(n.args[1])
-    return (n.args[0], k, width) if k else None
+    return (n.args[0], k, width) if k and k > 0 else None
 
 
 RULES: dict[ops.Op, Rule] = {

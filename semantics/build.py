@@ -43,10 +43,15 @@ def refused(error: RuleError, args: Sequence[Expr], span: Span) -> TypeCheckErro
 def apply(op: Op, *args: Expr, span: Span, dtype: DType | None = None) -> Expr:
     """`op` on `args`, folded where all are literals and none fails; `dtype` for conversions and narrowed results."""
     dtype = result_type(op, args, span) if dtype is None else dtype
-    if all(isinstance(a, Const) for a in args) and not _fails(op, args):
-        types = tuple(a.dtype for a in args)
-        return Const(op.meaning(dtype, types, tuple(a.value for a in args if isinstance(a, Const))), dtype, span)
+    literals = [a for a in args if isinstance(a, Const)]
+    if len(literals) == len(args) and not _fails(op, args):
+        return folded(op, literals, dtype, span)
     return Apply(op, args, dtype, span)
+
+
+def folded(op: Op, args: Sequence[Const], dtype: DType, span: Span) -> Const:
+    """What `op` gives on literals: of what fails, the value that nobody sees behind a guard."""
+    return Const(op.meaning(dtype, tuple(a.dtype for a in args), tuple(a.value for a in args)), dtype, span)
 
 
 def _fails(op: Op, args: Sequence[Expr]) -> bool:

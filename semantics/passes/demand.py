@@ -56,11 +56,11 @@ def _operand_bits(e: Apply, bits: int) -> tuple[int, ...]:
         case ops.SELECT, _:
             return _ALL, bits, bits
         case ops.SHL, (_, Const() as amount):
-            return max(0, bits - int(amount.value)), _ALL
+            return max(0, bits - max(int(amount.value), 0)), _ALL
         case ops.SHL, _:
             return bits, _ALL
         case ops.SHR, (_, Const() as amount):
-            return bits + int(amount.value), _ALL
+            return bits + max(int(amount.value), 0), _ALL
         case ops.CAST, (a,) if isinstance(a.dtype, IntType):
             return (bits,)
         case ops.BITS, (_, _, Const() as low):

@@ -53,7 +53,7 @@ def _asked(e: Apply, bits: int) -> list[int]:
     if e.op is ops.SELECT:
         return [1, *least[1:]]
     if e.op is ops.SHL and isinstance(second, Const):
-        return [min(full[0], max(1, bits - int(second.value))), full[1]]
+        return [min(full[0], max(1, bits - max(int(second.value), 0))), full[1]]
     if e.op is ops.BITS and isinstance(second, Const) and isinstance(e.args[2], Const):
         return [min(full[0], int(second.value) + 1, int(e.args[2].value) + bits), *full[1:]]
     return full
