@@ -34,7 +34,7 @@ def properties(s: For, around: Var | None) -> list[int]:
         case LoopKind.UNROLL:
             return [1, 3]
         case LoopKind.VECTOR:
-            return [1, 2, 4] if _straight(s) else [1]
+            return [1, 2, 4] if streams(s, around) else [1]  # told to do what it can't, LLVM complains aloud
         case _:
             return [1, 2] if streams(s, around) else [1]
 
@@ -54,11 +54,6 @@ def streams(s: For, around: Var | None) -> bool:
         returns = around is not None and not all(any(_has(i, around) for i in place) for place in places)
         return not s.carry and not returns and all(place and unit(place[-1], s.var) for place in places)
     return bool(s.carry) and not any(isinstance(c.var.dtype, FloatType) for c in s.carry)
-
-
-def _straight(s: For) -> bool:
-    """Whether LLVM can make vectors of a loop; where it can't and is told to, it complains on the terminal."""
-    return s.until is None and not s.carry and not any(map(_breaks, statements(s.body)))
 
 
 def _trips(s: For) -> int | None:

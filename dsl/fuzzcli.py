@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -90,6 +91,7 @@ class Campaign:
         """Runs for so long, or until Ctrl-C or until no engine is left."""
         end = time.monotonic() + seconds
         turn = 0
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a run in the background ends with its summary, too
         with Live(get_renderable=self.state, refresh_per_second=4, transient=True, console=Console(stderr=True)):
             try:
                 while time.monotonic() < end and self.engines:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.netlist import Input, Memory, Output, ReadPort, WritePort
 from gemel.hwsynth.nodes import net_dtype
+from gemel.semantics.arguments import value_of
 from gemel.semantics.errors import SynthesisError
-from gemel.semantics.ir import Buffer, Const, Expr, Var
+from gemel.semantics.ir import Buffer, Expr, Var
 
 Use = tuple[Expr, Expr]
 
@@ -124,12 +125,13 @@ def depth(b: Buffer) -> int:
     """
     words = 1
     for size in b.shape:
-        if not isinstance(size, Const):
+        known = value_of(size, {})
+        if known is None:
             raise SynthesisError(
                 f"the size of {b.hint} is computed when the kernel runs",
                 code="H02",
                 span=b.span,
                 mend="give it the largest size that it needs, as a number: a memory in hardware doesn't grow",
             )
-        words *= int(size.value)
+        words *= known
     return words

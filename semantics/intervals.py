@@ -45,7 +45,7 @@ def _corners(f: Callable[[int, int], int]) -> Callable[..., Interval]:
 
 def _floordiv(a: Interval, b: Interval) -> Interval:
     divisors = [d for d in (*b, -1, 1) if b[0] <= d <= b[1] and d != 0]
-    values = [x // d for x in a for d in divisors] + [0] * (b[0] <= 0 <= b[1])
+    values = [x // d for x in a for d in divisors] + [0] * (b[0] <= 0 <= b[1] or not divisors)  # none: it isn't reached
     return min(values), max(values)
 
 

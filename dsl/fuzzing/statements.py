@@ -58,6 +58,7 @@ class Statements(Windows, Expressions):
 
     callee: Callable[[], Kernel] | None = None
     written: list[Buffer] = field(default_factory=list)
+    shared: dict[Buffer, ops.Op] = field(default_factory=dict)
     depth: int = 0
     size: int = 0
     calls: int = 0
@@ -145,8 +146,11 @@ class Statements(Windows, Expressions):
 
     def make_reduce(self) -> list[Stmt]:
         """An accumulation."""
+        if self.shared and self.draw(st.booleans()):
+            b, op = self.draw(st.sampled_from(list(self.shared.items())))
+            return [Reduce(op, b, self.indices(b), self.expr(b.dtype), SPAN)]
         place = self.place()
-        legal = [op for op in ops.REDUCIBLE if place and ops.may_reduce(op, place[0].dtype)]
+        legal = _reductions(place[0]) if place else []
         if place is None or not legal:
             return self.make_store()
         return [Reduce(self.draw(st.sampled_from(legal)), *place, self.expr(place[0].dtype), SPAN)]
@@ -271,15 +275,21 @@ class Statements(Windows, Expressions):
             return self.make_for()
         b, axis = self.draw(st.sampled_from(places))
         var, top = Var("p", INDEX, SPAN), self.extent(b.shape[axis])
-        saved = list(self.written), list(self.loops)
-        self.written = [b]
+        saved = list(self.written), list(self.loops), list(self.buffers)
+        self.shared = self._accumulated(b)
+        self.written, self.buffers = [b], [x for x in self.buffers if x not in self.shared]
         self.pins = {b: (axis, var)}
         self.loops.append((var, top))
         inner = self.body(3)
-        self.written, self.loops = saved
-        self.pins = {}
+        self.written, self.loops, self.buffers = saved
+        self.pins, self.shared = {}, {}
         kind = self.pick(LoopKind.PARALLEL, LoopKind.PARALLEL, LoopKind.VECTOR)
         return [For(var, build.index(0), b.shape[axis], build.index(1), kind, inner, SPAN)]
+
+    def _accumulated(self, own: Buffer) -> dict[Buffer, ops.Op]:
+        """A buffer, perhaps, that all iterations accumulate into by one op."""
+        legal = [(b, op) for b in self.written if b is not own and self.reachable(b) for op in _reductions(b)]
+        return dict([self.draw(st.sampled_from(legal))]) if legal and self.draw(st.booleans()) else {}
 
     # --------------------------------------------------------------------------------------------------------- calls
 
@@ -315,6 +325,10 @@ class Statements(Windows, Expressions):
 
 
 _RANGES = ("plain", "plain", "down", "steps", "triangle", "found")
+
+
+def _reductions(b: Buffer) -> list[ops.Op]:
+    return [op for op in ops.REDUCIBLE if ops.may_reduce(op, b.dtype)]
 
 
 def _ordered(b: Buffer) -> bool:

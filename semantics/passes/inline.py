@@ -10,15 +10,23 @@ from dataclasses import replace
 from gemel.semantics import build, failures
 from gemel.semantics.equal import same_size
 from gemel.semantics.fold import Folding
-from gemel.semantics.ir import Buffer, Call, Expr, Kernel, Let, Ref, Stmt, Var, View
+from gemel.semantics.ir import Alloc, Buffer, Call, Const, Expr, Kernel, Let, Ref, Stmt, Var, View
 from gemel.semantics.passes.guard import guard_windows
-from gemel.semantics.traverse import Body, map_body
+from gemel.semantics.traverse import Body, map_body, statements
 
 
 def inline(kernel: Kernel) -> Kernel:
     """The kernel without calls; what a callee requires is asserted at the call."""
     done: dict[Kernel, Body] = {}
-    return replace(kernel, body=_inlined(kernel.body, done))
+    body = _inlined(kernel.body, done)
+    if not kernel.dims and any(map(_unfolded, statements(body))):
+        body = Folding().body(body)
+    return replace(kernel, body=body)
+
+
+def _unfolded(s: Stmt) -> bool:
+    """Whether an array's size is an expression, which may be one of literals: later passes look for literals."""
+    return isinstance(s, Alloc) and not all(isinstance(n, Const) for n in s.buffer.shape)
 
 
 def _inlined(body: Body, done: dict[Kernel, Body]) -> Body:
