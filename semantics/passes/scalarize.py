@@ -26,6 +26,7 @@ from gemel.semantics.ir import (
     Store,
     Var,
     While,
+    in_order,
 )
 from gemel.semantics.traverse import (
     Body,
@@ -114,7 +115,19 @@ def _elements(body: Body, given: set[Buffer]) -> Body:
     for b in sorted(stored(body), key=lambda b: b.hint):
         if b.rank:
             body = _with_cell(body, b, b in given)
-    return tuple(map_blocks(s, lambda inner: _elements(inner, given)) for s in body)
+    return tuple(_inside(s, given) for s in body)
+
+
+def _inside(s: Stmt, given: set[Buffer]) -> Stmt:
+    """The statement with its blocks done: a loop that loads, accumulates and stores runs in order."""
+    new = map_blocks(s, lambda inner: _elements(inner, given))
+    if isinstance(new, For) and in_order(new.kind) is not new.kind and _size(new) != _size(s):
+        return replace(new, kind=in_order(new.kind))
+    return new
+
+
+def _size(s: Stmt) -> int:
+    return sum(1 for _ in statements((s,)))
 
 
 def _with_cell(body: Body, b: Buffer, given: bool) -> Body:
