@@ -298,6 +298,7 @@ class Statements(Windows, Expressions):
         if self.callee is None:
             return self.make_store()
         self.calls += 1
+        self.lent = []
         k = self.callee()
         sizes = {d: self._size_for(int(d.hint[1:])) for d in k.dims}
         made: list[Stmt] = []

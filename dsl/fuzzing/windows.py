@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,8 +26,11 @@ def table_of(values: list[Any], dtype: DType, shape: tuple[int, ...]) -> Any:
     return data
 
 
+@dataclass
 class Windows(Expressions):
     """Draws tables and windows."""
+
+    lent: list[Buffer] = field(default_factory=list)
 
     if TYPE_CHECKING:
 
@@ -47,9 +51,11 @@ class Windows(Expressions):
     def window(self, p: Buffer, sizes: Mapping[Var, Expr]) -> tuple[list[Stmt], View]:
         """An argument for a tensor parameter, and what is needed before the call."""
         shape = self.sized(p.shape, sizes)
-        fitting = [b for b in self._writable() if b.dtype == p.dtype and self._fits(shape, b)]
+        fitting = [b for b in self._writable() if b not in self.lent and b.dtype == p.dtype and self._fits(shape, b)]
         if fitting and self.draw(st.booleans()):
-            return [], self._part(self.draw(st.sampled_from(fitting)), shape)
+            lent = self.draw(st.sampled_from(fitting))
+            self.lent.append(lent)  # once: iterations of an unordered loop would conflict through two windows
+            return [], self._part(lent, shape)
         b = Buffer("a", p.dtype, shape, SPAN)
         variables = tuple(Var("v", INDEX, SPAN) for _ in shape)
         return self.fresh(b), View(b, variables, tuple(Ref(v, SPAN) for v in variables), shape, SPAN)
