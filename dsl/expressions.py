@@ -347,6 +347,14 @@ class Range:
             )
         return range(*(int(b) for b in bounds))
 
+    def __reversed__(self) -> Range:
+        lo, hi, step = self.lo, self.hi, self.step
+        if isinstance(step, Traced) or not step:
+            raise TraceError("reversed() of a range whose step isn't known", code="P06", span=tracer().span)
+        sign = 1 if step > 0 else -1
+        turns = (hi - lo - 1) // step if step > 0 else (lo - hi - 1) // -step
+        return Range(lo + turns * step, lo - sign, -step)
+
     def __iter__(self) -> Iterator[int]:
         return iter(self.static(tracer().span))
 

@@ -17,7 +17,7 @@ from gemel.semantics import arguments
 from gemel.semantics import ir as irs
 from gemel.semantics.build import index
 from gemel.semantics.entry import entry, trimmed
-from gemel.semantics.errors import ArgumentError, GemelError, ScheduleError, ShapeError, TypeCheckError
+from gemel.semantics.errors import ArgumentError, GemelError, ScheduleError, ShapeError, TypeCheckError, counted
 from gemel.semantics.interp import interpret
 from gemel.semantics.passes.specialize import specialize
 from gemel.semantics.span import Span
@@ -358,7 +358,7 @@ class Kernel:
         statics, values = self._split(args, kwargs)
         callee, span = self._ir_at(self._statics(statics)), here()
         if len(values) != len(callee.params):
-            raise ArgumentError(f"{callee.name} takes {len(callee.params)} arguments", code="A01", span=span)
+            raise ArgumentError(f"{callee.name} takes {counted(len(callee.params), 'argument')}", code="A01", span=span)
         passed = [_passed(p, v, callee, span) for p, v in zip(callee.params, values, strict=True)]
         dims = _solved(callee, passed, span)
         copier = Copier(vars=dict(zip(callee.dims, dims, strict=True)))

@@ -68,7 +68,7 @@ class Traced:
             raise TraceError(
                 f"{self!r} has no value in plain Python, outside of a kernel",
                 code="P10",
-                mend="write @gm.kernel above the function that uses it",
+                mend="write @gm.kernel above the function that uses it; to run a kernel in Python, k.interpret(...)",
             )
         asked = calling()
         who = f"{asked}() asks for {what}, which" if asked else what
