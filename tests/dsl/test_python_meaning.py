@@ -95,14 +95,14 @@ def test_the_second_number_is_asked_for_only_where_it_counts() -> None:
 
 
 @gm.kernel
-def tested(n: i32, x: f32) -> i32:
+def branching(n: i32, x: f32) -> i32:
     if n and x:
         return 1
     return 2 if not (n or x) else 3
 
 
 def test_conditions_ask_for_truth_alone() -> None:
-    assert [tested(n, x) for n in (0, 1) for x in (0.0, 2.0)] == [2, 3, 3, 1]
+    assert [branching(n, x) for n in (0, 1) for x in (0.0, 2.0)] == [2, 3, 3, 1]
 
 
 def test_numbers_of_two_kinds_are_no_value() -> None:
