@@ -410,6 +410,9 @@ def _call(node: ast.Call, frame: Frame) -> Any:
     mistakes.check_function(fn, node, span)
     if fn in QUANTIFIERS and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
         return quantified.evaluated(fn, node.args[0], frame, span)
+    if fn in (sum, functions.sum_) and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
+        if not node.keywords and quantified.over_kernel(node.args[0], frame):
+            return quantified.total(node.args[0], frame, span)
     if getattr(fn, "states", False) and node.args:
         return call(fn, [quantified.quantified(node.args[0], frame)], {}, span)
     args = [*_arguments(node.args, frame)]

@@ -139,6 +139,11 @@ EXPRESSIONS = (
         "return 1 if all(x[i] > 0 for i in range(N)) else 0",
         "a loop of the kernel; in contracts a statement about all elements",
     ),
+    Construct(
+        "`sum(... for ...)`",
+        "return gm.cast(sum(x[i] for i in range(N) if x[i] > 0), i32)",
+        "a loop of the kernel where the number of terms isn't known, else unrolled; the type is that of `gm.sum`",
+    ),
     Construct("`:=`", "return (t := n + 1) + t", "names a value"),
     Construct("strings and f-strings", "assert n > 0, f'n is {1 + 1}'\nreturn n", "for messages"),
     Construct("`print(...)`", "print('types:', n * n)\nreturn n", "runs once, while tracing"),

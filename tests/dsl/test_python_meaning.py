@@ -145,3 +145,40 @@ def test_a_reversed_range_whose_step_depends_on_data_is_refused() -> None:
     with pytest.raises(gm.errors.TraceError) as caught:
         unknown(2)
     assert caught.value.code == "P06"
+
+
+@gm.kernel
+def dot(x: i32[N], y: i32[N]) -> i32:
+    return gm.cast(sum(x[i] * y[i] for i in range(N)), i32)
+
+
+@gm.kernel
+def above(x: i32[N], y: i32[N]) -> i32:
+    return gm.cast(gm.sum(x[i] * y[j] for i in range(N) if x[i] > 1 for j in range(i)), i32)
+
+
+@pytest.mark.parametrize("size", [0, 1, 5])
+def test_a_sum_of_as_many_terms_as_a_size_is_a_loop(size: int) -> None:
+    x, y = np.arange(size, dtype=np.int32), np.arange(size, dtype=np.int32) - 2
+    assert everywhere(dot, x, y) == sum(x * y)
+    assert everywhere(above, x, y) == sum(x[i] * y[j] for i in range(size) if x[i] > 1 for j in range(i))
+
+
+def test_counting() -> None:
+    @gm.kernel
+    def counted(x: i32[N], some: gm.static[bool]) -> tuple[i32, i32, i32]:
+        ones = sum(1 for i in range(N) if x[i] > 2)
+        tests = sum(x[i] > 2 for i in range(N))
+        return gm.cast(ones, i32), gm.cast(tests, i32), gm.cast(sum(x[i] for i in range(N) if some), i32)
+
+    x = np.arange(6, dtype=np.int32)
+    assert counted(x, True) == counted.interpret(x, True) == (3, 3, 15)
+    assert counted(x, False) == (3, 3, 0)
+
+
+def test_a_sum_of_floats_keeps_its_format() -> None:
+    @gm.kernel
+    def halves(x: f32[N]) -> f32:
+        return sum(x[i] * 0.5 for i in range(N))
+
+    assert halves(np.ones(3, np.float32)) == halves.interpret(np.ones(3, np.float32)) == 1.5
