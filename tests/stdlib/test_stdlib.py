@@ -12,7 +12,10 @@ import gemel as gm
 from gemel.stdlib import coding, crypto, graph, nn, signal, sorting
 
 Rng = np.random.Generator
-EXACT = [crypto.sha256, crypto.poly1305, coding.rs_parity, coding.viterbi, signal.biquads, signal.dct8x8]
+SAFE = [
+    *(crypto.sha256, crypto.poly1305, coding.rs_parity, coding.viterbi, signal.biquads, signal.dct8x8, sorting.top),
+    *(nn.softmax, nn.layer_norm, nn.group_norm, nn.gelu, nn.rope, nn.causal_attention),
+]
 
 
 @pytest.fixture
@@ -289,7 +292,7 @@ def test_hardware_gives_the_same_bits(rng: Rng, kernel: gm.Kernel) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kernel", EXACT, ids=lambda k: k.__name__)
+@pytest.mark.parametrize("kernel", SAFE, ids=lambda k: k.__name__)
 def test_nothing_can_go_wrong_at_any_size(kernel: gm.Kernel) -> None:
-    report = kernel.verify()
+    report = kernel.verify(**{"groups": 4} if kernel is nn.group_norm else {})
     assert report.ok, str(report)

@@ -127,3 +127,19 @@ def test_alike_rows_are_one() -> None:
     report = unrolled.verify()
     assert [row[:2] for row in report.rows() if row[0] != "proved"] == [("unknown", "3 narrowing")]
     assert len([row for row in report.rows(every=True) if row[0] != "proved"]) == 3
+
+
+@gm.kernel
+def groups(x: i8[N], count: gm.static[int]) -> i32:
+    gm.requires(N % count == 0)
+    found: i32 = 0
+    for g in range(count):
+        for i in range(N // count):
+            if x[g * (N // count) + i] > 0:
+                found = g
+    return found
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_what_is_required_of_a_remainder_is_in_no_proof_s_way(count: int) -> None:
+    assert groups.verify(count=count).ok
