@@ -408,11 +408,12 @@ def _call(node: ast.Call, frame: Frame) -> Any:
     fn = evaluate(node.func, frame)
     span = frame.span(node)
     mistakes.check_function(fn, node, span)
-    if fn in QUANTIFIERS and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
-        return quantified.evaluated(fn, node.args[0], frame, span)
-    if fn in (sum, functions.sum_) and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
-        if not node.keywords and quantified.over_kernel(node.args[0], frame):
-            return quantified.total(node.args[0], frame, span)
+    generator = node.args[0] if len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp) else None
+    if generator is not None and fn in QUANTIFIERS:
+        return quantified.evaluated(fn, generator, frame, span)
+    adds = fn in (sum, functions.sum_) and not node.keywords
+    if generator is not None and adds and quantified.over_kernel(generator, frame):
+        return quantified.total(generator, frame, span)
     if getattr(fn, "states", False) and node.args:
         return call(fn, [quantified.quantified(node.args[0], frame)], {}, span)
     args = [*_arguments(node.args, frame)]

@@ -88,3 +88,19 @@ def test_a_mask_as_an_index() -> None:
     with pytest.raises(gm.errors.TraceError) as caught:
         masked(np.zeros(3, np.int32))
     assert caught.value.mend == "choose by element: gm.where(x > 2, a, b)"
+
+
+def test_types_of_numpy_in_a_kernel_are_told_what_is_meant() -> None:
+    @gm.kernel
+    def converted(x: i32[N]) -> i32[N]:
+        return x.astype(np.int32)
+
+    @gm.kernel
+    def annotated(x: i32[N]) -> i32:
+        first: np.int32 = x[0]
+        return first
+
+    for kernel in (converted, annotated):
+        with pytest.raises(gm.errors.GemelError) as caught:
+            kernel(np.zeros(3, np.int32))
+        assert (caught.value.code, caught.value.mend) == ("P07", "write i32")
