@@ -75,7 +75,7 @@ class Prover:
         return solver.model() if solver.check() == z3.sat else None
 
     def _implies(self, facts: Sequence[Bool], goal: Bool, effort: int) -> bool:
-        """Whether no values fulfil the facts and not the goal; tried without facts on remainders too, which distract."""
+        """Whether no values fulfil the facts and not the goal; tried without facts on remainders too: they distract."""
         if self._excluded(facts, goal, effort):
             return True
         plain = [f for f in facts if not _has_remainder(f)]
