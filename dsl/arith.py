@@ -125,7 +125,12 @@ def len_of(t: Tensor) -> int:
     """`len` of a tensor whose first size is known."""
     size = t.shape[0]
     if not isinstance(size, int):
-        raise TraceError("len() of a size that isn't known", code="P06", span=here(), mend="use x.shape[0]")
+        raise TraceError(
+            "the number of elements isn't known while tracing",
+            code="P06",
+            span=here(),
+            mend="loop over range(x.shape[0]) in a `for` statement",
+        )
     return size
 
 

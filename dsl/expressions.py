@@ -6,18 +6,17 @@ import ast
 import operator
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
-from gemel import arith, functions, mistakes, quantified, tensors
+from gemel import arith, functions, logic, mistakes, quantified, tensors
 from gemel.calls import Staged, call
 from gemel.chains import MAX_ARMS
 from gemel.choices import balanced_value, conditional, number_of_arm
 from gemel.quantified import QUANTIFIERS
 from gemel.scope import Cell, Frame
-from gemel.semantics import build, ir, ops
-from gemel.semantics.dtypes import BOOL
+from gemel.semantics import build
 from gemel.semantics.errors import GemelError, TraceError, TypeCheckError
 from gemel.semantics.span import Span
 from gemel.tensors import Tensor
@@ -169,47 +168,7 @@ def _both(a: Any, b: Any, span: Span) -> Any:
 
 
 def _boolop(node: ast.BoolOp, frame: Frame) -> Any:
-    is_and = isinstance(node.op, ast.And)
-    value = evaluate(node.values[0], frame)
-    for n, rest in enumerate(node.values[1:]):
-        if isinstance(value, Tensor):
-            _refuse_and(node, n, frame)
-        if isinstance(value, Value):
-            value, decided = _lazy_bool(is_and, truth(value, frame.span(node)), rest, frame)
-            if decided:
-                return value
-        elif bool(value) != is_and:
-            return value
-        else:
-            value = evaluate(rest, frame)
-    return value
-
-
-def _refuse_and(node: ast.BoolOp, n: int, frame: Frame) -> NoReturn:
-    word, sign = ("and", "&") if isinstance(node.op, ast.And) else ("or", "|")
-    parts = f" {sign} ".join(f"({ast.unparse(v)})" for v in node.values)
-    raise TraceError(
-        f"a tensor in `{word}`: it has many truth values",
-        code="P06",
-        span=frame.span(node.values[n]),
-        mend=f"combine the elements: {parts}",
-    )
-
-
-def _lazy_bool(is_and: bool, first: ir.Expr, rest: ast.expr, frame: Frame) -> tuple[Value, bool]:
-    """`first and rest`: what `rest` needs is done only where it is asked for. Also whether nothing more is asked."""
-    span = frame.span(rest)
-    with tracer().block() as inner:
-        second = evaluate(rest, frame)
-        second_truth = truth(second, span) if isinstance(second, Value) else build.boolean(bool(second), span)
-    decided = not isinstance(second, Value) and bool(second) != is_and
-    if not inner:
-        return Value(build.apply(ops.LAND if is_and else ops.LOR, first, second_truth, span=span)), decided
-    out = tracer().scalar("both" if is_and else "either", BOOL, span)
-    early = (ir.Store(out, (), build.boolean(not is_and, span), span),)
-    late = (*inner, ir.Store(out, (), second_truth, span))
-    tracer().emit(ir.If(first, late if is_and else early, early if is_and else late, span))
-    return Value(ir.Load(out, (), span)), decided
+    return logic.boolop(node, frame, evaluate)
 
 
 def _ifexp(node: ast.IfExp, frame: Frame) -> Any:
@@ -388,6 +347,14 @@ class Range:
             )
         return range(*(int(b) for b in bounds))
 
+    def __reversed__(self) -> Range:
+        lo, hi, step = self.lo, self.hi, self.step
+        if isinstance(step, Traced) or not step:
+            raise TraceError("reversed() of a range whose step isn't known", code="P06", span=tracer().span)
+        sign = 1 if step > 0 else -1
+        turns = (hi - lo - 1) // step if step > 0 else (lo - hi - 1) // -step
+        return Range(lo + turns * step, lo - sign, -step)
+
     def __iter__(self) -> Iterator[int]:
         return iter(self.static(tracer().span))
 
@@ -441,8 +408,12 @@ def _call(node: ast.Call, frame: Frame) -> Any:
     fn = evaluate(node.func, frame)
     span = frame.span(node)
     mistakes.check_function(fn, node, span)
-    if fn in QUANTIFIERS and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
-        return quantified.evaluated(fn, node.args[0], frame, span)
+    generator = node.args[0] if len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp) else None
+    if generator is not None and fn in QUANTIFIERS:
+        return quantified.evaluated(fn, generator, frame, span)
+    adds = fn in (sum, functions.sum_) and not node.keywords
+    if generator is not None and adds and quantified.over_kernel(generator, frame):
+        return quantified.total(generator, frame, span)
     if getattr(fn, "states", False) and node.args:
         return call(fn, [quantified.quantified(node.args[0], frame)], {}, span)
     args = [*_arguments(node.args, frame)]

@@ -30,6 +30,7 @@ from gemel.values import (
     described,
     element_type,
     is_static,
+    meant_by,
     scalar_op,
     truth,
 )
@@ -43,7 +44,8 @@ def _element_type(dtype: object) -> DType:
     if isinstance(dtype, DType):
         return dtype
     quoted = isinstance(dtype, str) and dtype.isidentifier()
-    mend = f"write {dtype} without quotes" if quoted else "use i8, f32, gm.Int(5), gm.Fixed(8, 4), ..."
+    named = f"write {dtype} without quotes" if quoted else meant_by(dtype)
+    mend = named or "use i8, f32, gm.Int(5), gm.Fixed(8, 4), ..."
     raise TypeCheckError(f"{described(dtype)} is no element type", code="P07", span=here(), mend=mend)
 
 

@@ -17,7 +17,7 @@ from gemel.semantics import arguments
 from gemel.semantics import ir as irs
 from gemel.semantics.build import index
 from gemel.semantics.entry import entry, trimmed
-from gemel.semantics.errors import ArgumentError, GemelError, ScheduleError, ShapeError, TypeCheckError
+from gemel.semantics.errors import ArgumentError, GemelError, ScheduleError, ShapeError, TypeCheckError, counted
 from gemel.semantics.interp import interpret
 from gemel.semantics.passes.specialize import specialize
 from gemel.semantics.span import Span
@@ -134,9 +134,13 @@ class Kernel:
         known = {**self._known, **sizes}
         made = Kernel(self.__name__, self.fn, self._traced, self._signature_of, known)
         made._bases, made._reports = self._bases, self._reports
-        if not (names - known.keys()):
+        if not (names - known.keys() - self._defaulted()):
             self._check_names(made, sizes, names)
         return made
+
+    def _defaulted(self) -> set[str]:
+        parameters = self._signature.parameters if self._signature else ()
+        return {p.name for p in parameters if p.default is not inspect.Parameter.empty}
 
     def _check_names(self, made: Kernel, sizes: Mapping[str, Any], statics: set[str]) -> None:
         whole = self._base(made._statics({}))
@@ -262,7 +266,8 @@ class Kernel:
         """
         from gemel.semantics.verify import verify
 
-        k = self._ir_at(self._statics(statics))
+        at = self.specialize(**statics) if statics else self
+        k = at._ir_at(at._statics({}))
         if k not in self._reports:
             self._reports[k] = verify(k)
             self._compiled.clear()
@@ -353,7 +358,7 @@ class Kernel:
         statics, values = self._split(args, kwargs)
         callee, span = self._ir_at(self._statics(statics)), here()
         if len(values) != len(callee.params):
-            raise ArgumentError(f"{callee.name} takes {len(callee.params)} arguments", code="A01", span=span)
+            raise ArgumentError(f"{callee.name} takes {counted(len(callee.params), 'argument')}", code="A01", span=span)
         passed = [_passed(p, v, callee, span) for p, v in zip(callee.params, values, strict=True)]
         dims = _solved(callee, passed, span)
         copier = Copier(vars=dict(zip(callee.dims, dims, strict=True)))

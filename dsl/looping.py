@@ -348,9 +348,16 @@ def run_while(s: ast.While, frame: Frame) -> State:
             if not test:
                 return
             bodies += 1
-            yield lambda: run_block(s.body, frame)
+            yield lambda: _forever(s, frame, run_block(s.body, frame), key)
 
     return _static_loop(s, frame, iterations())
+
+
+def _forever(s: ast.While, frame: Frame, state: State, key: tuple[Any, ...]) -> State:
+    """The state after a turn of a `while`; `while True` that a kernel's value may leave is a loop of the kernel."""
+    if isinstance(s.test, ast.Constant) and (state is State.MAYBE or frame.loops[-1].broke.stored):
+        raise Retrace(key)
+    return state
 
 
 def _is_traced(s: ast.While, frame: Frame) -> bool:
@@ -379,7 +386,8 @@ def _traced_while(s: ast.While, frame: Frame, span: Span) -> State:
     flags = [f.load(span) for f in _loop_flags(loop, frame)]
     condition = build.both(negated(flags, span), cond, span)
     _emit_loop(loop, (ir.While(condition, body, span),), span)
-    return state
+    endless = isinstance(cond, ir.Const) and cond.value and not loop.broke.stored
+    return State.DEAD if endless else state
 
 
 def _test(s: ast.While, frame: Frame) -> ir.Expr:

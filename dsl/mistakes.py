@@ -50,7 +50,11 @@ def check_key(base: Any, node: ast.expr, key: Any, frame: Frame) -> None:
 
 def _check_index(node: ast.expr, key: Any, frame: Frame) -> None:
     if isinstance(key, Tensor | np.ndarray | list) and not isinstance(node, ast.Slice):
-        mend = f"loop over it: for k in range(n): ... {ast.unparse(node)}[k]"
+        text = ast.unparse(node)
+        mask = isinstance(key, Tensor) and isinstance(key.dtype, BoolType)
+        mend = (
+            f"choose by element: gm.where({text}, a, b)" if mask else f"loop over it: for k in range(n): ... {text}[k]"
+        )
         raise TraceError("a tensor as an index", code="P02", span=frame.span(node), mend=mend)
     if isinstance(key, Value) and isinstance(key.dtype, FloatType | FixedType | BoolType):
         text = ast.unparse(node)
@@ -91,7 +95,7 @@ def no_attribute(base: Any, name: str, node: ast.Attribute, frame: Frame) -> Tra
     else:
         kind = "a scalar" if isinstance(base, Value) else described(base)
         what = f"{ast.unparse(node.value)}, {kind}, has no {name}"
-    close = difflib.get_close_matches(name, public, 1, 0.6 if len(public) > 30 else 0.85)
+    close = difflib.get_close_matches(name, public, 1, 0.75 if len(public) > 30 else 0.85)
     few = ", ".join(sorted(public)) if len(public) < 30 else ""
     mend = f"did you mean {close[0]}?" if close else f"it has {few}" if few else ""
     return TraceError(what, code="P08", span=frame.span(node), mend=mend)

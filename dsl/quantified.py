@@ -1,4 +1,4 @@
-"""`all(cond for i in range(N))` and `any(...)`: statements about many elements, in contracts and as values."""
+"""`all(cond for i in range(N))`, `any(...)` and `sum(...)`: statements about many elements, and loops over them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gemel.loops import Grid
+from gemel.reductions import reduced_type
 from gemel.scope import Frame
 from gemel.semantics import build, ir, ops
 from gemel.semantics.dtypes import BOOL, INDEX
 from gemel.semantics.ir import LoopKind
 from gemel.semantics.span import Span
 from gemel.tracer import tracer
-from gemel.values import Value, as_index, truth
+from gemel.values import Traced, Value, as_expr, as_index, truth
 
 if TYPE_CHECKING:
     from gemel.expressions import Range
@@ -131,6 +132,34 @@ def evaluated(which: Any, node: ast.GeneratorExp, frame: Frame, span: Span) -> V
             value = evaluated(all, value.node, value.frame, span)
         e = truth(value, span) if isinstance(value, Value) else build.boolean(bool(value), span)
         t.emit(ir.Reduce(ops.AND if is_all else ops.OR, out, (), e, span))
+
+    ForAll(node, frame).run(leaf)
+    return Value(t.let(ir.Load(out, (), span), out.hint))
+
+
+def over_kernel(node: ast.GeneratorExp, frame: Frame) -> bool:
+    """Whether a generator's first loop has bounds that tracing doesn't know."""
+    from gemel.expressions import Range, evaluate
+
+    with tracer().block():
+        items = evaluate(node.generators[0].iter, frame)
+    bounds = [x for bound in _bounds(items) for x in bound] if isinstance(items, Range | Grid) else []
+    return any(isinstance(x, Traced) for x in bounds)
+
+
+def total(node: ast.GeneratorExp, frame: Frame, span: Span) -> Value:
+    """`sum(...)` as a number: a loop over all elements, of the type that `gm.sum` has."""
+    t = tracer()
+    seen: list[ir.Expr] = []
+    with t.block():
+        ForAll(node, frame).run(lambda value: seen.append(as_expr(value, span)))
+    own = seen[0].dtype if seen else INDEX  # none where tracing knows that a condition never holds
+    dtype = reduced_type(ops.ADD, own, [ir.Ref(ir.Var("n", INDEX, span), span)])
+    out = t.scalar("total", dtype, span)
+    t.emit(ir.Store(out, (), build.literal(0, span, dtype), span))
+
+    def leaf(value: Any) -> None:
+        t.emit(ir.Reduce(ops.ADD, out, (), build.convert(as_expr(value, span), dtype), span))
 
     ForAll(node, frame).run(leaf)
     return Value(t.let(ir.Load(out, (), span), out.hint))

@@ -48,7 +48,9 @@ class Cell:
         Raises TypeCheckError where it can't hold a value of the type of `e`.
         """
         if not self.declared and not holds(self.buffer.dtype, e.dtype):
-            kind = "i32" if isinstance(e.dtype, IntType | IndexType) else spelled_type(e.dtype)
+            whole = isinstance(e.dtype, IntType | IndexType)
+            own = self.buffer.dtype if isinstance(self.buffer.dtype, IntType) and whole else None
+            kind = spelled_type(own) if own else "i32" if whole else spelled_type(e.dtype)
             start = declared(name, self.buffer.span.text(), kind)
             raise TypeCheckError(
                 f"{name} is {self.buffer.dtype} before the loop and would become {e.dtype} in it",

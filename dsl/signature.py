@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from gemel.calls import DTYPES
 from gemel.loops import Static
 from gemel.semantics import ir
@@ -19,7 +17,7 @@ from gemel.semantics.errors import TraceError
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import subexprs
 from gemel.source import Source
-from gemel.values import NUMPY_TYPES, Value
+from gemel.values import Value, meant_by
 
 
 @dataclass(frozen=True)
@@ -138,17 +136,7 @@ def _evaluated(node: ast.expr, name: str, source: Source, names: Mapping[str, An
     if isinstance(found, Static):
         return found
     what = f"the annotation of {name} is {ast.unparse(node)}, which is no type of Gemel"
-    raise TraceError(what, code="P07", span=span, mend=_instead(found))
-
-
-def _instead(found: object) -> str:
-    """The mend for a type of Python or NumPy that stands for an element type."""
-    meant = {int: "i32 or i64", float: "f32 or f64", bool: "bool_"}.get(found) if isinstance(found, type) else None
-    if isinstance(found, type) and issubclass(found, np.generic):
-        meant = str(NUMPY_TYPES.get(found.__name__, ""))
-    if found is np.ndarray:
-        meant = "the element type with a shape: f32[M, N]"
-    return f"write {meant}" if meant else MEND
+    raise TraceError(what, code="P07", span=span, mend=meant_by(found) or MEND)
 
 
 def shape_of(annotation: TensorType, span: Span) -> tuple[ir.Expr, ...]:

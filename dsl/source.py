@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import textwrap
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -25,6 +26,11 @@ class Source:
     file: str
     line_offset: int
     column_offset: int
+
+    @functools.cached_property
+    def tests(self) -> frozenset[ast.BoolOp]:
+        """Each `and` and `or` of which only the truth is asked."""
+        return frozenset(found for n in ast.walk(self.node) for test in _conditions(n) for found in _operators(test))
 
     def span(self, node: ast.AST) -> Span:
         """Where a node stands."""
@@ -45,6 +51,25 @@ class Source:
             end_line + self.line_offset,
             end_column + self.column_offset + 1,
         )
+
+
+def _conditions(node: ast.AST) -> list[ast.expr]:
+    match node:
+        case ast.If() | ast.While() | ast.IfExp() | ast.Assert():
+            return [node.test]
+        case ast.comprehension():
+            return node.ifs
+        case ast.UnaryOp(op=ast.Not()):
+            return [node.operand]
+        case _:
+            return []
+
+
+def _operators(test: ast.expr) -> Iterator[ast.BoolOp]:
+    if isinstance(test, ast.BoolOp):
+        yield test
+        for value in test.values:
+            yield from _operators(value)
 
 
 _cache: WeakKeyDictionary[Callable[..., Any], Source] = WeakKeyDictionary()

@@ -32,7 +32,7 @@ from gemel.semantics.span import Span
 from gemel.source import FunctionNode, Source
 from gemel.tensors import Tensor
 from gemel.tracer import tracer
-from gemel.values import OPERATORS, Traced, Value, as_expr, for_store, truth
+from gemel.values import OPERATORS, Traced, Value, as_expr, for_store, meant_by, truth
 
 
 class State(enum.Enum):
@@ -450,10 +450,10 @@ def _annotated(s: ast.AnnAssign, frame: Frame) -> None:
         _annotated_tensor(name, dtype, value, frame, span)
         return
     if not isinstance(dtype, DTYPES):
-        if dtype in (int, float, bool) or not isinstance(value, Traced):
+        if meant_by(dtype) or not isinstance(value, Traced):
             raise TraceError(
                 f"the annotation of {name} is no element type", code="P07", span=frame.span(s.annotation),
-                mend="use i32, f32, gm.Int(5), ...",
+                mend=meant_by(dtype) or "use i32, f32, gm.Int(5), ...",
             )  # fmt: skip
         bind(name, value, frame, span)
         return

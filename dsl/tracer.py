@@ -142,7 +142,9 @@ def tracer() -> Tracer:
     current = _current.get()
     if current is None:
         raise TraceError(
-            "this needs a kernel around it", code="P10", mend="call it in a function with @gm.kernel above it"
+            "this needs a kernel around it",
+            code="P10",
+            mend="call it in a function with @gm.kernel above it; to run a kernel in Python, k.interpret(...)",
         )
     return current
 

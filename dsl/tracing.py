@@ -11,7 +11,7 @@ import numpy as np
 from gemel import tensors
 from gemel.semantics import ir
 from gemel.semantics.dtypes import INDEX, TensorType
-from gemel.semantics.errors import ShapeError, TraceError, TypeCheckError
+from gemel.semantics.errors import ShapeError, TraceError, TypeCheckError, counted
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import all_exprs
 from gemel.signature import Annotation, Parameter, Signature, dims_of, shape_of
@@ -122,6 +122,7 @@ class _Results:
 
     def collect(self, value: Any) -> tuple[ir.Buffer, ...]:
         """The result buffers, filled at the end of the open block."""
+        self.t.span = self.at
         values = [] if value is None else (list(value) if isinstance(value, tuple | list) else [value])
         wanted = self.signature.result
         if wanted is not None and not values:
@@ -133,7 +134,7 @@ class _Results:
             )
         if wanted is not None and len(wanted) != len(values):
             raise TypeCheckError(
-                f"the kernel returns {len(values)} values, the annotation says {len(wanted)}",
+                f"the kernel returns {counted(len(values), 'value')}, the annotation says {len(wanted)}",
                 code="T09",
                 span=self.span,
                 mend="return what the annotation says",

@@ -45,6 +45,16 @@ NUMPY_TYPES: dict[str, DType] = {
 }
 
 
+def meant_by(found: object) -> str:
+    """The mend for a type of Python or NumPy where an element type is wanted; empty for anything else."""
+    meant = {int: "i32 or i64", float: "f32 or f64", bool: "bool_"}.get(found) if isinstance(found, type) else None
+    if isinstance(found, type) and issubclass(found, np.generic):
+        meant = str(NUMPY_TYPES.get(found.__name__, ""))
+    if found is np.ndarray:
+        meant = "the element type with a shape: f32[M, N]"
+    return f"write {meant}" if meant else ""
+
+
 def element_type(array: np.ndarray[Any, Any]) -> DType | None:
     """The element type that an array stands for; of Python ints, the narrowest that holds them all."""
     if array.dtype == object and array.size and all(type(x) is int for x in array.flat):
@@ -68,7 +78,7 @@ class Traced:
             raise TraceError(
                 f"{self!r} has no value in plain Python, outside of a kernel",
                 code="P10",
-                mend="write @gm.kernel above the function that uses it",
+                mend="write @gm.kernel above the function that uses it; to run a kernel in Python, k.interpret(...)",
             )
         asked = calling()
         who = f"{asked}() asks for {what}, which" if asked else what

@@ -19,7 +19,7 @@ from gemel.hwsynth.report import Report
 from gemel.hwsynth.synthesis import RESERVED, Synthesized, synthesize_kernel
 from gemel.hwsynth.system import System
 from gemel.hwsynth.verilog import verilog
-from gemel.semantics.arguments import Bound, bind, new_results, unpack
+from gemel.semantics.arguments import Bound, bind, in_order, new_results, unpack
 from gemel.semantics.convert import from_bits, to_bits
 from gemel.semantics.dtypes import DType
 from gemel.semantics.entry import entry
@@ -72,13 +72,16 @@ class Design:
         return verilog(self._made.module)
 
     @entry
-    def simulate(self, *args: Any, engine: str = "native", max_cycles: int = DEFAULT_MAX_CYCLES) -> Simulation:
+    def simulate(
+        self, *args: Any, engine: str = "native", max_cycles: int = DEFAULT_MAX_CYCLES, **named: Any
+    ) -> Simulation:
         """Runs the hardware cycle by cycle; arrays that the kernel stores to change in place.
 
-        `engine` is "native", "verilator" or "icarus". Raises what a call of the kernel raises, CheckError R07 after
-        `max_cycles` cycles, ToolError where an outside simulator is missing or fails.
+        Arguments are those of the kernel without sizes and static ones. `engine` is "native", "verilator" or "icarus".
+        Raises what a call of the kernel raises, CheckError R07 after `max_cycles` cycles, ToolError where an outside
+        simulator is missing or fails.
         """
-        return self._run(args, engine, max_cycles, None)
+        return self._run(in_order(self.source, args, named), engine, max_cycles, None)
 
     @entry
     def wave(self, path: str | os.PathLike[str], *args: Any, max_cycles: int = DEFAULT_MAX_CYCLES) -> Simulation:

@@ -63,6 +63,8 @@ class Report:
         lines.append(f"registers: {self.register_bits} bits")
         return "\n".join(lines)
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from gemel.semantics import ops
 from gemel.semantics.convert import Value, from_python
 from gemel.semantics.dtypes import BoolType, FixedType, FloatType, IndexType, IntType
-from gemel.semantics.errors import ArgumentError, ShapeError
+from gemel.semantics.errors import ArgumentError, ShapeError, counted
 from gemel.semantics.ir import Apply, Buffer, Const, Expr, Kernel, Ref, Var
 from gemel.semantics.ranges import MAX_SIZE
 from gemel.semantics.storage import (
@@ -42,6 +42,24 @@ class Bound:
     scalars: dict[Var, Value] = field(default_factory=dict)
 
 
+def in_order(kernel: Kernel, args: Sequence[object], named: Mapping[str, object]) -> list[object]:
+    """The arguments of a call in the order of the parameters.
+
+    Raises ArgumentError A01 for a name that no parameter has, or that is given twice.
+    """
+    names = [p.hint for p in kernel.params]
+    wrong = next((n for n in named if n not in names[len(args) :]), None)
+    if wrong is not None:
+        raise ArgumentError(
+            f"{kernel.name} takes ({', '.join(names)}); there is no {wrong}"
+            + (" beside the others" if wrong in names else ""),
+            code="A01",
+            span=kernel.span,
+            mend="pass one argument for each parameter; static ones are known already",
+        )
+    return [*args, *(named[n] for n in names[len(args) :] if n in named)]
+
+
 def bind(kernel: Kernel, args: Sequence[object]) -> Bound:
     """Checks the arguments of a call and solves the dims from the arrays' shapes.
 
@@ -51,7 +69,7 @@ def bind(kernel: Kernel, args: Sequence[object]) -> Bound:
     if len(args) != len(kernel.params):
         names = ", ".join(p.hint for p in kernel.params)
         raise ArgumentError(
-            f"{kernel.name} takes {len(kernel.params)} arguments ({names}), not {len(args)}",
+            f"{kernel.name} takes {counted(len(kernel.params), 'argument')} ({names}), not {len(args)}",
             code="A01",
             span=kernel.span,
             mend="pass one argument for each parameter",

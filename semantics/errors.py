@@ -189,3 +189,8 @@ CATALOGUE: dict[str, str] = {
     "K02": "schedule step that would change what the kernel computes",
     "K03": "schedule step that doesn't fit the loops",
 }
+
+
+def counted(n: int, word: str) -> str:
+    """`1 argument`, `2 arguments`."""
+    return f"{n} {word}" if n == 1 else f"{n} {word}s"

@@ -153,7 +153,7 @@ def page() -> str:
         _matrix(UNARY_FORMULAS, ["i", "u"]),
         "A left shift by an amount of a wider or signed type is an error (T05): mask it, `x << (n & 31)`. A result beyond 4096 bits is one too (T06).\n\n"
         "The type `index` (sizes, loop variables) is closed: `index` with `index` or a literal gives `index`, "
-        "64 bits; a verification that needs these to be enough lists that as assumed. With another integer it counts as `i(64)`.",
+        "64 bits, and wraps; `verify` knows that. With another integer it counts as `i(64)`.",
         _literals(),
         "## Fixed point\n\n`Fixed(w, f)` is an integer of `w` bits times 2**-f. For `+`, `-`, `min` and `max` both sides are brought to the larger `f`, "
         "then the rule for integers applies. A product has `f` and `w` added up. An integer counts as `Fixed(w, 0)`.",

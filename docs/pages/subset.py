@@ -41,8 +41,8 @@ STATEMENTS = (
         "`x += e` and the like", "x[0] += 1\nreturn x[0]", "accumulates; into a float the order of a sum doesn't matter"
     ),
     Construct(
-        "`for` over `range`, `gm.grid`, `gm.parallel`",
-        "t: i32 = 0\nfor i in range(n):\n    t += i\nreturn t",
+        "`for` over `range`, `reversed(range(...))`, `gm.grid`, `gm.parallel`, a tensor",
+        "t: i32 = 0\nfor i in reversed(range(n)):\n    t += i\nfor v in x:\n    t += v\nreturn t",
         "a loop of the kernel; bounds may depend on data",
     ),
     Construct(
@@ -53,7 +53,7 @@ STATEMENTS = (
     Construct(
         "`while`",
         "t: i32 = n\nwhile t > 9:\n    t -= 9\nreturn t",
-        "a loop of the kernel, or of tracing where tracing knows the condition",
+        "a loop of the kernel, or of tracing where tracing knows the condition; `while True` by what leaves it",
     ),
     Construct(
         "`if`, `elif`, `else`",
@@ -108,7 +108,7 @@ EXPRESSIONS = (
     Construct(
         "`and`, `or`, `not`",
         "return 1 if n > 0 and not n > 9 or n == 20 else 0",
-        "the second part only where it is asked for",
+        "the second part only where it is asked for; of numbers, one of the two",
     ),
     Construct("`a if c else b`", "return n if n > 0 else 0", "a choice of numbers"),
     Construct(
@@ -138,6 +138,11 @@ EXPRESSIONS = (
         "`all(... for ...)`, `any(... for ...)`",
         "return 1 if all(x[i] > 0 for i in range(N)) else 0",
         "a loop of the kernel; in contracts a statement about all elements",
+    ),
+    Construct(
+        "`sum(... for ...)`",
+        "return gm.cast(sum(x[i] for i in range(N) if x[i] > 0), i32)",
+        "a loop of the kernel where the number of terms isn't known, else unrolled; the type is that of `gm.sum`",
     ),
     Construct("`:=`", "return (t := n + 1) + t", "names a value"),
     Construct("strings and f-strings", "assert n > 0, f'n is {1 + 1}'\nreturn n", "for messages"),

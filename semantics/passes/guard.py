@@ -35,22 +35,25 @@ from gemel.semantics.ir import (
     Var,
     While,
 )
+from gemel.semantics.passes.sums import Sums
 from gemel.semantics.ranges import Ranges
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, map_body, map_own_exprs, subexprs
 
 _DIVIDES = (ops.FLOORDIV, ops.MOD)
 _SHIFTS = (ops.SHL, ops.SHR)
+UNKNOWN_TURNS = 1 << 64
 
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """A place that could fail: proved by ranges, or checked by `assertion`."""
+    """A place that could fail: proved by ranges, or checked by `assertion`; `given`: what ranges take for granted."""
 
     check: Check
     span: Span
     text: str
     assertion: Assert | None
+    given: str = ""
 
 
 def guard(kernel: Kernel) -> Kernel:
@@ -85,10 +88,13 @@ class _Guard:
     out: list[Stmt] = field(default_factory=list)
     windows: Container[Buffer] | None = None
     """The buffers that alone are looked at; None for all, and for what else may fail."""
+    sums: Sums = field(default_factory=Sums)
 
     def body(self, body: Body) -> Body:
         outer, self.out = self.out, []
-        for s in body:
+        for n, s in enumerate(body):
+            if isinstance(s, Store) and self.sites is not None and isinstance(s.buffer.dtype, IntType):
+                self.sums.start(s, self.ranges.of(s.value), body[n + 1 :])
             self._stmt(s)
         made, self.out = tuple(self.out), outer
         return made
@@ -146,9 +152,11 @@ class _Guard:
         loop = replace(s, lo=lo, hi=hi, step=step)
         if s.until is not None and self._may_fail(loop, s.until):
             loop = self._until_inside(loop, s.until)
+        self.sums.trips.append(self._turns(loop))
         with self.ranges.inside(loop):
             until = None if loop.until is None else self._checked(loop.until)
             body = self.body(loop.body)
+        self.sums.trips.pop()
         self.out.append(replace(loop, until=until, body=body))
         self.ranges.pass_by(loop)
 
@@ -171,6 +179,15 @@ class _Guard:
         self._emit(Store(flag, (), build.boolean(False), s.span))
         ends = Store(flag, (), build.boolean(True), s.span)
         return replace(s, until=Load(flag, (), s.span), body=(If(until, (ends,), s.body, s.span),))
+
+    def _turns(self, s: For) -> int:
+        """How often a loop runs at most."""
+        (low, _), (_, high), (least, most) = (self.ranges.of(e) for e in (s.lo, s.hi, s.step))
+        if least <= 0 <= most:
+            return UNKNOWN_TURNS
+        if most < 0:
+            (low, _), (_, high), least = self.ranges.of(s.hi), self.ranges.of(s.lo), -most
+        return max(high - low + least - 1, 0) // least
 
     def _while(self, s: While) -> None:
         self._conditions(s.cond)
@@ -263,8 +280,21 @@ class _Guard:
 
     def _sum_fits(self, s: Reduce, indices: tuple[Expr, ...], value: Expr) -> None:
         if self.sites is not None and isinstance(s.buffer.dtype, IntType):
+            if self._fits_as_sum(s, value):
+                return
             exact = build.apply(s.op, Load(s.buffer, indices, s.span), value, span=s.span)
             self._fits(exact, s.buffer.dtype, (), s.span)
+
+    def _fits_as_sum(self, s: Reduce, value: Expr) -> bool:
+        found, own = self.sums.extent(s, self.ranges.of(value)), intervals.of_type(s.buffer.dtype)
+        if found is None or own is None:
+            return False
+        (low, high), many = found
+        fits = own[0] <= low and high <= own[1]
+        if fits:
+            given = "a sum has at most 2**32 terms" if many else ""
+            self._record(Check.NARROWS, s.span, f"fits {s.buffer.dtype}", None, given)
+        return fits
 
     def _fits(self, e: Expr, dtype: DType, path: tuple[Expr, ...], span: Span) -> None:
         own, (low, high) = intervals.of_type(dtype), self.ranges.of(e)
@@ -329,6 +359,6 @@ class _Guard:
         else:
             self._emit(made)
 
-    def _record(self, check: Check, span: Span, text: str, assertion: Assert | None) -> None:
+    def _record(self, check: Check, span: Span, text: str, assertion: Assert | None, given: str = "") -> None:
         if self.sites is not None:
-            self.sites.append(Site(check, span, text, assertion))
+            self.sites.append(Site(check, span, text, assertion, given))

@@ -35,7 +35,8 @@ def verify(kernel: Kernel) -> Report:
     proved = {key for key, o in keyed if o.status == PROVED and isinstance(key, Assert)}
     kept = without_narrowings(guarded, proved)
     obligations = tuple(sorted((o for _, o in keyed), key=lambda o: (o.span.line, o.span.column)))
-    return Report(kept, obligations, tuple(walk.assumed), tuple(walk.contradictions), time.perf_counter() - start)
+    given = dict.fromkeys((site.given, site.span) for site in sites if site.given)
+    return Report(kept, obligations, (*walk.assumed, *given), tuple(walk.contradictions), time.perf_counter() - start)
 
 
 def _obligations(guarded: Kernel, sites: list[Site], walk: Walk) -> list[tuple[Key | None, Obligation]]:

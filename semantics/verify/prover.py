@@ -75,7 +75,14 @@ class Prover:
         return solver.model() if solver.check() == z3.sat else None
 
     def _implies(self, facts: Sequence[Bool], goal: Bool, effort: int) -> bool:
-        """Whether no values fulfil the facts and not the goal; products are made linear first."""
+        """Whether no values fulfil the facts and not the goal; tried without facts on remainders too: they distract."""
+        if self._excluded(facts, goal, effort):
+            return True
+        plain = [f for f in facts if not _has_remainder(f)]
+        return len(plain) < len(facts) and self._excluded(plain, goal, effort)
+
+    def _excluded(self, facts: Sequence[Bool], goal: Bool, effort: int) -> bool:
+        """Products are made linear first."""
         easier = self._linear(facts, goal)
         if easier is not None:
             known, wanted = easier
@@ -96,6 +103,18 @@ class Prover:
             named = [(f, names) for f, names in named if names and not names & wanted]
             taken += [f for f, _ in more]
             wanted.update(*(names for _, names in more))
+
+
+def _has_remainder(term: Any) -> bool:
+    open_, seen = [term], {term.get_id()}
+    while open_:
+        x = open_.pop()
+        if z3.is_app_of(x, z3.Z3_OP_MOD):
+            return True
+        new = {c.get_id(): c for c in x.children() if c.get_id() not in seen}
+        seen |= new.keys()
+        open_ += new.values()
+    return False
 
 
 def _solver(facts: Sequence[Bool], negated: Bool, effort: int) -> Any:

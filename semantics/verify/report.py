@@ -97,13 +97,13 @@ class Report:
         return not self.contradictions and all(o.status == PROVED for o in self.obligations)
 
     def rows(self, every: bool = False) -> list[tuple[str, str, str, str, str]]:
-        """Status, kind, line, source and message of obligations; those proved on a line share a row unless `every`."""
+        """Status, kind, line, source and message of obligations; alike ones on a line share a row unless `every`."""
         if every:
             return [_row(o.status, o.kind, o, _said(o)) for o in self.obligations]
         found = []
         for _, group in groupby(self.obligations, key=lambda o: (o.span.file, o.span.line)):
             there = list(group)
-            found += [_row(o.status, o.kind, o, _said(o)) for o in there if o.status != PROVED]
+            found += _open_rows([o for o in there if o.status != PROVED])
             done = Counter(o.kind for o in there if o.status == PROVED)
             if done:
                 kinds = ", ".join(f"{n} {kind}" if n > 1 else kind for kind, n in done.items())
@@ -156,6 +156,12 @@ _STYLES = {PROVED: "color: #2a7d2a", REFUTED: "color: #b00020; font-weight: bold
 
 def _row(status: str, kind: str, o: Obligation, said: str) -> tuple[str, str, str, str, str]:
     return status, kind, str(o.span.line or ""), o.span.source_line().strip(), said
+
+
+def _open_rows(there: list[Obligation]) -> list[tuple[str, str, str, str, str]]:
+    """One row for those on a line that say the same."""
+    same = Counter((o.status, o.kind, _said(o)) for o in there)
+    return [_row(status, f"{n} {kind}" if n > 1 else kind, there[0], said) for (status, kind, said), n in same.items()]
 
 
 def _said(o: Obligation) -> str:
