@@ -24,7 +24,7 @@ from gemel.semantics.verify.unknowns import fresh_bool, fresh_int
 class Num:
     """An integer, or a fixed-point value as its raw integer; `lo` and `hi` bound it whatever the path.
 
-    `depth` counts the ops inside one another of which z3 knows little, `size` all ops, as if none were shared.
+    `depth` counts the ops inside one another of which z3 knows little, `size` about how many ops there are.
     """
 
     term: Any
@@ -149,7 +149,8 @@ class Terms:
         lo, hi = range_of(dtype)
         if lo <= n.lo and n.hi <= hi:
             return n
-        return Num(_minimum(_maximum(n.term, z3.IntVal(lo)), z3.IntVal(hi)), max(lo, min(n.lo, hi)), min(hi, n.hi))
+        clamped = _minimum(_maximum(n.term, z3.IntVal(lo)), z3.IntVal(hi))
+        return Num(clamped, max(lo, min(n.lo, hi)), max(lo, min(hi, n.hi)), 0, n.size + 1)
 
     # ---------------------------------------------------------------------------------------------------------- bools
 
@@ -299,9 +300,9 @@ def choose(cond: Bool, a: Term, b: Term) -> Term:
     if a is None or b is None:
         return None
     if isinstance(a, Num) and isinstance(b, Num):
-        if a.term.eq(b.term):
-            return a
-        return Num(z3.If(cond, a.term, b.term), min(a.lo, b.lo), max(a.hi, b.hi), 0, 1 + a.size + b.size)
+        if a.term.eq(b.term):  # its bounds may be those of one path
+            return replace(a, lo=min(a.lo, b.lo), hi=max(a.hi, b.hi))
+        return Num(z3.If(cond, a.term, b.term), min(a.lo, b.lo), max(a.hi, b.hi), 0, 1 + max(a.size, b.size))
     if isinstance(a, Num) or isinstance(b, Num):
         return None
     return z3.If(cond, a, b)
