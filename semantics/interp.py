@@ -467,26 +467,6 @@ def interpret(kernel: Kernel, args: Sequence[object], *, fuel: int | None = None
     return unpack(kernel, [_result(env[b], b.dtype) for b in kernel.results])
 
 
-class Trial:
-    """A kernel that is run again and again to see where it fails: what narrows there does not stop it."""
-
-    def __init__(self, kernel: Kernel, fuel: int) -> None:
-        self.kernel, self.fuel = kernel, fuel
-        self._lost: dict[Assert, GemelError] = {}
-        self._run = Interpreter(fuel, self._lost)
-        self._body = self._run.body(kernel.body)
-
-    def __call__(self, args: Sequence[object]) -> list[GemelError]:
-        """The errors of a run: one for each narrowing that loses its value, and that which the run stops with."""
-        self._lost.clear()
-        self._run.fuel = self.fuel
-        try:
-            self._body(environment(self.kernel, bind(self.kernel, args)))
-        except GemelError as error:
-            return [*self._lost.values(), error]
-        return list(self._lost.values())
-
-
 def environment(kernel: Kernel, bound: Bound) -> Env:
     """The names of a kernel with the values of a call, results unset."""
     env: Env = {**bound.dims, **bound.scalars}

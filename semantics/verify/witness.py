@@ -17,11 +17,11 @@ import z3
 from gemel.semantics.arguments import shape_of
 from gemel.semantics.dtypes import BoolType, FloatType
 from gemel.semantics.errors import GemelError
-from gemel.semantics.interp import Trial
 from gemel.semantics.ir import Buffer, Kernel, Var
 from gemel.semantics.samples import Spread, random_values
 from gemel.semantics.storage import numpy_dtype, value_range
 from gemel.semantics.traverse import statements
+from gemel.semantics.trial import Trial
 from gemel.semantics.verify.prover import Prover
 from gemel.semantics.verify.report import REFUTED, Counterexample, Obligation
 from gemel.semantics.verify.shrink import shrunk

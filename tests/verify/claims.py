@@ -617,10 +617,8 @@ def swapped_rows(a: i32[M, N], p: i32[M]):
 
 @false
 def bounds_of_one_branch(x: i32) -> i8:
-    v: i32 = 0
+    v: i32 = x
     if x >= 0 and x <= 100:
         v = i8(x)
-    else:
-        v = x
     w: i8 = v  # no
     return w
