@@ -40,7 +40,7 @@ def seconds(step: Callable[[], object]) -> float:
 
 SIZES = (10, 100, 500, 1000, 4000, 8000)
 LARGE, SMALL = 4000, 500
-MOST_SECONDS = 60.0
+MOST_SECONDS = 50.0
 STAGES: dict[str, Callable[[gm.Kernel], object]] = {
     "trace ms": lambda k: k.ir,
     "CPU compile ms": lambda k: k.compile(),
@@ -52,13 +52,13 @@ Row = dict[str, float | str]
 
 
 def too_long(before: Row | None, stage: str, statements: int) -> bool:
-    """Whether a stage would take too long, if its time grew with the square of the size."""
+    """Whether a stage would take too long, if it grew with the size to the power of 1.5."""
     if before is None:
         return False
     took, size = before[stage], before["statements"]
     if isinstance(took, str) or isinstance(size, str):
         return True
-    return took / 1e3 * (statements / size) ** 2 > MOST_SECONDS
+    return took / 1e3 * (statements / size) ** 1.5 > MOST_SECONDS
 
 
 def measured(statements: int, before: Row | None) -> Row:
