@@ -19,10 +19,10 @@ type: view  ## mypy, strict
 	$(PYTHON) -m mypy
 
 fast:  ## the tests that answer in a minute
-	$(PYTHON) -m pytest -n 2 -m "not slow"
+	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not slow"
 
 test:  ## all tests
-	$(PYTHON) -m pytest -n 2
+	$(PYTHON) -m pytest -n 2 --dist worksteal
 
 ci:  ## what continuous integration runs: lint, types and all tests, from a plain install
 	.ci/run

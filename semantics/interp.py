@@ -15,7 +15,7 @@ from gemel.semantics import failures, ops
 from gemel.semantics.arguments import Bound, bind, new_results, shape_of, unpack
 from gemel.semantics.convert import Value
 from gemel.semantics.dtypes import DType
-from gemel.semantics.errors import CheckError
+from gemel.semantics.errors import CheckError, GemelError
 from gemel.semantics.ir import (
     Alloc,
     Apply,
@@ -118,10 +118,14 @@ class Window:
 
 
 class Interpreter:
-    """Turns IR into closures; `fuel` bounds the number of loop iterations (None: no bound)."""
+    """Turns IR into closures; `fuel` bounds the number of loop iterations (None: no bound).
 
-    def __init__(self, fuel: int | None) -> None:
+    With `lost`, a narrowing that loses its value is noted there, the first time, and the run goes on.
+    """
+
+    def __init__(self, fuel: int | None, lost: dict[Assert, GemelError] | None = None) -> None:
         self.fuel = fuel
+        self.lost = lost
 
     def burn(self, span: Span) -> None:
         """Counts a loop iteration; raises CheckError when the fuel is used up."""
@@ -384,10 +388,14 @@ class Interpreter:
 
     def _assert(self, s: Assert) -> Run:
         cond, values = self.expr(s.cond), [self.expr(v) for v in s.values]
+        noted = self.lost if s.check is Check.NARROWS else None
 
         def run(env: Env) -> None:
-            if not cond(env):
-                raise failures.failure(s, [v(env) for v in values])
+            if not cond(env) and (noted is None or s not in noted):
+                error = failures.failure(s, [v(env) for v in values])
+                if noted is None:
+                    raise error
+                noted[s] = error
 
         return run
 

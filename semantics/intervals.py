@@ -57,7 +57,8 @@ def _mod(a: Interval, b: Interval) -> Interval:
 
 
 def _bits_above(x: int) -> int:
-    return (1 << x.bit_length()) - 1
+    """The largest number of as many bits, the sign apart: -8 to 7 are those of three bits."""
+    return (1 << max(x, ~x).bit_length()) - 1
 
 
 def _and(a: Interval, b: Interval) -> Interval:
@@ -65,7 +66,7 @@ def _and(a: Interval, b: Interval) -> Interval:
         return 0, min(a[1], b[1])
     if a[0] >= 0 or b[0] >= 0:
         return 0, a[1] if a[0] >= 0 else b[1]
-    return -_bits_above(max(-a[0], -b[0])) - 1, _bits_above(max(a[1], b[1], 0))
+    return -_bits_above(min(a[0], b[0])) - 1, _bits_above(max(a[1], b[1], 0))
 
 
 def _or(a: Interval, b: Interval) -> Interval:

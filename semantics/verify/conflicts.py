@@ -13,6 +13,7 @@ import z3
 
 from gemel.semantics.ir import Buffer, For
 from gemel.semantics.ops import Op
+from gemel.semantics.verify.facts import Facts
 from gemel.semantics.verify.relevant import UNORDERED
 from gemel.semantics.verify.state import Place, State, symbols
 from gemel.semantics.verify.terms import Bool
@@ -45,7 +46,7 @@ def examine(walk: Walk, s: For, loop: Loop, start: State) -> None:
     shared = [a for a in found if a.buffer in start.arrays]
     for a, b in _pairs(shared):
         facts, goal = _apart(loop, a, b)
-        after = State(facts=facts)
+        after = State(facts=Facts(facts))
         walk.decide(s, after, goal)
     walk.status.setdefault(s, "proved")
 

@@ -181,7 +181,7 @@ def _settled(
     while True:
         head = state.copy()
         _forget(walk, loop, head)
-        head.facts += [holds(head, loop.var) for holds in candidates.values()]
+        head.facts.extend(holds(head, loop.var) for holds in candidates.values())
         if loop.stated:
             if loop.var is not None and isinstance(loop.node, For):
                 head.vars[loop.node.var] = loop.reach()
@@ -340,7 +340,7 @@ def _leave(
     exit_ = None
     if loop.var is not None:
         exit_ = _exit(loop, state)
-    state.facts += [holds(state, exit_) for holds in invariants]
+    state.facts.extend(holds(state, exit_) for holds in invariants)
     if loop.stated:
         if isinstance(loop.node, For) and exit_ is not None:
             state.vars[loop.node.var] = replace(loop.reach(), term=exit_)

@@ -72,10 +72,10 @@ class Memory:
         term = version.function(*place)
         made: Term = term if isinstance(buffer.dtype, BoolType) else Num(term, *range_of(buffer.dtype))
         self._ruled(state, version, term, place)
-        seen = state.loads.setdefault(name, [])
-        if any(all(a.eq(b) for a, b in zip(place, other, strict=True)) for other in seen):
+        seen, key = state.loads.setdefault(name, {}), tuple(p.get_id() for p in place)
+        if key in seen:
             return made
-        seen.append(place)
+        seen[key] = place
         self._ranged(state, buffer, term, place)
         for statement in list(state.foralls):
             self._instances(state, statement, name, place)
@@ -85,7 +85,7 @@ class Memory:
         """What the type of a loaded element says."""
         if not isinstance(buffer.dtype, BoolType):
             lo, hi = range_of(buffer.dtype)
-            state.facts.append(z3.And(term >= lo, term <= hi))
+            state.facts.define(z3.And(term >= lo, term <= hi), (term,))
 
     def _ruled(self, state: State, version: Base, term: Any, place: Place) -> None:
         """What all initialised elements have in common: where the load is evaluated, the element is one."""
@@ -104,7 +104,7 @@ class Memory:
             state.foralls.append(one)
             state.stated.append(one)
             for name in list(state.loads):
-                for place in list(state.loads[name]):
+                for place in list(state.loads[name].values()):
                     self._instances(state, one, name, place)
 
     def _instances(self, state: State, statement: ForAll, name: str, place: Place) -> None:
@@ -116,7 +116,7 @@ class Memory:
             for values in itertools.islice(self._matches(state, statement, pattern, place), MOST_INSTANCES):
                 swap = list(zip(statement.variables, values, strict=True))
                 made = z3.simplify(z3.substitute(z3.Implies(statement.cond, statement.body), *swap))
-                if z3.is_true(made) or any(made.eq(f) for f in state.facts):
+                if z3.is_true(made) or made in state.facts:
                     continue
                 state.facts.append(made)
                 for load in applications(made, set(self.bases)):
@@ -134,7 +134,7 @@ class Memory:
 
     def _candidates(self, state: State, statement: ForAll, variable: Any) -> Iterator[Any]:
         for load in applications(statement.body, set(self.bases)):
-            for place in state.loads.get(load.decl().name(), ()):
+            for place in state.loads.get(load.decl().name(), {}).values():
                 found = solve(tuple(load.children()), place, (variable,))
                 if found and variable in found:
                     yield found[variable]

@@ -7,16 +7,21 @@ from typing import Any
 
 import z3
 
+from gemel.semantics.verify.facts import Facts, applications, multiplies
 from gemel.semantics.verify.products import Linear
-from gemel.semantics.verify.state import symbols
 from gemel.semantics.verify.terms import Bool
 
 EFFORT = 200_000
 """z3's resource units for one question: about a quarter of a second."""
 CHEAP = 40_000
 """The same for questions on the way, of which many are asked."""
+SCANT = 2_000
+"""The same once the budget is spent."""
+BUDGET = 6_000_000
+"""Resource units for all that a kernel's verification asks in vain: what is proved is not counted."""
 
-
+PATIENCE = ((60, 16), (300, 4))
+"""After so many values of which it wasn't proved that they fit, no more is asked of those with more applications."""
 MOST_MODELS = 24
 """Models that are looked at before goals are asked for one by one."""
 
@@ -26,35 +31,50 @@ class Prover:
 
     def __init__(self) -> None:
         self.questions = 0
-        self._answers: dict[tuple[int, ...], bool] = {}
+        self.wasted = 0
+        self.misses = 0
+        self._clock = 0
+        self._answers: dict[tuple[int, ...], tuple[bool, int]] = {}
         self._linear = Linear()
         self._kept: list[Any] = []  # a z3 term's id is its own only as long as the term lives
 
-    def proves(self, facts: Sequence[Bool], goal: Bool, effort: int = CHEAP) -> bool:
-        """Whether the facts imply the goal, as far as z3 finds out."""
-        goal = z3.simplify(goal)
+    def proves(self, facts: Facts, goal: Bool, effort: int = CHEAP, path: Sequence[Bool] = ()) -> bool:
+        """Whether the facts, and the conditions `path`, imply the goal, as far as z3 finds out."""
+        asked, goal = goal, z3.simplify(goal)
         if z3.is_true(goal):
             return True
-        useful = self._relevant(facts, goal)
+        effort = effort if self.wasted < BUDGET else min(effort, SCANT)
+        useful = facts.relevant(asked, path)
         if z3.is_false(goal) and not useful:
             return False
-        key = (goal.get_id(), effort, *sorted({f.get_id() for f in useful}))
-        if key not in self._answers:
+        key = (goal.get_id(), *sorted({f.get_id() for f in useful}))
+        proved, spent = self._answers.get(key, (False, 0))
+        if not proved and spent < effort:
             self.questions += 1
             self._kept += [goal, *useful]
-            self._answers[key] = self._implies(useful, goal, effort)
-        return self._answers[key]
+            proved = self._implies(useful, goal, effort)
+            self._answers[key] = proved, effort
+        return proved
 
-    def which(self, facts: Sequence[Bool], goals: Mapping[Any, Bool], effort: int = CHEAP) -> set[Any]:
+    def fits(self, facts: Facts, goal: Bool, effort: int, path: Sequence[Bool]) -> bool:
+        """Whether a value fits its type: after many of which that wasn't proved, complicated ones are not tried."""
+        most = min((most for misses, most in PATIENCE if self.misses >= misses), default=None)
+        if most is not None and applications(goal) > most:
+            return False
+        proved = self.proves(facts, goal, effort, path)
+        self.misses += not proved
+        return proved
+
+    def which(self, facts: Facts, goals: Mapping[Any, Bool], effort: int = CHEAP) -> set[Any]:
         """The names of the goals that the facts imply: each model of the facts rules out those that fail in it."""
         open_ = {name: z3.simplify(goal) for name, goal in goals.items()}
         if not open_:
             return set()
-        useful = self._relevant(facts, z3.And(*open_.values()))
+        useful = facts.relevant(z3.And(*goals.values()))
         for _ in range(MOST_MODELS):
             solver = _solver(useful, z3.Not(z3.And(*open_.values())), effort)
             self.questions += 1
-            answer = solver.check()
+            answer = self._answer(solver)
             if answer == z3.unsat:
                 return set(open_)
             if answer != z3.sat:
@@ -71,8 +91,8 @@ class Prover:
 
     def model(self, facts: Sequence[Bool], goal: Bool, extra: Sequence[Bool]) -> Any:
         """Values for which the facts and `extra` hold and the goal doesn't; None where z3 has none."""
-        solver = _solver([*facts, *extra], z3.Not(goal), EFFORT // 4)
-        return solver.model() if solver.check() == z3.sat else None
+        solver = _solver([*facts, *extra], z3.Not(goal), EFFORT // 4 if self.wasted < BUDGET else SCANT)
+        return solver.model() if self._answer(solver) == z3.sat else None
 
     def _implies(self, facts: Sequence[Bool], goal: Bool, effort: int) -> bool:
         """Whether no values fulfil the facts and not the goal; tried without facts on remainders too: they distract."""
@@ -83,26 +103,22 @@ class Prover:
 
     def _excluded(self, facts: Sequence[Bool], goal: Bool, effort: int) -> bool:
         """Products are made linear first."""
-        easier = self._linear(facts, goal)
+        easier = self._linear(facts, goal) if any(map(multiplies, (*facts, goal))) else None
         if easier is not None:
             known, wanted = easier
-            if _solver(known, z3.Not(wanted), effort).check() == z3.unsat:
+            if self._answer(_solver(known, z3.Not(wanted), effort)) == z3.unsat:
                 return True
             effort //= 8
-        return bool(_solver(facts, z3.Not(goal), effort).check() == z3.unsat)
+        return bool(self._answer(_solver(facts, z3.Not(goal), effort)) == z3.unsat)
 
-    def _relevant(self, facts: Sequence[Bool], goal: Bool) -> list[Bool]:
-        """The facts that share unknowns with the goal, directly or by way of other facts; those without any too."""
-        named = [(f, symbols(f).keys()) for f in facts]
-        wanted = set(symbols(goal))
-        taken: list[Bool] = []
-        while True:
-            more = [(f, names) for f, names in named if not names or names & wanted]
-            if not more:
-                return taken
-            named = [(f, names) for f, names in named if names and not names & wanted]
-            taken += [f for f, _ in more]
-            wanted.update(*(names for _, names in more))
+    def _answer(self, solver: Any) -> Any:
+        """The answer; what it took is counted unless it is a proof."""
+        answer = solver.check()
+        spent = int(solver.statistics().get_key_value("rlimit count"))  # of all solvers so far
+        if answer != z3.unsat and self._clock:
+            self.wasted += spent - self._clock
+        self._clock = spent
+        return answer
 
 
 def _has_remainder(term: Any) -> bool:

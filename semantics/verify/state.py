@@ -13,6 +13,7 @@ from typing import Any
 import z3
 
 from gemel.semantics.ir import Buffer, Var
+from gemel.semantics.verify.facts import Facts, forget_keys
 from gemel.semantics.verify.terms import Bool, Term
 from gemel.semantics.verify.unknowns import mark, serial_of
 
@@ -91,18 +92,18 @@ class State:
     vars: dict[Var, Term] = field(default_factory=dict)
     scalars: dict[Buffer, Term] = field(default_factory=dict)
     arrays: dict[Buffer, Version] = field(default_factory=dict)
-    facts: list[Bool] = field(default_factory=list)
+    facts: Facts = field(default_factory=Facts)
     stated: list[Bool | ForAll] = field(default_factory=list)
     foralls: list[ForAll] = field(default_factory=list)
-    loads: dict[str, list[Place]] = field(default_factory=dict)
+    loads: dict[str, dict[tuple[int, ...], Place]] = field(default_factory=dict)
     regions: dict[Buffer, list[Region]] = field(default_factory=dict)
     known: set[Buffer] = field(default_factory=set)
     path: list[Bool] = field(default_factory=list)
     ruled: set[tuple[Any, ...]] = field(default_factory=set)
 
-    def learn(self, fact: Bool) -> None:
-        """Takes in a fact that holds on the path: inside of an expression, where its operand is evaluated."""
-        self.facts.append(z3.Implies(z3.And(*self.path), fact) if self.path else fact)
+    def learn(self, fact: Bool, *about: Any) -> None:
+        """Takes in a fact that holds on the path, where an operand is evaluated; `about` are terms that it defines."""
+        self.facts.define(z3.Implies(z3.And(*self.path), fact) if self.path else fact, about)
 
     def copy(self) -> State:
         """The same state, to go on from by itself."""
@@ -110,10 +111,10 @@ class State:
             dict(self.vars),
             dict(self.scalars),
             dict(self.arrays),
-            list(self.facts),
+            self.facts.copy(),
             list(self.stated),
             list(self.foralls),
-            {name: list(places) for name, places in self.loads.items()},
+            {name: dict(places) for name, places in self.loads.items()},
             {b: list(r) for b, r in self.regions.items()},
             set(self.known),
             list(self.path),
@@ -135,6 +136,7 @@ _symbols: dict[int, tuple[Any, dict[str, Any]]] = {}
 def forget_terms() -> None:
     """Empties what is remembered about terms; while it is remembered, a term's id stays its own."""
     _symbols.clear()
+    forget_keys()
 
 
 def _symbols_of(term: Any) -> dict[str, Any]:

@@ -24,13 +24,14 @@ from gemel.semantics.verify.unknowns import fresh_bool, fresh_int
 class Num:
     """An integer, or a fixed-point value as its raw integer; `lo` and `hi` bound it whatever the path.
 
-    `depth` counts the ops inside one another of which z3 knows little.
+    `depth` counts the ops inside one another of which z3 knows little, `size` about how many ops there are.
     """
 
     term: Any
     lo: int
     hi: int
     depth: int = 0
+    size: int = 0
 
     @property
     def interval(self) -> Interval:
@@ -38,6 +39,8 @@ class Num:
         return self.lo, self.hi
 
 
+LARGEST = 1_000
+"""Of a value of more ops than this no more than the bounds is kept: each question about it would take as long."""
 DEEPEST = 10
 """Values deeper than this are forgotten: nothing is proved of a hash, and the terms would grow without bound."""
 
@@ -45,8 +48,8 @@ Bool = Any
 """A z3 bool."""
 Term = Num | Bool | None
 """None stands for a value of which nothing is known."""
-Learn = Callable[[Bool], None]
-"""Takes in a fact that holds by definition."""
+Learn = Callable[..., None]
+"""Takes in a fact that holds by definition, and the applications that it says something of."""
 Proves = Callable[[Bool], bool]
 
 
@@ -84,8 +87,11 @@ class Terms:
             made = self.converted(op, numbers[0], dtype)
         else:
             made = self._integer(op, dtype, types, numbers)
-            made = self.fitted(replace(made, depth=made.depth + max(n.depth for n in numbers)), dtype)
-        return made if made.depth <= DEEPEST else self.anything(dtype)
+            depth, size = made.depth + max(n.depth for n in numbers), 1 + sum(n.size for n in numbers)
+            made = self.fitted(replace(made, depth=depth, size=size), dtype)
+        if made.depth > DEEPEST:
+            return self.anything(dtype)
+        return made if made.size <= LARGEST else self.within(made.lo, made.hi)
 
     def anything(self, dtype: DType) -> Term:
         """A value of which only the type is known."""
@@ -93,14 +99,17 @@ class Terms:
             return None
         if isinstance(dtype, BoolType):
             return fresh_bool("any")
-        lo, hi = range_of(dtype)
+        return self.within(*range_of(dtype))
+
+    def within(self, lo: int, hi: int) -> Num:
+        """A number of which only bounds are known."""
         made = Num(fresh_int("any"), lo, hi)
         self.bound(made)
         return made
 
-    def bound(self, n: Num) -> None:
+    def bound(self, n: Num, *about: Any) -> None:
         """Learns the interval of a term."""
-        self.learn(z3.And(n.term >= n.lo, n.term <= n.hi))
+        self.learn(z3.And(n.term >= n.lo, n.term <= n.hi), *about)
 
     def as_number(self, value: Term, dtype: DType) -> Num:
         """A bool as 0 or 1; what isn't known as something of its type."""
@@ -123,13 +132,14 @@ class Terms:
         lo, hi = range_of(dtype)
         if lo <= n.lo and n.hi <= hi:
             return n
-        if self.proves(z3.And(n.term >= lo, n.term <= hi)):
-            return Num(n.term, max(n.lo, lo), min(n.hi, hi), n.depth)
+        open_ = [n.term >= lo] * (n.lo < lo) + [n.term <= hi] * (n.hi > hi)
+        if self.proves(open_[0] if len(open_) == 1 else z3.And(*open_)):
+            return replace(n, lo=max(n.lo, lo), hi=min(n.hi, hi))
         if n.depth >= DEEPEST:
-            return Num(n.term, lo, hi, n.depth + 1)
+            return replace(n, lo=lo, hi=hi, depth=n.depth + 1)
         turns = z3.Function(f"turns_{dtype}", z3.IntSort(), z3.IntSort())(n.term)
-        made = Num(n.term - turns * (1 << width_of(dtype)), lo, hi, n.depth + 1)
-        self.bound(made)
+        made = Num(n.term - turns * (1 << width_of(dtype)), lo, hi, n.depth + 1, n.size + 1)
+        self.bound(made, turns)
         return made
 
     def converted(self, op: Op, n: Num, dtype: DType) -> Num:
@@ -139,7 +149,8 @@ class Terms:
         lo, hi = range_of(dtype)
         if lo <= n.lo and n.hi <= hi:
             return n
-        return Num(_minimum(_maximum(n.term, z3.IntVal(lo)), z3.IntVal(hi)), max(lo, min(n.lo, hi)), min(hi, n.hi))
+        clamped = _minimum(_maximum(n.term, z3.IntVal(lo)), z3.IntVal(hi))
+        return Num(clamped, max(lo, min(n.lo, hi)), max(lo, min(hi, n.hi)), 0, n.size + 1)
 
     # ---------------------------------------------------------------------------------------------------------- bools
 
@@ -148,11 +159,14 @@ class Terms:
             rule = _LOGIC.get(op)
             known = [fresh_bool("any") if a is None or isinstance(a, Num) else a for a in args]
             return rule(*known) if rule else fresh_bool("any")
-        numbers = [self.as_number(a, t).term for a, t in zip(args, types, strict=True)]
+        numbers = [self.as_number(a, t) for a, t in zip(args, types, strict=True)]
+        terms = [n.term for n in numbers]
         if op in ops.NARROWING:
-            return numbers[0] != 0
+            return terms[0] != 0
+        if len(numbers) == 2 and _surely(op, *numbers):
+            return z3.BoolVal(True)
         rule = _COMPARE.get(op)
-        return rule(*numbers) if rule else fresh_bool("any")
+        return rule(*terms) if rule else fresh_bool("any")
 
     # ------------------------------------------------------------------------------------------------------- integers
 
@@ -164,7 +178,7 @@ class Terms:
             lo, hi = range_of(dtype)
         simple = _EXACT.get(op)
         if simple is not None:
-            return Num(simple(*(a.term for a in n)), lo, hi)
+            return number(lo) if lo == hi else Num(simple(*(a.term for a in n)), lo, hi)
         if op in (ops.FLOORDIV, ops.MOD):
             quotient, remainder = self._divided(*n)
             return Num(quotient if op is ops.FLOORDIV else remainder, lo, hi)
@@ -180,13 +194,13 @@ class Terms:
         made = self._opaque(op.name, n, (lo, hi))  # of exact integers: the same function at every width
         if op in (ops.OR, ops.AND) and n[0].lo >= 0 and n[1].lo >= 0:
             for a in n:
-                self.learn(made.term >= a.term if op is ops.OR else made.term <= a.term)
+                self.learn(made.term >= a.term if op is ops.OR else made.term <= a.term, made.term)
         return made
 
     def _opaque(self, name: str, n: tuple[Num, ...], interval: Interval) -> Num:
         sorts = [z3.IntSort()] * (len(n) + 1)
         made = Num(z3.Function(name, *sorts)(*(a.term for a in n)), *interval, 1)
-        self.bound(made)
+        self.bound(made, made.term)
         return made
 
     def _divided(self, a: Num, b: Num) -> tuple[Any, Any]:
@@ -195,11 +209,11 @@ class Terms:
             return a.term / b.lo, a.term % b.lo
         names = [z3.Function(name, z3.IntSort(), z3.IntSort(), z3.IntSort()) for name in ("div", "mod")]
         q, r = (f(a.term, b.term) for f in names)
-        self.learn(z3.Implies(b.term > 0, z3.And(r >= 0, r < b.term, a.term == q * b.term + r)))
-        self.learn(z3.Implies(b.term < 0, z3.And(r <= 0, r > b.term, a.term == q * b.term + r)))
-        self.learn(z3.Implies(b.term == 0, z3.And(r == 0, q == 0)))
+        self.learn(z3.Implies(b.term > 0, z3.And(r >= 0, r < b.term, a.term == q * b.term + r)), q, r)
+        self.learn(z3.Implies(b.term < 0, z3.And(r <= 0, r > b.term, a.term == q * b.term + r)), q, r)
+        self.learn(z3.Implies(b.term == 0, z3.And(r == 0, q == 0)), q, r)
         if a.lo >= 0:
-            self.learn(z3.Implies(b.term > 0, z3.And(q >= 0, q <= a.term)))
+            self.learn(z3.Implies(b.term > 0, z3.And(q >= 0, q <= a.term)), q)
         return q, r
 
     def _shifted(self, op: Op, a: Num, amount: Num, interval: Interval) -> Num:
@@ -208,9 +222,9 @@ class Terms:
             return Num(a.term * factor if op is ops.SHL else a.term / factor, *interval)
         made = self._opaque(op.name, (a, amount), interval)
         if op is ops.SHR and a.lo >= 0:
-            self.learn(made.term <= a.term)
+            self.learn(made.term <= a.term, made.term)
         if op is ops.SHL and a.lo >= 0:
-            self.learn(made.term >= a.term)
+            self.learn(made.term >= a.term, made.term)
         return made
 
     def _pattern(self, n: Num, dtype: DType) -> Num:
@@ -249,6 +263,20 @@ _COMPARE: dict[Op, Callable[..., Bool]] = {
     ops.GT: lambda a, b: a > b,
     ops.GE: lambda a, b: a >= b,
 }
+_LESS: dict[Op, Callable[[Num, Num], bool]] = {
+    ops.NE: lambda a, b: a.hi < b.lo or b.hi < a.lo,
+    ops.LT: lambda a, b: a.hi < b.lo,
+    ops.LE: lambda a, b: a.hi <= b.lo,
+    ops.GT: lambda a, b: b.hi < a.lo,
+    ops.GE: lambda a, b: b.hi <= a.lo,
+}
+
+
+def _surely(op: Op, a: Num, b: Num) -> bool:
+    """Whether a comparison holds by the bounds alone, so that z3 needn't be asked."""
+    return op in _LESS and _LESS[op](a, b)
+
+
 _LOGIC: dict[Op, Callable[..., Bool]] = {
     ops.LNOT: z3.Not,
     ops.AND: z3.And,
@@ -272,9 +300,9 @@ def choose(cond: Bool, a: Term, b: Term) -> Term:
     if a is None or b is None:
         return None
     if isinstance(a, Num) and isinstance(b, Num):
-        if a.term.eq(b.term):
-            return a
-        return Num(z3.If(cond, a.term, b.term), min(a.lo, b.lo), max(a.hi, b.hi))
+        if a.term.eq(b.term):  # its bounds may be those of one path
+            return replace(a, lo=min(a.lo, b.lo), hi=max(a.hi, b.hi))
+        return Num(z3.If(cond, a.term, b.term), min(a.lo, b.lo), max(a.hi, b.hi), 0, 1 + max(a.size, b.size))
     if isinstance(a, Num) or isinstance(b, Num):
         return None
     return z3.If(cond, a, b)

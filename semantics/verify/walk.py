@@ -64,8 +64,6 @@ Key = Assert | Load | Reduce | For
 """What an obligation is found by."""
 
 
-MOST_MISSES = 60
-SCANT = 2_000
 NEVER = z3.BoolVal(False)
 GENERATED = (Check.BOUNDS, Check.DIVISION, Check.SHIFT, Check.STEP, Check.NARROWS)
 """Checks of which nothing is learned where they are proved: they follow from what is known, and would slow z3 down."""
@@ -79,7 +77,7 @@ class Walk:
         self.prover = Prover()
         self.memory = Memory()
         self.status: dict[Key, str] = {}
-        self.open_states: dict[Key, tuple[State, Bool]] = {}
+        self.open_states: dict[Key, tuple[list[Bool], Bool]] = {}
         self.assumed: list[tuple[str, Span]] = []
         self.inputs: dict[Buffer | Var, Any] = {}
         self.survivors: dict[Stmt, list[Any]] = {}
@@ -87,7 +85,6 @@ class Walk:
         self.deciding = False
         self.leaving = False
         self.exact = False
-        self.misses = 0
         self.dropped = False
         self.distrusted: set[Assert | Buffer] = set()
         self.contradictions: list[Span] = []
@@ -111,19 +108,20 @@ class Walk:
         found = regions.element_candidates(self.kernel, self._entry())
         trusted = self.relevant - self.distrusted
         self.memory.elements = {b: rules if b in trusted else [] for b, rules in found.items()}
-        self.dropped = True
+        self.dropped, self.survivors = any(self.memory.elements.values()), {}
         while self.dropped:
-            self.dropped = False
-            self.survivors = {}
+            self.dropped, self.survivors = False, {}
             self.block(self.kernel.body, self._entry())
 
     def _decide(self) -> None:
         state = self._entry()
         for s in self.kernel.body:
+            if not any(isinstance(x, Assert) and x.check is Check.REQUIRES for x in statements((s,))):
+                self.statement(s, state)
+                continue
             before = state.copy()
             self.statement(s, state)
-            if any(isinstance(x, Assert) and x.check is Check.REQUIRES for x in statements((s,))):
-                self._consistent(s.span, self._with_elements(before), self._with_elements(state))
+            self._consistent(s.span, self._with_elements(before), self._with_elements(state))
 
     def _with_elements(self, state: State) -> list[Bool]:
         """The facts, and what they say of an element of each array, if it has any."""
@@ -133,12 +131,12 @@ class Walk:
                 sizes = [self.integer(size, state).term for size in b.shape]
                 place = tuple(fresh_int("any") for _ in sizes)
                 inside = z3.And(*(z3.And(at >= 0, at < size) for at, size in zip(place, sizes, strict=True)))
-                known = len(state.facts)
-                self.memory.load(state, state.arrays[b], place)
-                state.facts[known:] = [z3.Implies(inside, f) for f in state.facts[known:]]
-                if not self.prover.implied(state.facts[:known], z3.Not(inside)):
-                    state.facts.append(inside)
-        return state.facts
+                there = state.copy()
+                self.memory.load(there, state.arrays[b], place)
+                exists = not self.prover.implied(list(state.facts), z3.Not(inside))
+                state.facts.under(inside, there.facts.since(len(state.facts)))
+                state.facts.extend([inside] if exists else [])
+        return list(state.facts)
 
     def _consistent(self, span: Span, before: list[Bool], facts: list[Bool]) -> None:
         """Notes where what is taken as given can't be: everything would follow from it."""
@@ -219,7 +217,7 @@ class Walk:
 
     def proves(self, state: State, goal: Bool, effort: int = CHEAP) -> bool:
         """Whether the goal holds in the state."""
-        return self.prover.proves(state.facts, goal, effort)
+        return self.prover.proves(state.facts, goal, effort, state.path)
 
     def decide(self, key: Key, state: State, goal: Bool) -> None:
         """Notes whether an obligation is proved; one that is reached in several ways must be so in each."""
@@ -227,21 +225,21 @@ class Walk:
             return
         if self.status.get(key) == UNKNOWN:
             return
-        if self.proves(state, goal, EFFORT):
+        narrows = isinstance(key, Assert) and key.check is Check.NARROWS
+        ask = self.prover.fits if narrows else self.prover.proves
+        if ask(state.facts, goal, EFFORT, state.path):
             self.status[key] = PROVED
         else:
             self.status[key] = UNKNOWN
-            self.open_states[key] = (state.copy(), goal)
+            self.open_states[key] = state.facts.around(goal, state.path), goal
 
     def terms(self, state: State) -> Terms:
         """A maker of terms that learns into the state."""
         return Terms(state.learn, lambda goal: self._fits(state, goal), self.exact)
 
     def _fits(self, state: State, goal: Bool) -> bool:
-        """Whether a value fits its type; where many didn't, less is spent on the next."""
-        found = self.proves(state, goal, CHEAP if self.misses < MOST_MISSES else SCANT)
-        self.misses += not found
-        return found
+        """Whether a value fits its type."""
+        return self.prover.fits(state.facts, goal, CHEAP, state.path)
 
     # ------------------------------------------------------------------------------------------------- expressions
 
@@ -320,7 +318,7 @@ class Walk:
 
     def _access(self, b: Buffer, place: Place, writes: bool, op: Op | None, state: State) -> None:
         if self.accesses is not None:
-            self.accesses.append(Access(b, place, writes, op, tuple(state.facts)))
+            self.accesses.append(Access(b, place, writes, op, (*state.facts, *state.path)))
 
     # -------------------------------------------------------------------------------------------------- statements
 
@@ -351,7 +349,7 @@ class Walk:
                     self.assumed.append((s.span.source_line().strip(), s.span))
                 before = list(state.facts)
                 self.know(state, self.truth(s.cond, state))
-                self._consistent(s.span, before, state.facts)
+                self._consistent(s.span, before, list(state.facts))
             case Call():
                 raise TypeError("calls are inlined before verification")
 
@@ -431,19 +429,16 @@ class Walk:
 @contextmanager
 def under(state: State, cond: Bool) -> Iterator[None]:
     """What is evaluated only where `cond` holds."""
-    state.facts.append(cond)
     state.path.append(cond)
     yield
     state.path.pop()
-    position = next(n for n in reversed(range(len(state.facts))) if state.facts[n] is cond)
-    del state.facts[position]
 
 
 def join(state: State, cond: Bool, then: State, orelse: State) -> None:
     """Makes `state` what it is after a branch."""
     start, told = len(state.facts), len(state.stated)
     for side, holds in ((then, cond), (orelse, z3.Not(cond))):
-        state.facts += [z3.Implies(holds, f) for f in side.facts[start + 1 :]]
+        state.facts.under(holds, side.facts.since(start + 1))
         state.stated += [z3.Implies(holds, f) for f in side.stated[told:] if not hasattr(f, "variables")]
     for b in then.scalars.keys() | orelse.scalars.keys():
         if b in then.scalars and b in orelse.scalars:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import z3
@@ -17,22 +17,30 @@ import z3
 from gemel.semantics.arguments import shape_of
 from gemel.semantics.dtypes import BoolType, FloatType
 from gemel.semantics.errors import GemelError
-from gemel.semantics.interp import interpret
-from gemel.semantics.ir import Buffer, Check, Kernel, Var
-from gemel.semantics.passes.guard import without_narrowings
+from gemel.semantics.ir import Buffer, Kernel, Var
 from gemel.semantics.samples import Spread, random_values
 from gemel.semantics.storage import numpy_dtype, value_range
+from gemel.semantics.traverse import statements
+from gemel.semantics.trial import Trial
 from gemel.semantics.verify.prover import Prover
 from gemel.semantics.verify.report import REFUTED, Counterexample, Obligation
 from gemel.semantics.verify.shrink import shrunk
-from gemel.semantics.verify.state import Base, State
+from gemel.semantics.verify.state import Base
 from gemel.semantics.verify.terms import Bool
+
+if TYPE_CHECKING:
+    from gemel.semantics.span import Span
 
 FUEL = 3_000
 MOST_ELEMENTS = 4096
 TRIES = 45
 LONG = 9
 """For how many tries a run counts that uses up its fuel."""
+FEWEST_RUNS = 60
+MOST_STATEMENTS = 300_000
+"""Runs together are of no more statements than this, loops aside: large kernels get fewer runs."""
+MOST_FRUITLESS = 40
+"""Models in a row that show nothing, after which no more are asked for."""
 ENDLESS = "R07"
 SPREADS = (Spread.SMALL, Spread.CORNERS, Spread.ALL)
 SIZES = (3, 8, 40)
@@ -45,8 +53,13 @@ class Witnesses:
     def __init__(self, kernel: Kernel, inputs: Mapping[Buffer | Var, Any], open_: Sequence[Obligation]) -> None:
         """`kernel` has an assert for each narrowing too."""
         self.kernel, self.inputs = kernel, inputs
-        self.plain = without_narrowings(kernel, ())
-        self.open = list(open_)
+        self.open: dict[tuple[str, Span], list[Obligation]] = {}
+        for o in open_:
+            self.open.setdefault(_place(o), []).append(o)
+        self.trial = Trial(kernel, FUEL)
+        self.runs = max(FEWEST_RUNS, MOST_STATEMENTS // (1 + sum(1 for _ in statements(kernel.body))))
+        self.fruitless = 0
+        self._errors: dict[tuple[Any, ...], dict[tuple[str, Span], GemelError]] = {}
 
     def at_random(self) -> None:
         """Random arguments at small sizes."""
@@ -59,13 +72,14 @@ class Witnesses:
             ended = self.attempt(sizes, lambda p, shape, spread=spread: random_values(p, shape, rng, spread))
             left -= 1 if ended else LONG
 
-    def from_model(self, obligation: Obligation, state: State, goal: Bool, prover: Prover) -> None:
+    def from_model(self, obligation: Obligation, facts: Sequence[Bool], goal: Bool, prover: Prover) -> None:
         """Arguments from values for which the obligation's goal fails where it stands."""
         dims = [self.inputs[d] for d in self.kernel.dims]
         for most in SIZES if dims else SIZES[-1:]:
-            if obligation not in self.open:
+            if _place(obligation) not in self.open or self.fruitless >= MOST_FRUITLESS or not self.runs:
                 return
-            model = prover.model(state.facts, goal, [d <= most for d in dims])
+            self.fruitless += 1
+            model = prover.model(facts, goal, [d <= most for d in dims])
             if model is not None:
                 sizes = {d: _number(model, self.inputs[d]) for d in self.kernel.dims}
                 self.attempt(sizes, lambda p, shape, m=model: self._modelled(m, p, shape))
@@ -75,26 +89,26 @@ class Witnesses:
         args = self._arguments(sizes, value)
         if args is None:
             return True
-        ended = True
-        for kernel in self._kernels():
-            error = _run(kernel, args)
-            ended = ended and (error is None or error.code != ENDLESS)
-            for o in list(self.open):
-                if _is(error, o):
-                    self.open.remove(o)
-                    self._refuted(o, kernel, args)
-        return ended
+        errors = self._run(args)
+        for place in [place for place in errors if place in self.open]:
+            self.fruitless = 0
+            for o in self.open.pop(place):
+                self._refuted(o, args)
+        return all(code != ENDLESS for code, _ in errors)
 
-    def _kernels(self) -> list[Kernel]:
-        """What to run: an assert for a narrowing may stop a run before what else is sought."""
-        kinds = {o.check is Check.NARROWS for o in self.open}
-        return [kernel for kernel, wanted in ((self.plain, False), (self.kernel, True)) if wanted in kinds]
+    def _run(self, args: Sequence[Any]) -> dict[tuple[str, Span], GemelError]:
+        """Where the kernel fails; known from an earlier run, or nowhere if there were too many runs."""
+        key = tuple(a.tobytes() if isinstance(a, np.ndarray) else a for a in args)
+        if key not in self._errors and self.runs:
+            self.runs -= 1
+            self._errors[key] = _failures(self.trial, args)
+        return self._errors.get(key, {})
 
-    def _refuted(self, o: Obligation, kernel: Kernel, args: list[Any]) -> None:
-        plain = shrunk(args, lambda a: _is(_run(kernel, a), o))
-        inputs = dict(zip((p.hint for p in kernel.params), plain, strict=True))
+    def _refuted(self, o: Obligation, args: list[Any]) -> None:
+        plain = shrunk(args, lambda a: _place(o) in self._run(a))
+        inputs = dict(zip((p.hint for p in self.kernel.params), plain, strict=True))
         o.status = REFUTED
-        o.counterexample = Counterexample(inputs, partial(_run, kernel, plain))
+        o.counterexample = Counterexample(inputs, partial(_replay, self.kernel, plain, _place(o)))
 
     def _arguments(self, sizes: Mapping[Var, int], value: Any) -> list[Any] | None:
         args = []
@@ -130,17 +144,16 @@ class Witnesses:
         return min(max(term.as_long(), lo), hi)
 
 
-def _is(error: GemelError | None, o: Obligation) -> bool:
-    return error is not None and error.code == o.check.value and error.span == o.span
+def _place(o: Obligation) -> tuple[str, Span]:
+    return o.check.value, o.span
 
 
-def _run(kernel: Kernel, args: Sequence[Any]) -> GemelError | None:
-    fresh = [a.copy() if isinstance(a, np.ndarray) else a for a in args]
-    try:
-        interpret(kernel, fresh, fuel=FUEL)
-    except GemelError as error:
-        return error
-    return None
+def _failures(trial: Trial, args: Sequence[Any]) -> dict[tuple[str, Span], GemelError]:
+    return {(e.code, e.span): e for e in trial(args) if e.span is not None}
+
+
+def _replay(kernel: Kernel, args: Sequence[Any], place: tuple[str, Span]) -> GemelError | None:
+    return _failures(Trial(kernel, FUEL), args).get(place)
 
 
 def _number(model: Any, term: Any) -> int:

@@ -86,8 +86,19 @@ def value(raw: int, dtype: FixedType) -> Fraction:
     return raw / Fraction(2) ** dtype.frac
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
+@pytest.mark.parametrize(
+    ("shape", "signed"),
+    [
+        pytest.param(
+            shape,
+            signed,
+            id=f"{'signed' if signed else 'unsigned'}-{shape}",
+            marks=[pytest.mark.slow] * ((shape, signed) not in (((6, 2), True), ((5, -1), False))),
+        )
+        for signed in (True, False)
+        for shape in SHAPES
+    ],
+)
 def test_every_mode_on_every_value(signed: bool, shape: tuple[int, int]) -> None:
     source, kinds = FixedType(10, 6, signed), targets(signed, shape)
     kernel, x = to_each(source, kinds), raws(source)

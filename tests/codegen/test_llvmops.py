@@ -35,7 +35,7 @@ from gemel.semantics.ops import Op
 from gemel.semantics.rounding import round_float
 
 ALL = [op for op in ops.TABLE.values() if op is not ops.NARROW]  # a cast by the time that code is made
-FAST = 40
+FAST = 16
 """Cases of an op in the fast test."""
 
 
@@ -61,15 +61,22 @@ def test_all_types(op: Op) -> None:
     assert Batch(cases, level=3).failures(random.Random(2), 100) == []
 
 
+FEW_OR_ALL = [pytest.param(False, id="few"), pytest.param(True, id="all", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("every", FEW_OR_ALL)
 @pytest.mark.parametrize("level", [0, 1, 3])
-def test_levels_of_optimisation_agree(level: int) -> None:
-    cases = [case for op in ALL for case in some(op, 4)]
+def test_levels_of_optimisation_agree(level: int, every: bool) -> None:
+    cases = [case for op in ALL for case in some(op, 4 if every else 1)]
     assert Batch(cases, level=level).failures(random.Random(3)) == []
 
 
+@pytest.mark.parametrize("every", FEW_OR_ALL)
 @pytest.mark.parametrize("half", [False, True], ids=["by integers", "by the CPU"])
-def test_half_with_and_without_instructions(half: bool) -> None:
+def test_half_with_and_without_instructions(half: bool, every: bool) -> None:
     cases = [case for op in ALL for case in cases_of(op) if F16 in (case.dtype, *case.types)]
+    if not every:
+        cases = random.Random(5).sample(cases, 60)
     assert Batch(cases, half=half, level=2).failures(random.Random(4), 60) == []
 
 
@@ -119,7 +126,7 @@ def _random(dtype: DType) -> st.SearchStrategy[object]:
     return st.randoms(use_true_random=False).map(lambda rng: arbitrary(rng, dtype))
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(op_cases())
 def test_drawn_cases(drawn: tuple[Case, list[tuple[object, ...]]]) -> None:
     case, rows = drawn
@@ -132,7 +139,7 @@ def test_drawn_cases(drawn: tuple[Case, list[tuple[object, ...]]]) -> None:
 
 
 @pytest.mark.parametrize("fmt", FLOATS.values(), ids=str)
-@pytest.mark.parametrize("width", [25, 54, 64, 65, 128, 200, 1500])
+@pytest.mark.parametrize("width", [25, 54, 64, 65, 128, 200, pytest.param(1500, marks=pytest.mark.slow)])
 def test_integers_half_way_between_floats(fmt: FloatType, width: int) -> None:
     """The nearest float of a number at, just below and just above the middle of two floats."""
     rows = []

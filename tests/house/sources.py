@@ -37,7 +37,12 @@ class Module:
         return self.path.name == "__init__.py"
 
     def tree(self) -> ast.Module:
-        return ast.parse(self.path.read_text(encoding="utf-8"), str(self.path))
+        return _tree(self.path)
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 @cache
@@ -112,5 +117,6 @@ def imports(module: Module) -> Iterator[Import]:
                 yield Import(module, target, statement.lineno, deferred, typing)
 
 
+@cache
 def all_imports() -> list[Import]:
     return [found for module in modules().values() for found in imports(module)]

@@ -15,7 +15,11 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES)
+LONG = {"npbench/arc_distance", "npbench/channel_flow", "npbench/lenet", "machsuite/fft/transpose"}
+MARKED = [pytest.param(*c.values, id=c.id, marks=[pytest.mark.slow] * (c.id in LONG)) for c in CASES]
+
+
+@pytest.mark.parametrize("case", MARKED)
 def test_interpreter_and_cpu(case: Case) -> None:
     args = arguments(case, case.tiny)
     found = outcome(case.kernel.interpret, args)

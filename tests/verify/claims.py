@@ -613,3 +613,12 @@ def swapped_rows(a: i32[M, N], p: i32[M]):
     for i in gm.parallel(range(M)):  # no
         for j in range(N):
             a[p[i], j] = i
+
+
+@false
+def bounds_of_one_branch(x: i32) -> i8:
+    v: i32 = x
+    if x >= 0 and x <= 100:
+        v = i8(x)
+    w: i8 = v  # no
+    return w

@@ -49,7 +49,12 @@ def test_refuted(kind: Kind) -> None:
     failing(kind.refuted.verify(), kind.name)
 
 
-@pytest.mark.parametrize("k", SUBJECTS, ids=lambda k: k.__name__)
+LONG = (subjects.cholesky,)
+
+
+@pytest.mark.parametrize(
+    "k", [pytest.param(k, id=k.__name__, marks=[pytest.mark.slow] * (k in LONG)) for k in SUBJECTS]
+)
 def test_subjects_are_proved_for_all_sizes(k: gm.Kernel) -> None:
     report = k.verify()
     assert report.ok, str(report)
