@@ -259,10 +259,14 @@ class Kernel:
         key = (*(a.shape if isinstance(a, np.ndarray) else None for a in values), *map(_key, statics.values()))
         compiled = self._compiled.get(key)
         if compiled is None:
-            compiled = self._compile_for(self._checked(self._statics(statics)), values)
+            compiled = self._compile_for(self._checked(self._statics(statics)), given)
             compiled.when_warm = self._warm
             self._compiled[key] = compiled
-        return compiled(*values, out=out)
+        try:
+            return compiled(*values, out=out)
+        except ArgumentError:
+            arguments.bind(compiled.source, given)  # tells the mend for arrays as they were given
+            raise
 
     def _out(self, kwargs: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
         """What `out=` says, and the other named arguments; it may be a parameter's name."""

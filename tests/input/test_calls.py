@@ -285,7 +285,7 @@ def test_element_types_that_are_not_numpys_one_object() -> None:
     for a in (pickle.loads(pickle.dumps(ints())), ints().view(np.dtype(np.int32, metadata={"unit": "mm"}))):
         assert a.dtype is not np.dtype(np.int32)
         assert native_only(k)(a, a).tolist() == [0, 2, 4, 6]
-    for other in (pickle.loads(pickle.dumps(ints().astype(">i4"))), pickle.loads(pickle.dumps(ints().view(np.uint32)))):
+    for other in (ints().astype(">i4"), ints().astype("S4"), pickle.loads(pickle.dumps(ints().view(np.uint32)))):
         with pytest.raises(LookupError):
             native_only(k)(other, ints())
 
@@ -294,6 +294,7 @@ def test_references_are_kept_right() -> None:
     k, s = warmed(adding(), ints(), ints()), warmed(scalar, 1.5, 2)
     a, b, out, dtype = ints(), ints(), ints(), np.dtype(np.int32)
     things = (a, b, out, dtype, k, None, "out")
+    gc.collect()
     before = [sys.getrefcount(x) for x in things]
     for _ in range(500):
         k(a, b)
@@ -304,7 +305,7 @@ def test_references_are_kept_right() -> None:
         with suppress(gm.errors.DivisionError):
             s(1.5, 0)
     gc.collect()
-    assert all(abs(sys.getrefcount(x) - n) < 100 for x, n in zip(things, before, strict=True))
+    assert [n for n in (sys.getrefcount(x) - n for x, n in zip(things, before, strict=True)) if abs(n) > 100] == []
 
 
 @gm.kernel
@@ -384,7 +385,7 @@ def test_calls_from_threads_while_another_verifies() -> None:
     for t in threads:
         t.start()
     seen = set()
-    for _ in range(25):
+    for _ in range(12):
         k._reports.clear()
         k.verify()
         gc.collect()
