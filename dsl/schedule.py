@@ -11,6 +11,7 @@ from gemel.semantics.schedule.schedule import Scheduled
 if TYPE_CHECKING:
     from gemel.kernel import Kernel
     from gemel.semantics.ir import Kernel as IR
+    from gemel.semantics.schedule.validate import Validation
 
 P = ParamSpec("P")
 
@@ -116,6 +117,16 @@ class Schedule:
     def kernel(self) -> Kernel:
         """The scheduled kernel: run it, interpret it, print its IR."""
         return self._runnable(self._inner.kernel)
+
+    def validate(self) -> Validation:
+        """Proves the scheduled kernel equal to the original at its sizes, by running both on symbols.
+
+        Gives a Validation: `.status` ("proved", "refuted", "unknown"), `.ok`, `.why`. Floats are compared in their
+        order of operations, unless `spread` or `contract` was used: then up to the order of sums and contraction.
+        """
+        from gemel.semantics.schedule.validate import validate
+
+        return validate(self._inner)
 
     @property
     def text(self) -> str:

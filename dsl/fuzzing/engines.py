@@ -23,6 +23,7 @@ from gemel.semantics.errors import GemelError
 from gemel.semantics.interp import interpret
 from gemel.semantics.ir import Kernel
 from gemel.semantics.passes.specialize import specialize
+from gemel.semantics.schedule.validate import validate
 
 Engine = Callable[..., Any]
 Judge = Callable[[Any], None]
@@ -111,6 +112,9 @@ def _verified(case: Case) -> None:
 def _scheduled(case: Case) -> None:
     made = nests.scheduled(sized(case), nests.seed_of(case))
     steps = f"after {made.text}" if made.steps else "as it is"
+    found = validate(made)
+    if found.status == "refuted":
+        raise Disagreement(f"{steps}: validation says {found}")
     try:
         compare(case, {"schedule": interpreted(made.kernel), "scheduled cpu": compile_kernel(made.kernel)})
     except Disagreement as error:

@@ -338,10 +338,11 @@ def unguard(kernel: Kernel, at: str) -> Kernel:
 
     def without(s: Stmt) -> Stmt | Body:
         nonlocal dropped
-        if not isinstance(s, If) or s.orelse or not _padding(kernel, s, own):
+        if not isinstance(s, If) or s.orelse or not _padding(s, own):
             return s
         indices = {v for x in s.then if isinstance(x, Reduce) for i in x.indices for v in variables(i)}
-        kept = [c for c in conjuncts(s.cond) if variables(c) & inner - indices]
+        needed = (inner - indices) | _reached(kernel, s)
+        kept = [c for c in conjuncts(s.cond) if variables(c) & needed]
         dropped += len(conjuncts(s.cond)) - len(kept)
         cond: Expr = build.boolean(True, s.span)
         for c in kept:
@@ -366,15 +367,16 @@ def _loops(body: Body) -> Iterator[For]:
                 pass
 
 
-def _padding(kernel: Kernel, s: If, own: set[Buffer]) -> bool:
-    """Whether a guarded block only accumulates into local arrays from local arrays."""
+def _padding(s: If, own: set[Buffer]) -> bool:
+    """Whether a guarded block only accumulates into local arrays."""
+    return all(isinstance(x, Reduce) and x.buffer in own for x in s.then)
+
+
+def _reached(kernel: Kernel, s: If) -> set[Var]:
+    """The variables in places of arrays that aren't local: conditions about these keep the places inside."""
     outside = {b for b in (*kernel.params, *kernel.results) if isinstance(b, Buffer)}
-    for x in s.then:
-        if not isinstance(x, Reduce) or x.buffer not in own or not all(isinstance(i, Ref | Apply) for i in x.indices):
-            return False
-        if any(isinstance(e, Load) and e.buffer in outside for e in subexprs(x.value)):
-            return False
-    return True
+    values = (e for x in s.then if isinstance(x, Reduce) for e in subexprs(x.value))
+    return {v for e in values if isinstance(e, Load) and e.buffer in outside for i in e.indices for v in variables(i)}
 
 
 def contract(kernel: Kernel, at: str) -> Kernel:

@@ -1,0 +1,218 @@
+"""Whether a scheduled kernel computes what the original does: both are run on symbols, and the results compared.
+
+Loops, indices and conditions are concrete (sizes are known), elements of the arguments are symbols; `normal` says when
+two values are the same. Floats keep their order of operations, unless a step was taken that says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import product
+from math import prod
+from typing import Any
+
+from gemel.semantics import ops
+from gemel.semantics.arguments import value_of
+from gemel.semantics.dtypes import DType
+from gemel.semantics.ir import (
+    Alloc,
+    Apply,
+    Assert,
+    Assume,
+    Buffer,
+    Call,
+    Const,
+    Expr,
+    For,
+    If,
+    Kernel,
+    Let,
+    Load,
+    Reduce,
+    Ref,
+    Stmt,
+    Store,
+    Var,
+    While,
+)
+from gemel.semantics.ops import Op
+from gemel.semantics.schedule.normal import Normal, Symbolic
+from gemel.semantics.schedule.schedule import Scheduled
+from gemel.semantics.storage import to_values
+from gemel.semantics.traverse import Body
+
+REORDERING = ("spread", "contract")
+"""Steps that permit another rounding."""
+
+MOST = 150_000
+"""Operations beyond which nothing is proved."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """`status` is "proved", "refuted" or "unknown"; `why` says where the two differ, or why that isn't known."""
+
+    status: str
+    why: str = ""
+    elements: int = 0
+    roundings: bool = True
+
+    @property
+    def ok(self) -> bool:
+        """Whether the two are proved to be the same function."""
+        return self.status == "proved"
+
+    def __str__(self) -> str:
+        floats = "" if self.roundings else ", floats up to the order of sums and contraction"
+        return f"{self.status}: {self.elements} elements{floats}" if self.ok else f"{self.status}: {self.why}"
+
+
+class Unknown(Exception):
+    """Something that can't be run on symbols."""
+
+
+def validate(schedule: Scheduled) -> Validation:
+    """Proves a schedule's kernel equal to its source at their sizes."""
+    exact = not any(s.name in REORDERING for s in schedule.steps)
+    try:
+        normal = Normal(exact)
+        outcomes = [_Run(normal).outcome(k) for k in (schedule.source, schedule.kernel)]
+    except Unknown as error:
+        return Validation("unknown", str(error))
+    (first, names), (second, _) = outcomes
+    for at, value in first.items():
+        if second.get(at) != value:
+            where = f"{names[at[0]]}[{', '.join(map(str, at[1]))}]"
+            return Validation("refuted", f"{where} is another value", len(first), exact)
+    return Validation("proved", "", len(first), exact)
+
+
+@dataclass
+class _Run:
+    """A run of a kernel on symbols."""
+
+    normal: Normal
+    values: dict[Var, Any] = field(default_factory=dict)
+    memory: dict[Buffer, dict[tuple[int, ...], Any]] = field(default_factory=dict)
+    steps: int = 0
+
+    def outcome(self, k: Kernel) -> tuple[dict[tuple[int, tuple[int, ...]], Any], list[str]]:
+        """The normal form of each element of the parameters and results, by number, and their names."""
+        if k.dims:
+            raise Unknown("sizes are not known: specialize the kernel")
+        every = [*k.params, *k.results]
+        for n, p in enumerate(every):
+            if isinstance(p, Var):
+                self.values[p] = self.normal.symbol(n)
+            else:
+                fresh = n >= len(k.params)
+                self.memory[p] = {} if fresh else {at: self.normal.symbol(n, *at) for at in _places(p)}
+        self.block(k.body)
+        found = {}
+        for n, p in enumerate(every):
+            if isinstance(p, Buffer):
+                for at, value in self.memory[p].items():
+                    found[n, at] = value if isinstance(value, Symbolic) else self.normal.number(value, p.dtype)
+        return found, [p.hint for p in every]
+
+    # ------------------------------------------------------------------------------------------------- running
+
+    def block(self, body: Body) -> None:
+        for s in body:
+            self.stmt(s)
+
+    def stmt(self, s: Stmt) -> None:
+        self.steps += 1
+        if self.steps > MOST:
+            raise Unknown(f"more than {MOST:,} operations: validate at smaller sizes; each step was checked when taken")
+        match s:
+            case Let():
+                self.values[s.var] = self.value(s.value)
+            case Alloc():
+                self.memory[s.buffer] = dict(_contents(s.buffer))
+            case Store():
+                self.memory[s.buffer][self.place(s.indices)] = self.value(s.value)
+            case Reduce():
+                at, dtype = self.place(s.indices), s.buffer.dtype
+                self.memory[s.buffer][at] = self.accumulated(s.op, dtype, self.read(s.buffer, at), self.value(s.value))
+            case For():
+                self.loop(s)
+            case If():
+                self.block(s.then if self.known(s.cond, "a branch") else s.orelse)
+            case Assert():
+                if not self.known(s.cond, "a check"):
+                    raise Unknown("a check fails")
+            case Assume():
+                pass
+            case While() | Call():
+                raise Unknown("a loop with a condition, or a call")
+
+    def loop(self, s: For) -> None:
+        lo, hi, step = (int(self.known(e, "a loop's bounds")) for e in (s.lo, s.hi, s.step))
+        for i in range(lo, hi, step or 1):
+            self.values[s.var] = i
+            if s.until is not None and self.known(s.until, "an early end"):
+                break
+            self.block(s.body)
+
+    def known(self, e: Expr, what: str) -> Any:
+        value = self.value(e)
+        if isinstance(value, Symbolic):
+            raise Unknown(f"{what} depends on the arguments (line {e.span.line})")
+        return value
+
+    def place(self, indices: tuple[Expr, ...]) -> tuple[int, ...]:
+        return tuple(int(self.known(i, "an index")) for i in indices)
+
+    def read(self, b: Buffer, at: tuple[int, ...]) -> Any:
+        if at not in self.memory[b]:
+            raise Unknown(f"{b.hint}{list(at)} is read before it is stored to")
+        return self.memory[b][at]
+
+    def value(self, e: Expr) -> Any:
+        match e:
+            case Const():
+                return e.value
+            case Ref():
+                return self.values[e.var]
+            case Load():
+                return self.read(e.buffer, self.place(e.indices))
+            case Apply() if e.op.lazy:
+                return self.lazy(e)
+            case Apply():
+                types = tuple(a.dtype for a in e.args)
+                return self.on(e.op, e.dtype, types, tuple(map(self.value, e.args)))
+
+    def lazy(self, e: Apply) -> Any:
+        first = self.value(e.args[0])
+        if isinstance(first, Symbolic):
+            return self.on(e.op, e.dtype, tuple(a.dtype for a in e.args), (first, *map(self.value, e.args[1:])))
+        if e.op is ops.SELECT:
+            side = e.args[1 if first else 2]
+            return self.on(ops.CAST, e.dtype, (side.dtype,), (self.value(side),))
+        return self.value(e.args[1]) if bool(first) == (e.op is ops.LAND) else first
+
+    def on(self, op: Op, dtype: DType, types: tuple[DType, ...], args: tuple[Any, ...]) -> Any:
+        if not any(isinstance(a, Symbolic) for a in args):
+            return op.meaning(dtype, types, args)
+        return self.normal.apply(op, dtype, types, args)
+
+    def accumulated(self, op: Op, dtype: DType, old: Any, value: Any) -> Any:
+        """What an accumulation leaves in an element."""
+        if not isinstance(old, Symbolic) and not isinstance(value, Symbolic):
+            return ops.accumulate(op, dtype, old, value)
+        return self.normal.apply(op, dtype, (dtype, dtype), (old, value))
+
+
+def _places(b: Buffer) -> list[tuple[int, ...]]:
+    sizes = [value_of(n, {}) or 0 for n in b.shape]
+    if prod(sizes) > MOST:
+        raise Unknown(f"{b.hint} has more than {MOST:,} elements: validate at smaller sizes")
+    return list(product(*map(range, sizes)))
+
+
+def _contents(b: Buffer) -> dict[tuple[int, ...], Any]:
+    if b.data is None:
+        return {}
+    values = to_values(b.data, b.dtype)
+    return dict(zip(_places(b), values, strict=True))
