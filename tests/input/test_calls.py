@@ -442,10 +442,37 @@ def test_a_kernel_that_is_replaced_while_it_runs() -> None:
 
 def test_a_child_process_calls_warm_kernels() -> None:
     k = warmed(adding(), ints(), ints())
+    entry = native_only(k)
+    UNDER_WAY.value += 1  # as if another thread were tracing
     child = os.fork()
     if child == 0:
-        os._exit(0 if k(ints(), ints()).tolist() == [0, 2, 4, 6] else 1)
+        right = k(ints(), ints()).tolist() == entry(ints(), ints()).tolist() == [0, 2, 4, 6]
+        os._exit(0 if right else 1)
+    UNDER_WAY.value -= 1
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_finaliser_calls_a_kernel_while_another_warms() -> None:
+    other, seen = fresh(), []
+
+    class Late:
+        """Its end warms a kernel."""
+
+        def __del__(self) -> None:
+            warmed(other, ints(), ints())
+
+    k, compiled_entry = adding(), type(adding().compile(N=1)).entry
+
+    def entry(self: Any, *args: Any) -> Any:
+        if not seen:
+            seen.append(Late)
+            Late()
+        return compiled_entry(self, *args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gemel.codegen.runtime.Compiled.entry", entry)
+        warmed(k, ints(), ints())
+    assert seen == [Late] and is_warm(other) and k(ints(), ints()).tolist() == [0, 2, 4, 6]
 
 
 END = """
