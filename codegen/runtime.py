@@ -15,7 +15,7 @@ import numpy as np
 from gemel.codegen import cache, keys
 from gemel.codegen.jit import Code, load, object_of
 from gemel.codegen.made import Facts, Made, packed, unpacked
-from gemel.semantics.arguments import Bound, Output, bind, outputs, shape_of, unpack
+from gemel.semantics.arguments import Bound, Output, bind, outputs, places, shape_of, unpack
 from gemel.semantics.convert import Value, from_bits
 from gemel.semantics.dtypes import F64, BoolType, DType, FloatType, storage_bits, width_of
 from gemel.semantics.entry import trimmed
@@ -141,8 +141,9 @@ class Compiled:
         return self._checked(*args, **out)
 
     def _checked(self, *args: Any, out: Any = None) -> Any:
+        named = places(out)
         bound = bind(self.source, args)
-        given = outputs(self.source, bound, out)
+        given = outputs(self.source, bound, named)
         results = [self._room(n, o) for n, o in enumerate(given)]
         self._run(bound, results)
         for n, (b, o) in enumerate(zip(self.source.results, given, strict=True)):

@@ -181,13 +181,7 @@ class Kernel:
         """Static arguments by name, and the others in order."""
         signature = self._signature
         if signature is None:
-            if kwargs:
-                raise ArgumentError(
-                    f"{self.__name__} is from text, and takes its arguments by position",
-                    code="A01",
-                    mend=f"leave out the name {next(iter(kwargs))}",
-                )
-            return {}, list(args)
+            return {}, arguments.in_order(self._ir_at({}), args, kwargs) if kwargs else list(args)
         if not kwargs and not any(p.static for p in signature.parameters) and len(args) == len(signature.parameters):
             return {}, list(args)
         return self._split_named(signature, args, kwargs)
@@ -274,7 +268,11 @@ class Kernel:
 
     def _out(self, kwargs: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
         """What `out=` says, and the other named arguments; it may be a parameter's name."""
-        if "out" not in kwargs or (self._signature and any(p.name == "out" for p in self._signature.parameters)):
+        if "out" not in kwargs:
+            return None, kwargs
+        signature = self._signature
+        names = [p.name for p in signature.parameters] if signature else [p.hint for p in self._ir_at({}).params]
+        if "out" in names:
             return None, kwargs
         return kwargs["out"], {name: value for name, value in kwargs.items() if name != "out"}
 

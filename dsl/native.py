@@ -24,7 +24,7 @@ MAX_ENTRIES = 4
 OWN = "_gemel_entries"
 """The attribute of such a class that counts the entries."""
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a collected object's finaliser may call a kernel
 
 
 def plain_class(cls: type) -> type:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -134,12 +135,23 @@ _current: ContextVar[Tracer | None] = ContextVar("gemel_tracer", default=None)
 UNDER_WAY = c_int64(0)
 """How many traces are under way, in all threads: native code looks here before it runs a kernel."""
 
-_counting = threading.Lock()
+_counting = threading.RLock()  # a collected object's finaliser may trace
 
 
 def _count(change: int) -> None:
     with _counting:
         UNDER_WAY.value += change
+
+
+def _alone() -> None:
+    """In a child process the traces of other threads don't go on."""
+    global _counting
+    current = _current.get()
+    _counting, UNDER_WAY.value = threading.RLock(), 0 if current is None else current.level + 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_alone)
 
 
 def tracing() -> Tracer | None:

@@ -75,9 +75,10 @@ def bind(kernel: Kernel, args: Sequence[object]) -> Bound:
             mend="pass one argument for each parameter",
         )
     bound = Bound()
-    for param, arg in zip(kernel.params, args, strict=True):
+    memories = [memory(arg) for arg in args]
+    for param, arg, found in zip(kernel.params, args, memories, strict=True):
         if isinstance(param, Buffer):
-            bound.arrays[param] = _array(param, arg)
+            bound.arrays[param] = _array(param, arg, found)
         else:
             bound.scalars[param] = scalar(param, arg)
     bound.dims = solve_dims(kernel, {b: a.shape for b, a in bound.arrays.items()})
@@ -85,13 +86,34 @@ def bind(kernel: Kernel, args: Sequence[object]) -> Bound:
     return bound
 
 
-def _array(param: Buffer, arg: object) -> Array:
+def memory(arg: object) -> object:
+    """An argument's memory as an array of NumPy's own class, or the NotSharedError that says why it can't be had;
+    anything else, and a masked array, as it is.
+
+    Here code of others may run: for all arguments of a call before any is checked, so that what was checked stays true.
+    """
+    if isinstance(arg, np.ndarray):
+        return arg if isinstance(arg, np.ma.MaskedArray) else np.asarray(arg)
+    try:
+        found = foreign.as_array(arg)
+    except foreign.NotSharedError as error:
+        return error
+    return arg if found is None else found
+
+
+def shared(arg: object) -> object:
+    """An argument's memory as an array, where it has such memory; anything else as it is."""
+    found = memory(arg)
+    return arg if isinstance(found, foreign.NotSharedError) else found
+
+
+def _array(param: Buffer, given: object, arg: object) -> Array:
+    """The memory `arg` of an argument, checked."""
     if isinstance(arg, np.generic) and not param.rank:
         arg = np.asarray(arg)
         arg.flags.writeable = False  # a store to it would be lost
-    name = param.hint
     if not isinstance(arg, np.ndarray):
-        arg, name = _shared(param, arg), f"np.asarray({name})"
+        raise _no_array(param, given, arg)
     if isinstance(arg, np.ma.MaskedArray):
         raise ArgumentError(
             f"{param.hint} is a masked array, and a kernel knows no masks",
@@ -99,7 +121,8 @@ def _array(param: Buffer, arg: object) -> Array:
             span=param.span,
             mend=f"fill what is masked: {param.hint}.filled(0)",
         )
-    _check_element(param, arg, name)
+    own = isinstance(given, np.ndarray | np.generic)
+    _check_element(param, arg, param.hint if own else f"np.asarray({param.hint})")
     if arg.ndim != param.rank:
         raise ShapeError(
             f"{param.hint} has rank {param.rank}, the array has rank {arg.ndim} (its shape is {arg.shape})",
@@ -114,37 +137,16 @@ def _array(param: Buffer, arg: object) -> Array:
             span=param.span,
             mend=f"pass np.ascontiguousarray({param.hint})",
         )
-    return np.asarray(arg)  # subclasses may give other things a meaning of their own: a matrix has no flat form
+    return arg
 
 
-def _shared(param: Buffer, arg: object) -> Array:
-    """The memory of an array that isn't one of NumPy's."""
-    try:
-        found = foreign.as_array(arg)
-    except foreign.NotSharedError as error:
-        raise ArgumentError(
-            f"{param.hint} is a {type(arg).__name__} whose memory can't be shared: {error.why}",
-            code="A06",
-            span=param.span,
-            mend=error.mend.format(param.hint),
-        ) from None
-    if found is None:
-        raise ArgumentError(
-            f"{param.hint} is a tensor, not {type(arg).__name__}",
-            code="A06",
-            span=param.span,
-            mend=f"pass a NumPy array: np.array(..., dtype={numpy_name(param.dtype)})",
-        )
-    return found
-
-
-def shared(arg: object) -> object:
-    """An argument as NumPy's array over its memory, where it has such memory; anything else as it is."""
-    try:
-        found = foreign.as_array(arg)
-    except foreign.NotSharedError:
-        return arg
-    return arg if found is None else found
+def _no_array(param: Buffer, given: object, why: object) -> ArgumentError:
+    what = f"{param.hint} is a tensor, not {type(given).__name__}"
+    mend = f"pass a NumPy array: np.array(..., dtype={numpy_name(param.dtype)})"
+    if isinstance(why, foreign.NotSharedError):
+        what = f"{param.hint} is a {type(given).__name__} whose memory can't be shared: {why.why}"
+        mend = why.mend.format(param.hint)
+    return ArgumentError(what, code="A06", span=param.span, mend=mend)
 
 
 def _check_element(param: Buffer, arg: Array, name: str) -> None:
@@ -350,12 +352,21 @@ class Output:
     array: Array
 
 
-def outputs(kernel: Kernel, bound: Bound, out: object) -> list[Output | None]:
+Places = tuple[tuple[object, object], ...]
+"""What `out=` says: what was given for each result, and its memory."""
+
+
+def places(out: object) -> Places | None:
+    """What a call's `out=` says; before `bind`, since code of others may run here as in `memory`."""
+    return None if out is None else tuple((x, memory(x)) for x in (out if isinstance(out, tuple) else (out,)))
+
+
+def outputs(kernel: Kernel, bound: Bound, out: Places | None) -> list[Output | None]:
     """Checks the arrays for the results of a call, one for each, and None where a new one is made.
 
     Raises ArgumentError or ShapeError as `bind` does for an array that is stored to.
     """
-    given = out if isinstance(out, tuple) else (out,) if out is not None else (None,) * len(kernel.results)
+    given = ((None, None),) * len(kernel.results) if out is None else out
     if len(given) != len(kernel.results):
         raise ArgumentError(
             f"{kernel.name} has {_results(kernel)}, and out has {len(given)}",
@@ -369,8 +380,8 @@ def outputs(kernel: Kernel, bound: Bound, out: object) -> list[Output | None]:
         )
     names = ["out"] if len(given) == 1 else [f"out[{n}]" for n in range(len(given))]
     made = [
-        None if x is None else Output(x, _output(kernel, replace(b, hint=name), bound, x))
-        for name, b, x in zip(names, kernel.results, given, strict=True)
+        None if x is None else Output(x, _output(replace(b, hint=name), bound, x, found))
+        for name, b, (x, found) in zip(names, kernel.results, given, strict=True)
     ]
     _check_apart(kernel, bound, [(n, o.array) for n, o in zip(names, made, strict=True) if o is not None])
     return made
@@ -381,8 +392,8 @@ def _results(kernel: Kernel) -> str:
     return "no result" if not n else "one result" if n == 1 else f"{n} results"
 
 
-def _output(kernel: Kernel, b: Buffer, bound: Bound, given: object) -> Array:
-    array = _array(b, given)
+def _output(b: Buffer, bound: Bound, given: object, found: object) -> Array:
+    array = _array(b, given, found)
     want = shape_of(b, bound.dims)
     if array.shape != want:
         raise ShapeError(

@@ -12,7 +12,7 @@ from typing import Any, assert_never
 import numpy as np
 
 from gemel.semantics import failures, ops
-from gemel.semantics.arguments import Bound, bind, new_results, outputs, shape_of, unpack
+from gemel.semantics.arguments import Bound, bind, new_results, outputs, places, shape_of, unpack
 from gemel.semantics.convert import Value
 from gemel.semantics.dtypes import DType
 from gemel.semantics.errors import CheckError, GemelError
@@ -455,8 +455,9 @@ def interpret(kernel: Kernel, args: Sequence[object], *, fuel: int | None = None
     Gives results as `arguments.unpack` does. Raises what `arguments.bind` and `outputs` raise, BoundsError,
     DivisionError or CheckError where the run fails, and CheckError R07 after `fuel` loop iterations.
     """
+    named = places(out)
     bound = bind(kernel, args)
-    given = outputs(kernel, bound, out)
+    given = outputs(kernel, bound, named)
     env = environment(kernel, bound)
     try:
         run = Interpreter(fuel)

@@ -382,6 +382,22 @@ def test_native_checks_are_as_strict(entries: list[Callable[..., Any]], a: Any, 
     assert found[0] == found[1] == found[2]
 
 
+@gm.kernel
+def following(a: i32[4]) -> i32[4]:
+    return gm.cast(a + 1, i32)
+
+
+@pytest.mark.slow
+@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(a=arrays(), b=arrays())
+def test_native_checks_of_out_are_as_strict(a: Any, b: Any) -> None:
+    found = []
+    for run in (following.compile()._checked, entry(following), following.interpret):
+        SHARED[:] = np.arange(256, dtype=np.uint8)
+        found.append(outcome(lambda a, b, run=run: run(a, out=b), a, b))  # type: ignore[misc]
+    assert found[0] == found[1] == found[2]
+
+
 EDGES = [0, 1, -1, 2**7, 2**31, 2**63 - 1, 2**63, 2**64 - 1, 2**64, -(2**63), -(2**63) - 1, 1 << 3000]
 NUMBERS = st.one_of(
     st.booleans(),

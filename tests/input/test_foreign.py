@@ -296,6 +296,35 @@ def test_what_is_resized_between_calls() -> None:
         grown += b"c"  # nothing holds on to the memory after an error
 
 
+class Meddler:
+    """An array that changes another one when it is asked for its memory."""
+
+    def __init__(self, own: np.ndarray, change: Callable[[], Any]) -> None:
+        self.own, self.change = own, change
+
+    @property
+    def __array_interface__(self) -> Any:
+        self.change()
+        return self.own.__array_interface__
+
+
+@gm.kernel
+def plus(a: f32[N], b: f32[N]) -> f32[N]:
+    return a + b
+
+
+def test_code_that_runs_while_memory_is_asked_for() -> None:
+    ways = [plus, plus.interpret, plus.compile(N=4), gm.Kernel.__call__.__get__(plus)]
+    for n, way in enumerate(ways * 2):
+        a, b = np.ones(4, np.float32), np.ones(4, np.float32)
+        meddler = Meddler(b, lambda a=a: a.resize(2, refcheck=False))  # type: ignore[misc]
+        with pytest.raises(gm.errors.ShapeError, match="S02"):
+            way(a, meddler) if n % 2 else way(a, b, out=meddler)
+        late = Meddler(np.ones(4, np.float32), lambda b=b: b.setflags(write=False))  # type: ignore[misc]
+        with pytest.raises(gm.errors.ArgumentError, match="A03"):
+            way(late, np.ones(4, np.float32), out=b)
+
+
 if importlib.util.find_spec("torch"):
 
     def test_torch() -> None:

@@ -199,8 +199,12 @@ def test_kernels_from_text_and_compiled_ones() -> None:
     out = np.zeros((2, 3), np.float32)
     assert gm.parse(str(scaled.ir))(floats(), 2.0, out=out) is out
     assert out.tolist() == (floats() * 2).tolist()
+    assert gm.parse(str(scaled.ir))(floats(), k=2.0).tolist() == out.tolist()
     with pytest.raises(gm.errors.ArgumentError, match="A01"):
-        gm.parse(str(scaled.ir))(floats(), k=2.0)
+        gm.parse(str(scaled.ir))(floats(), x=2.0)
+    place = np.zeros(2, np.int32)
+    assert gm.parse(str(named.ir))(np.ones(2, np.int32), out=place).tolist() == [2, 2]
+    assert place.tolist() == [1, 1]
     compiled = scaled.compile(M=2, N=3)
     for _ in range(WARM + 3):
         out[:] = 0
