@@ -23,6 +23,9 @@ from gemel.bench.workload import Run
 SAMPLE = 2e-4
 """Seconds that a sample takes at least: short calls are repeated."""
 
+SLOW = 1.0
+"""Seconds after which a turn has few samples rather than going on."""
+
 MOST = 3000
 """Samples in one turn."""
 
@@ -82,8 +85,8 @@ class Worker:
     def _samples(self, seconds: float, least: int) -> Iterator[tuple[float, float]]:
         assert self.run is not None
         call, reset, turns = self.run.call, self.run.reset, range(self.repeat)
-        end, count, parts = time.perf_counter() + seconds, 0, self.repeat * self.calls
-        while count < least or (time.perf_counter() < end and count < MOST):
+        start, count, parts = time.perf_counter(), 0, self.repeat * self.calls
+        while count < MOST and (count < 1 or time.perf_counter() - start < (seconds if count >= least else SLOW)):
             if reset:
                 reset()
             cpu, wall = time.process_time(), time.perf_counter()
