@@ -63,6 +63,8 @@ class Worker:
             self.close()
             return {"failed": "the process ended" if ready else f"not done after {patience:.0f} s"}
         self._signal("SIGSTOP")
+        if hasattr(os, "waitid"):  # until it has stopped
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         answer: Answer = json.loads(line)
         return answer
 
