@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -47,15 +48,22 @@ def chosen(known: list[Workload], names: list[str], threads: int) -> list[Worklo
 
 def suite_workloads(folder: Path) -> list[Workload]:
     """The kernels of the suites at the sizes of `sizes.toml`."""
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
     sizes = tomllib.loads((folder / "suites" / "sizes.toml").read_text(encoding="utf-8"))
     found = []
     for suite in SUITES:
-        cases = {c.name: c for c in importlib.import_module(f"suites.{suite}").suite.cases}
+        cases = _cases(folder, suite)
         for name, presets in sizes[suite].items():
             found += [_case(suite, cases[name], preset, at) for preset, at in presets.items()]
     return found
+
+
+def _cases(folder: Path, suite: str) -> dict[str, Any]:
+    """The kernels of a suite. Its folder stays on the path no longer: its neighbours have names of packages."""
+    sys.path.insert(0, str(folder))
+    try:
+        return {c.name: c for c in importlib.import_module(f"suites.{suite}").suite.cases}
+    finally:
+        sys.path.remove(str(folder))
 
 
 def _case(suite: str, case: Any, preset: str, sizes: Mapping[str, int]) -> Workload:
@@ -106,8 +114,11 @@ def in_place(function: Callable[[], Callable[..., Any]]) -> Maker:
     return make
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The NumPy form of a suite's kernel through Numba, as far as Numba takes it."""
+def compiled(function: FunctionType) -> Callable[..., Any]:
+    """The NumPy form of a suite's kernel and its helpers through Numba, as far as Numba takes it."""
     import numba
 
-    return numba.njit(fastmath=True)(function)  # type: ignore[no-any-return]
+    jit, around = numba.njit(fastmath=True), dict(function.__globals__)
+    used = [n for n in function.__code__.co_names if isinstance(around.get(n), FunctionType)]
+    helpers = {n: compiled(around[n]) for n in used if around[n] is not function}
+    return jit(FunctionType(function.__code__, around | helpers, function.__name__))  # type: ignore[no-any-return]
