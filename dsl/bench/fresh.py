@@ -53,7 +53,7 @@ jax.jit(lambda a, b, c: jnp.tanh(a * b + c))(a, b, c).block_until_ready()
 }
 CACHES = (
     "XDG_CACHE_HOME",
-    "GEMEL_CACHE_DIR",
+    "GEMEL_CACHE",
     "NUMBA_CACHE_DIR",
     "TORCHINDUCTOR_CACHE_DIR",
     "JAX_COMPILATION_CACHE_DIR",
