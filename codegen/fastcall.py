@@ -2,19 +2,17 @@
 nanoseconds.
 
 The function takes the arguments only where each is of the very type and size that the kernel wants: exact `ndarray`s of
-the native element type, contiguous and not overlapping; exact `float`s, `int`s in range, `bool`s. All else it leaves to
-the fallback, which knows how to say what is wrong. The text is written for the layout that CPython and NumPy objects
-have; `layout_is_known` makes sure of that layout.
+the native element type, contiguous and not overlapping; exact `float`s, `int`s in range, `bool`s; `out=` an array
+likewise, where the kernel has one result. All else it leaves to the fallback, which knows how to say what is wrong. The
+text is written for the layout that CPython and NumPy objects have; `cpython.layout_is_known` makes sure of that layout.
 """
 
 from __future__ import annotations
 
 import ctypes
-import struct
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from math import prod
 from typing import Any
 
@@ -22,8 +20,26 @@ import numpy as np
 
 from gemel.codegen import llvmfloat as fl
 from gemel.codegen import llvmops
+from gemel.codegen.cpython import (
+    ALIGNED,
+    CONTIGUOUS,
+    DATA,
+    DIMS,
+    DTYPE,
+    FLAGS,
+    ITEMS,
+    LENGTH,
+    NATIVE,
+    ORDER,
+    RANK,
+    TYPE,
+    WRITEABLE,
+    array_functions,
+    declare,
+    layout_is_known,
+)
 from gemel.codegen.emitter import Emitter, llvm_type
-from gemel.codegen.jit import Code, compile_text, converts_half, define
+from gemel.codegen.jit import Code, compile_text, converts_half
 from gemel.codegen.places import alignment, element_bytes, known_shape
 from gemel.semantics.dtypes import F64, BoolType, FixedType, FloatType, IntType, storage_bits
 from gemel.semantics.ir import Buffer, Kernel, Var
@@ -32,51 +48,25 @@ from gemel.semantics.storage import is_wide, numpy_dtype, odd_width
 Function = Callable[..., Any]
 Maker = tuple[Function, tuple[int, ...], Any]
 
-TYPE, DATA, RANK, DIMS, DTYPE, FLAGS = 8, 16, 24, 32, 56, 64
-"""Where an array object has its type, address, rank, sizes, element type and flags."""
+METH_FASTCALL, METH_KEYWORDS = 0x80, 0x02
 
-CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
-
-METH_FASTCALL = 0x80
-
-C_API = (
-    *("PyObject_Vectorcall", "PyTuple_GetItem", "PyTuple_New", "PyTuple_SetItem", "Py_IncRef", "Py_DecRef"),
-    *("PyFloat_AsDouble", "PyFloat_FromDouble", "PyBool_FromLong", "PyBytes_FromStringAndSize"),
-    *("PyLong_AsLongLongAndOverflow", "PyLong_FromLongLong", "PyLong_FromUnsignedLongLong"),
-    *("PyEval_SaveThread", "PyEval_RestoreThread"),
-)
+OUT = sys.intern("out")
+"""The name of an argument that says where the result goes; calls pass the one string that is so interned."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What is called: the kernel as given, which parameters it stores to, the bytes of its error record, where its code
-    is, and how each result is made."""
+    is, whether a run is brief, and how each result is made. `gate` is a cell that holds 0 while calls may run natively.
+    """
 
     source: Kernel
     changed: Sequence[Buffer | Var]
     record: int
     address: int
+    brief: bool
     makers: Sequence[Maker]
-
-
-@cache
-def layout_is_known() -> bool:
-    """Whether Python's and NumPy's objects are laid out as the native check expects."""
-    if sys.implementation.name != "cpython" or struct.calcsize("P") != 8:
-        return False
-    if hasattr(sys, "gettotalrefcount") or not all(hasattr(ctypes.pythonapi, name) for name in C_API):
-        return False
-    probe = np.arange(6, dtype=np.int16).reshape(2, 3)
-    at = id(probe)
-
-    def word(offset: int, base: int = at) -> int:
-        return ctypes.c_uint64.from_address(base + offset).value
-
-    sizes = tuple(ctypes.c_int64.from_address(word(DIMS) + 8 * n).value for n in range(2))
-    flags = ctypes.c_int32.from_address(at + FLAGS).value
-    want = (id(np.ndarray), probe.ctypes.data, id(probe.dtype), (2, 3), probe.flags.num, id(float))
-    found = (word(TYPE), word(DATA), word(DTYPE), sizes, flags, word(TYPE, id(1.5)))
-    return want == found and ctypes.c_int32.from_address(at + RANK).value == 2
+    gate: ctypes.c_int64 | None = None
 
 
 def fits(kernel: Kernel) -> bool:
@@ -99,23 +89,15 @@ def bare(kernel: Kernel) -> Kernel:
 def make(plan: Plan, fallback: Function, fail: Function, owner: object) -> Function | None:
     """The C function; None where layout or types are such that there is none.
 
-    `fail(status, record)` raises the error of a failed run; `owner` keeps the kernel's code alive.
+    `fail(status, record)` gives the error of a failed run; `owner` keeps the kernel's code alive.
     """
     if not layout_is_known() or not fits(plan.source):
         return None
-    _declare()
+    declare()
     writer = _Writer(plan)
-    code = compile_text(
-        writer.text(), level=0, keep=False
-    )  # straight-line code: optimised it takes thrice the time to make
-    return _c_function(plan.source.name, code, (fallback, fail, code, owner, writer.objects))
-
-
-@cache
-def _declare() -> None:
-    """Lets LLVM find Python's functions, wherever the process has them."""
-    for name in C_API:
-        define(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0)
+    text = writer.text()  # straight-line code: optimised it takes thrice the time to make
+    code = compile_text(text, level=0, keep=False)
+    return _c_function(plan.source.name, code, (fallback, fail, code, owner, plan.gate, writer.objects))
 
 
 class _MethodDef(ctypes.Structure):
@@ -124,7 +106,7 @@ class _MethodDef(ctypes.Structure):
 
 def _c_function(name: str, code: Code, owned: tuple[object, ...]) -> Function:
     """The Python object around the code; its `self` is a tuple that begins with `owned` and keeps all alive."""
-    definition = _MethodDef(name.encode(), code.address("entry"), METH_FASTCALL, None)
+    definition = _MethodDef(name.encode(), code.address("entry"), METH_FASTCALL | METH_KEYWORDS, None)
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.restype, new.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
     function: Function = new(ctypes.addressof(definition), (*owned, definition), None)
@@ -136,30 +118,40 @@ def _object(thing: object) -> str:
     return f"inttoptr (i64 {id(thing)} to ptr)"
 
 
+@dataclass(frozen=True)
+class Extent:
+    """The memory of an array, and whether the kernel stores to it."""
+
+    pointer: str
+    size: int
+    changed: bool
+
+
 class _Writer:
-    """Writes `ptr entry(ptr self, ptr args, i64 count)`; `objects` have to live as long as the code."""
+    """Writes `ptr entry(ptr self, ptr args, i64 count, ptr names)`; `objects` have to live as long as the code."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.out = plan, Emitter(half=converts_half())
         self.objects: list[object] = []
         self.stack: list[str] = []
-        self.spans: list[tuple[str, int, bool]] = []
+        self.tables: list[str] = []
+        self.spans: list[Extent] = []
 
     def text(self) -> str:
         """The module."""
         kernel = self.plan.source
         self.out.start("begin")
-        self.need(self.out.value(f"icmp eq i64 %count, {len(kernel.params)}"))
+        self.open()
         given = [self.argument(n, p) for n, p in enumerate(kernel.params)]
-        self.apart()
         made: list[str] = []
-        places = [self.result(n, b, made) for n, b in enumerate(kernel.results)]
+        places = [self.only_result(kernel.results[0], made)] if self.takes_out else self.results(made)
         self.run([*given, *places], made)
         self.give(places, made)
         return "\n".join(
             [
+                *self.tables,
                 *sorted(self.out.declarations),
-                "define ptr @entry(ptr %self, ptr %args, i64 %count) {",
+                "define ptr @entry(ptr %self, ptr %args, i64 %count, ptr %names) {",
                 "entry:",
                 *(f"  {line}" for line in self.stack),
                 "  br label %begin",
@@ -169,6 +161,22 @@ class _Writer:
                 "",
             ]
         )
+
+    @property
+    def takes_out(self) -> bool:
+        """Whether `out=` is taken here: there is one result, and no parameter has that name."""
+        named = any(p.hint == OUT for p in self.plan.source.params)
+        return len(self.plan.source.results) == 1 and self.plan.source.results[0].rank > 0 and not named
+
+    def open(self) -> None:
+        """What is looked at before the arguments."""
+        out = self.out
+        if self.plan.gate is not None:
+            gate = out.value(f"load i64, ptr inttoptr (i64 {ctypes.addressof(self.plan.gate)} to ptr)")
+            self.need(out.value(f"icmp eq i64 {gate}, 0"))
+        self.need(out.value(f"icmp eq i64 %count, {len(self.plan.source.params)}"))
+        if not self.takes_out:
+            self.need(out.value("icmp eq ptr %names, null"))
 
     # ---------------------------------------------------------------------------------------------------- small parts
 
@@ -206,7 +214,7 @@ class _Writer:
         return [
             "slow:",
             "  %fallback = call ptr @PyTuple_GetItem(ptr %self, i64 0)",
-            "  %passed = call ptr @PyObject_Vectorcall(ptr %fallback, ptr %args, i64 %count, ptr null)",
+            "  %passed = call ptr @PyObject_Vectorcall(ptr %fallback, ptr %args, i64 %count, ptr %names)",
             "  ret ptr %passed",
         ]
 
@@ -215,40 +223,55 @@ class _Writer:
     def argument(self, n: int, p: Buffer | Var) -> str:
         """An argument as the kernel takes it, with its LLVM type."""
         given = self.word("%args", 8 * n, "ptr")
-        return f"ptr {self.array(given, p)}" if isinstance(p, Buffer) else self.scalar(given, p)
+        if not isinstance(p, Buffer):
+            return self.scalar(given, p)
+        return f"ptr {self.array(given, p, p in self.plan.changed)}"
 
-    def array(self, given: str, p: Buffer) -> str:
+    def array(self, given: str, p: Buffer, changed: bool) -> str:
+        """The address of an array that is as the kernel wants it and apart from those before."""
         out = self.out
         self.need(out.value(f"icmp eq ptr {self.word(given, TYPE, 'ptr')}, {_object(np.ndarray)}"))
-        changed = p in self.plan.changed
         flags = CONTIGUOUS | ALIGNED | (WRITEABLE if changed else 0)
         present = out.value(f"and i32 {self.word(given, FLAGS, 'i32')}, {flags}")
         tests = [
             out.value(f"icmp eq i32 {present}, {flags}"),
             out.value(f"icmp eq i32 {self.word(given, RANK, 'i32')}, {p.rank}"),
-            out.value(f"icmp eq ptr {self.word(given, DTYPE, 'ptr')}, {self.owned(numpy_dtype(p.dtype))}"),
         ]
         for test in tests:
             self.need(test)
+        self.element(self.word(given, DTYPE, "ptr"), numpy_dtype(p.dtype))
         shape = known_shape(p) or ()
         sizes = self.word(given, DIMS, "ptr") if shape else ""
         for axis, size in enumerate(shape):
             self.need(out.value(f"icmp eq i64 {self.word(sizes, 8 * axis, 'i64')}, {size}"))
-        pointer = self.word(given, DATA, "ptr")
-        self.spans.append((pointer, prod(shape) * element_bytes(p.dtype), changed))
-        return pointer
+        extent = Extent(self.word(given, DATA, "ptr"), prod(shape) * element_bytes(p.dtype), changed)
+        for other in self.spans:
+            self.apart(extent, other)
+        self.spans.append(extent)
+        return extent.pointer
 
-    def apart(self) -> None:
+    def element(self, given: str, want: np.dtype[Any]) -> None:
+        """The element type: NumPy's one object for it, or, as in an array that was pickled, one of its class."""
+        out, other, same = self.out, self.out.name("other"), self.out.name("same")
+        out.branch(out.value(f"icmp eq ptr {given}, {self.owned(want)}"), same, other)
+        out.start(other)
+        self.need(out.value(f"icmp eq ptr {self.word(given, TYPE, 'ptr')}, {_object(type(want))}"))
+        order = self.word(given, ORDER, "i8")
+        native = [out.value(f"icmp eq i8 {order}, {letter}") for letter in NATIVE]
+        self.need(out.value(f"or i1 {native[0]}, {native[1]}"))
+        out.jump(same)
+        out.start(same)
+
+    def apart(self, a: Extent, b: Extent) -> None:
         """No array that is stored to may overlap another."""
+        if not (a.changed or b.changed) or not a.size or not b.size:
+            return
         out = self.out
-        for n, (a, size, changed) in enumerate(self.spans):
-            for b, other, also in self.spans[:n]:
-                if (changed or also) and size and other:
-                    starts = [out.value(f"ptrtoint ptr {x} to i64") for x in (a, b)]
-                    ends = [out.value(f"add i64 {x}, {s}") for x, s in zip(starts, (size, other), strict=True)]
-                    before = out.value(f"icmp ule i64 {ends[0]}, {starts[1]}")
-                    after = out.value(f"icmp ule i64 {ends[1]}, {starts[0]}")
-                    self.need(out.value(f"or i1 {before}, {after}"))
+        starts = [out.value(f"ptrtoint ptr {x.pointer} to i64") for x in (a, b)]
+        ends = [out.value(f"add i64 {start}, {x.size}") for start, x in zip(starts, (a, b), strict=True)]
+        before = out.value(f"icmp ule i64 {ends[0]}, {starts[1]}")
+        after = out.value(f"icmp ule i64 {ends[1]}, {starts[0]}")
+        self.need(out.value(f"or i1 {before}, {after}"))
 
     def scalar(self, given: str, p: Var) -> str:
         match p.dtype:
@@ -282,12 +305,14 @@ class _Writer:
 
     # ------------------------------------------------------------------------------------------------- run and results
 
+    def results(self, made: list[str]) -> list[str]:
+        """Where the kernel puts its results, with their LLVM types; arrays that are made are added to `made`."""
+        return [self.result(n, b, made) for n, b in enumerate(self.plan.source.results)]
+
     def result(self, n: int, b: Buffer, made: list[str]) -> str:
-        """Where the kernel puts a result, with its LLVM type; arrays that are made are added to `made`."""
         if not b.rank:
             return f"ptr {self.local(f'[{max(element_bytes(b.dtype), 8)} x i8]')}"
-        maker, shape, dtype = self.plan.makers[n]
-        array = self.vector_call(*map(self.owned, (maker, shape, dtype)))
+        array = self.new_array(self.plan.makers[n])
         failed, fine = self.out.name("failed"), self.out.name("fine")
         self.out.branch(self.out.value(f"icmp eq ptr {array}, null"), failed, fine)
         self.out.start(failed)
@@ -297,28 +322,87 @@ class _Writer:
         made.append(array)
         return f"ptr {self.word(array, DATA, 'ptr')}"
 
+    def new_array(self, maker: Maker) -> str:
+        """A new array: by NumPy's C function where that is known, else by the one that Python calls."""
+        function, shape, dtype = maker
+        if not array_functions():
+            return self.vector_call(*map(self.owned, maker))
+        sizes = f"@sizes{len(self.tables)}"
+        items = ", ".join(f"i64 {n}" for n in shape)
+        self.tables.append(f"{sizes} = private constant [{len(shape)} x i64] [{items}]")
+        element = self.owned(dtype)
+        self.out.call("void", "Py_IncRef", ("ptr", element))  # the function takes it
+        name = "PyArray_Empty" if function is np.empty else "PyArray_Zeros"
+        return self.out.call("ptr", name, ("i32", str(len(shape))), ("ptr", sizes), ("ptr", element), ("i32", "0"))
+
+    def only_result(self, b: Buffer, made: list[str]) -> str:
+        """Where the kernel puts its one result: in the array that `out=` names, or in a new one."""
+        out, array, place = self.out, self.local("ptr"), self.local("ptr")
+        named, unnamed, both = (out.name(hint) for hint in ("named", "unnamed", "both"))
+        out.branch(out.value("icmp eq ptr %names, null"), unnamed, named)
+        out.start(named)
+        given, data = self.given_out(b)
+        out.do(f"store ptr {given}, ptr {array}")
+        out.do(f"store ptr {data}, ptr {place}")
+        out.jump(both)
+        out.start(unnamed)
+        new = self.result(0, b, made)
+        out.do(f"store ptr {made.pop()}, ptr {array}")
+        out.do(f"store {new}, ptr {place}")
+        out.jump(both)
+        out.start(both)
+        made.append(out.value(f"load ptr, ptr {array}"))
+        return f"ptr {out.value(f'load ptr, ptr {place}')}"
+
+    def given_out(self, b: Buffer) -> tuple[str, str]:
+        """The array that is the only named argument, and its address."""
+        out = self.out
+        self.need(out.value(f"icmp eq i64 {self.word('%names', LENGTH, 'i64')}, 1"))
+        self.need(out.value(f"icmp eq ptr {self.word('%names', ITEMS, 'ptr')}, {self.owned(OUT)}"))
+        given = self.word("%args", 8 * len(self.plan.source.params), "ptr")
+        data = self.array(given, b, True)
+        if self.plan.makers[0][0] is not np.empty:
+            size = self.spans[-1].size
+            out.call("void", "llvm.memset.p0.i64", ("ptr", data), ("i8", "0"), ("i64", str(size)), ("i1", "0"))
+        out.call("void", "Py_IncRef", ("ptr", given))
+        return given, data
+
     def drop(self, objects: Sequence[str]) -> None:
         for thing in objects:
             self.out.call("void", "Py_DecRef", ("ptr", thing))
 
     def run(self, args: Sequence[str], made: Sequence[str]) -> None:
-        """Calls the kernel without the GIL; raises where it fails."""
+        """Calls the kernel, without the GIL where that is worth it; raises where it fails."""
         out, record = self.out, self.local(f"[{self.plan.record or 1} x i8]")
-        thread = out.call("ptr", "PyEval_SaveThread")
+        brief = self.plan.brief
+        thread = "" if brief else out.call("ptr", "PyEval_SaveThread")
         address = f"inttoptr (i64 {self.plan.address} to ptr)"
         status = out.value(f"call i64 {address}({', '.join([*args, f'ptr {record}'])})")
-        out.call("void", "PyEval_RestoreThread", ("ptr", thread))
+        if not brief:
+            out.call("void", "PyEval_RestoreThread", ("ptr", thread))
         failed, fine = out.name("failed"), out.name("fine")
         out.branch(out.value(f"icmp eq i64 {status}, 0"), fine, failed)
         out.start(failed)
         self.drop(made)
+        self.fail(status, record)
+        out.start(fine)
+
+    def fail(self, status: str, record: str) -> None:
+        """Raises the error of a failed run here, so that its traceback has the caller's lines only."""
+        out = self.out
         number = out.call("ptr", "PyLong_FromLongLong", ("i64", status))
         data = out.call("ptr", "PyBytes_FromStringAndSize", ("ptr", record), ("i64", str(self.plan.record)))
-        fail = out.call("ptr", "PyTuple_GetItem", ("ptr", "%self"), ("i64", "1"))
-        raised = self.vector_call(fail, number, data)
+        function = out.call("ptr", "PyTuple_GetItem", ("ptr", "%self"), ("i64", "1"))
+        error = self.vector_call(function, number, data)
         self.drop((number, data))
-        out.do(f"ret ptr {raised}")
-        out.start(fine)
+        made, end = out.name("made"), out.name("end")
+        out.branch(out.value(f"icmp eq ptr {error}, null"), end, made)
+        out.start(made)
+        out.call("void", "PyErr_SetObject", ("ptr", self.word(error, TYPE, "ptr")), ("ptr", error))
+        self.drop((error,))
+        out.jump(end)
+        out.start(end)
+        out.do("ret ptr null")
 
     def give(self, places: Sequence[str], made: Sequence[str]) -> None:
         """Returns the results as `arguments.unpack` does."""

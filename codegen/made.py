@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Facts:
     """What a caller of the code has to know: the bytes of the error record, which results the code fills, which
-    parameters it stores to, whether it has vector loops and was allowed to; and the digest of its LLVM IR."""
+    parameters it stores to, whether a run is brief, whether it has vector loops and was allowed to; and the digest of
+    its LLVM IR."""
 
     record: int
     filled: tuple[bool, ...]
     changed: tuple[bool, ...]
+    brief: bool
     vectors: bool
     widened: bool
     digest: str
@@ -76,6 +78,7 @@ class Made:
 
     def facts(self, lowered: Lowered, widened: bool) -> Facts:
         """What a caller has to know."""
+        from gemel.codegen.effort import is_brief
         from gemel.semantics.traverse import stored
 
         changed = stored(self.kernel.body)
@@ -83,6 +86,7 @@ class Made:
             lowered.record,
             lowered.filled,
             tuple(p in changed for p in self.kernel.params),
+            is_brief(self.kernel),
             lowered.vectors,
             widened,
             key(lowered.text),

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gemel.codegen import cache, keys
 from gemel.codegen.jit import Code, load, object_of
 from gemel.codegen.made import Facts, Made, packed, unpacked
-from gemel.semantics.arguments import Bound, bind, shape_of, unpack
+from gemel.semantics.arguments import Bound, Output, bind, outputs, shape_of, unpack
 from gemel.semantics.convert import Value, from_bits
 from gemel.semantics.dtypes import F64, BoolType, DType, FloatType, storage_bits, width_of
-from gemel.semantics.errors import CompileError, OutOfMemoryError
+from gemel.semantics.entry import trimmed
+from gemel.semantics.errors import CompileError, GemelError, OutOfMemoryError
 from gemel.semantics.failures import failure
 from gemel.semantics.ir import Buffer, Kernel, Var
 from gemel.semantics.storage import WORD, Array, filled, from_values, from_words, is_wide, numpy_dtype, to_words
@@ -34,13 +35,19 @@ WARM = 40
 Function = Callable[..., Any]
 
 
+def _nobody(compiled: Compiled) -> bool:
+    return False
+
+
 class Compiled:
     """Native code of a kernel at given sizes; call it as the kernel.
 
     `source` is that kernel. Where the code comes from the disk cache, nothing else is made until it is asked for.
 
-    Calls from several threads run at the same time: the GIL is released while the code runs. A kernel that doesn't end
-    can't be interrupted.
+    Calls from several threads run at the same time: the GIL is released while the code runs, unless that takes a few
+    microseconds only. A kernel that doesn't end can't be interrupted.
+
+    `when_warm` is told when the code has been called often; it says whether calls have another entry from then on.
     """
 
     def __init__(self, made: Made, facts: Facts, code: bytes) -> None:
@@ -50,13 +57,14 @@ class Compiled:
         types = [_ctype(p) for p in source.params] + [ctypes.c_void_p] * (len(source.results) + 1)
         self._native = self.code.function("kernel", ctypes.c_int64, *types)
         self._makers = [
-            (np.empty if filled else np.zeros, *_room(b))
+            (np.empty if filled else np.zeros, *_memory(b))
             for b, filled in zip(source.results, facts.filled, strict=True)
         ]
         self._wide = [p for p in source.params if is_wide(p.dtype)]
         self._stored = stored(source.body)
         self._calls = 0
         self._call: Function = self._first
+        self.when_warm: Callable[[Compiled], bool] = _nobody
 
     @property
     def vectors(self) -> bool:
@@ -104,35 +112,56 @@ class Compiled:
         """Writes the kernel as C functions for this machine; see `Library.save`."""
         return self.library.save(path)
 
-    def __call__(self, *args: Any) -> Any:
-        """Runs the code on arrays and numbers; gives what the kernel returns.
+    def __call__(self, *args: Any, **out: Any) -> Any:
+        """Runs the code on arrays and numbers; gives what the kernel returns. `out=` names arrays for the results.
 
-        Raises what `arguments.bind` raises; BoundsError, DivisionError or CheckError where the run fails;
-        OutOfMemoryError where there is no memory for a local array.
+        Raises what `arguments.bind` and `arguments.outputs` raise; BoundsError, DivisionError or CheckError where the
+        run fails; OutOfMemoryError where there is no memory for a local array.
         """
-        return self._call(*args)
+        return self._call(*args, **out)
 
-    def entry(self, fallback: Function) -> Function:
+    def entry(self, fallback: Function, gate: ctypes.c_int64 | None = None) -> Function:
         """A function for calls that take well under a microsecond: it checks the arguments natively.
 
-        What it can't take as it is (other types or sizes, say), it passes on to `fallback`, whose result it returns.
+        What it can't take as it is (other types or sizes, say), it passes on to `fallback`, whose result it returns; so
+        it does with all calls while `gate` is not 0.
         """
         from gemel.codegen import fastcall
 
-        source = fastcall.bare(self.source)
-        changed = [p for p, stored in zip(source.params, self._facts.changed, strict=True) if stored]
-        plan = fastcall.Plan(source, changed, self._facts.record, self.code.address("kernel"), self._makers)
-        return fastcall.make(plan, fallback, self._fail, self) or fallback
+        source, facts = fastcall.bare(self.source), self._facts
+        changed = [p for p, stored in zip(source.params, facts.changed, strict=True) if stored]
+        address = self.code.address("kernel")
+        plan = fastcall.Plan(source, changed, facts.record, address, facts.brief, self._makers, gate)
+        return fastcall.make(plan, fallback, self._error, self) or fallback
 
-    def _first(self, *args: Any) -> Any:
+    def _first(self, *args: Any, **out: Any) -> Any:
         self._calls += 1
         if self._calls > WARM:
-            self._call = self.entry(self._checked)
-        return self._checked(*args)
+            self._call = self._checked if self.when_warm(self) else self.entry(self._checked)
+        return self._checked(*args, **out)
 
-    def _checked(self, *args: Any) -> Any:
+    def _checked(self, *args: Any, out: Any = None) -> Any:
         bound = bind(self.source, args)
-        results = [make(shape, dtype) for make, shape, dtype in self._makers]
+        given = outputs(self.source, bound, out)
+        results = [self._room(n, o) for n, o in enumerate(given)]
+        self._run(bound, results)
+        for n, (b, o) in enumerate(zip(self.source.results, given, strict=True)):
+            results[n] = _finished(b, results[n])
+            if o is not None and results[n] is not o.array:
+                o.array[...] = results[n]
+        return unpack(self.source, results, given)
+
+    def _room(self, n: int, out: Output | None) -> Array:
+        """The memory for a result: the caller's array where it has the very form that code wants."""
+        make, shape, dtype = self._makers[n]
+        if out is None or is_wide(self.source.results[n].dtype):
+            made: Array = make(shape, dtype)
+            return made
+        if make is not np.empty:
+            out.array[...] = 0
+        return out.array
+
+    def _run(self, bound: Bound, results: Sequence[Array]) -> None:
         record = ctypes.create_string_buffer(self._facts.record or 1)
         words = {p: _words(p, bound) for p in self._wide}
         given = [words[p].ctypes.data if p in words else _passed(p, bound) for p in self.source.params]
@@ -140,26 +169,28 @@ class Compiled:
         for p in self._stored.intersection(words):
             from_values(from_words(words[p], p.dtype), p.dtype, bound.arrays[p])
         if status:
-            self._fail(status, record.raw)
-        return unpack(self.source, [_finished(b, r) for b, r in zip(self.source.results, results, strict=True)])
+            raise self._error(status, record.raw)
 
-    def _fail(self, status: int, record: bytes) -> NoReturn:
+    def _error(self, status: int, record: bytes) -> GemelError:
+        """What a run failed of."""
         if status < 0:
-            raise OutOfMemoryError(
-                f"{self.source.name}: no memory for a local array",
-                code="R08",
-                span=self.source.span,
-                mend="make it smaller, or pass it as an argument that is smaller",
+            return trimmed(
+                OutOfMemoryError(
+                    f"{self.source.name}: no memory for a local array",
+                    code="R08",
+                    span=self.source.span,
+                    mend="make it smaller, or pass it as an argument that is smaller",
+                )
             )
         site = self._lowered.sites[status - 1]
         places = zip(site.check.values, site.offsets, strict=True)
-        raise failure(site.check, [_value(record, offset, v.dtype) for v, offset in places])
+        return trimmed(failure(site.check, [_value(record, offset, v.dtype) for v, offset in places]))
 
     def __repr__(self) -> str:
         return f"<compiled kernel {self.source.name}>"
 
 
-def _room(b: Buffer) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _memory(b: Buffer) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and element type of the memory of a result."""
     shape = shape_of(b, {})
     if not is_wide(b.dtype):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import copyreg
 import difflib
 import functools
 import inspect
@@ -13,6 +15,7 @@ import numpy as np
 
 from gemel import tensors
 from gemel.calls import DTYPES, closure_of
+from gemel.native import cool, plain_class, warm
 from gemel.semantics import arguments
 from gemel.semantics import ir as irs
 from gemel.semantics.build import index
@@ -178,6 +181,12 @@ class Kernel:
         """Static arguments by name, and the others in order."""
         signature = self._signature
         if signature is None:
+            if kwargs:
+                raise ArgumentError(
+                    f"{self.__name__} is from text, and takes its arguments by position",
+                    code="A01",
+                    mend=f"leave out the name {next(iter(kwargs))}",
+                )
             return {}, list(args)
         if not kwargs and not any(p.static for p in signature.parameters) and len(args) == len(signature.parameters):
             return {}, list(args)
@@ -219,7 +228,11 @@ class Kernel:
         return {p.name: given[p.name] for p in signature.parameters if p.static and p.name in given}, values
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Runs the kernel on this CPU; compiled at the first call for these sizes.
+        """Runs the kernel on this CPU; compiled at the first call for these sizes, and called natively when warm.
+
+        Arrays of other packages are used in place where DLPack, Python's buffers or `__array_interface__` say where
+        they lie. With `out=` results go to that array, or a tuple of arrays, which is then what the call gives; of what
+        is in them after an error nothing is known. A parameter of that name goes first.
 
         Raises ArgumentError, ShapeError for arguments that don't fit; BoundsError, DivisionError, CheckError where the
         run fails.
@@ -235,15 +248,50 @@ class Kernel:
             raise trimmed(error)  # noqa: B904  it is the same error
 
     def _call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        out, kwargs = self._out(kwargs)
         if tracing() is not None:
+            if out is not None:
+                raise ArgumentError(
+                    f"{self.__name__} is called in a kernel, where there is no out=",
+                    code="A01",
+                    span=here(),
+                    mend=f"store what it gives: y[:] = {self.__name__}(...)",
+                )
             return self._trace_call(args, kwargs)
-        statics, values = self._split(args, kwargs)
+        statics, given = self._split(args, kwargs)
+        values = [arguments.shared(v) for v in given]
         key = (*(a.shape if isinstance(a, np.ndarray) else None for a in values), *map(_key, statics.values()))
         compiled = self._compiled.get(key)
         if compiled is None:
-            compiled = self._compile_for(self._checked(self._statics(statics)), values)
+            compiled = self._compile_for(self._checked(self._statics(statics)), given)
+            compiled.when_warm = self._warm
             self._compiled[key] = compiled
-        return compiled(*values)
+        try:
+            return compiled(*values, out=out)
+        except ArgumentError:
+            arguments.bind(compiled.source, given)  # tells the mend for arrays as they were given
+            raise
+
+    def _out(self, kwargs: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+        """What `out=` says, and the other named arguments; it may be a parameter's name."""
+        if "out" not in kwargs or (self._signature and any(p.name == "out" for p in self._signature.parameters)):
+            return None, kwargs
+        return kwargs["out"], {name: value for name, value in kwargs.items() if name != "out"}
+
+    def _warm(self, compiled: Compiled) -> bool:
+        """Calls have become frequent; static arguments that a call may pass are Python's to sort out."""
+        statics = [p.name for p in self._signature.parameters if p.static] if self._signature else []
+        if not self._known.keys() >= set(statics):
+            return False
+        return warm(self, compiled, lambda: any(c is compiled for c in [*self._compiled.values()]))
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """A copy is of the plain class, and compiles anew."""
+        state = {**self.__dict__, "_compiled": {}}
+        return copyreg.__newobj__, (plain_class(type(self)),), state  # type: ignore[attr-defined]
+
+    def __deepcopy__(self, memo: Any) -> Kernel:
+        return copy.copy(self)  # as for a function: there is nothing in it that changes
 
     def _compile_for(self, k: irs.Kernel, values: Sequence[Any]) -> Compiled:
         from gemel.codegen import compile_kernel
@@ -253,9 +301,10 @@ class Kernel:
 
     @entry
     def interpret(self, *args: Any, **kwargs: Any) -> Any:
-        """Runs the reference interpreter: slow and exact; results and errors as for a call."""
-        statics, values = self._split(args, kwargs)
-        return interpret(self._ir_at(self._statics(statics)), values)
+        """Runs the reference interpreter: slow and exact; arguments, results and errors as for a call."""
+        out, named = self._out(kwargs)
+        statics, values = self._split(args, named)
+        return interpret(self._ir_at(self._statics(statics)), values, out=out)
 
     @entry
     def verify(self, **statics: Any) -> Report:
@@ -270,7 +319,7 @@ class Kernel:
         k = at._ir_at(at._statics({}))
         if k not in self._reports:
             self._reports[k] = verify(k)
-            self._compiled.clear()
+            cool(self, self._compiled.clear)
         return self._reports[k]
 
     @overload

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from ctypes import c_int64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -129,6 +131,17 @@ class Tracer:
 _current: ContextVar[Tracer | None] = ContextVar("gemel_tracer", default=None)
 
 
+UNDER_WAY = c_int64(0)
+"""How many traces are under way, in all threads: native code looks here before it runs a kernel."""
+
+_counting = threading.Lock()
+
+
+def _count(change: int) -> None:
+    with _counting:
+        UNDER_WAY.value += change
+
+
 def tracing() -> Tracer | None:
     """The trace that is under way, if any."""
     return _current.get()
@@ -192,7 +205,9 @@ def activate(t: Tracer) -> Iterator[None]:
     outer = _current.get()
     t.level = 0 if outer is None else outer.level + 1
     token = _current.set(t)
+    _count(1)
     try:
         yield
     finally:
+        _count(-1)
         _current.reset(token)

@@ -19,7 +19,7 @@ from gemel.hwsynth.report import Report
 from gemel.hwsynth.synthesis import RESERVED, Synthesized, synthesize_kernel
 from gemel.hwsynth.system import System
 from gemel.hwsynth.verilog import verilog
-from gemel.semantics.arguments import Bound, bind, in_order, new_results, unpack
+from gemel.semantics.arguments import Bound, bind, in_order, new_results, shared, unpack
 from gemel.semantics.convert import from_bits, to_bits
 from gemel.semantics.dtypes import DType
 from gemel.semantics.entry import entry
@@ -146,7 +146,7 @@ class Design:
 
     def _failure(self, args: Any, run: Run) -> Exception:
         """The error of a failed run: the interpreter finds the values that its message shows."""
-        interpret(self.source, [a.copy() if isinstance(a, np.ndarray) else a for a in args])
+        interpret(self.source, [a.copy() if isinstance(a, np.ndarray) else a for a in map(shared, args)])
         site = self._made.sites[(run.error or 1) - 1]
         return raised(site.check, site.message, site.span)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from gemel.semantics import ops
+from gemel.semantics import foreign, ops
 from gemel.semantics.convert import Value, from_python
 from gemel.semantics.dtypes import BoolType, FixedType, FloatType, IndexType, IntType
 from gemel.semantics.errors import ArgumentError, ShapeError, counted
@@ -81,7 +81,7 @@ def bind(kernel: Kernel, args: Sequence[object]) -> Bound:
         else:
             bound.scalars[param] = scalar(param, arg)
     bound.dims = solve_dims(kernel, {b: a.shape for b, a in bound.arrays.items()})
-    _check_stored(kernel, bound)
+    _check_stored(kernel, bound, dict(zip(kernel.params, args, strict=True)))
     return bound
 
 
@@ -89,13 +89,9 @@ def _array(param: Buffer, arg: object) -> Array:
     if isinstance(arg, np.generic) and not param.rank:
         arg = np.asarray(arg)
         arg.flags.writeable = False  # a store to it would be lost
+    name = param.hint
     if not isinstance(arg, np.ndarray):
-        raise ArgumentError(
-            f"{param.hint} is a tensor, not {type(arg).__name__}",
-            code="A06",
-            span=param.span,
-            mend=f"pass a NumPy array: np.array(..., dtype={numpy_name(param.dtype)})",
-        )
+        arg, name = _shared(param, arg), f"np.asarray({name})"
     if isinstance(arg, np.ma.MaskedArray):
         raise ArgumentError(
             f"{param.hint} is a masked array, and a kernel knows no masks",
@@ -103,7 +99,7 @@ def _array(param: Buffer, arg: object) -> Array:
             span=param.span,
             mend=f"fill what is masked: {param.hint}.filled(0)",
         )
-    _check_element(param, arg)
+    _check_element(param, arg, name)
     if arg.ndim != param.rank:
         raise ShapeError(
             f"{param.hint} has rank {param.rank}, the array has rank {arg.ndim} (its shape is {arg.shape})",
@@ -121,14 +117,44 @@ def _array(param: Buffer, arg: object) -> Array:
     return np.asarray(arg)  # subclasses may give other things a meaning of their own: a matrix has no flat form
 
 
-def _check_element(param: Buffer, arg: Array) -> None:
+def _shared(param: Buffer, arg: object) -> Array:
+    """The memory of an array that isn't one of NumPy's."""
+    try:
+        found = foreign.as_array(arg)
+    except foreign.NotSharedError as error:
+        raise ArgumentError(
+            f"{param.hint} is a {type(arg).__name__} whose memory can't be shared: {error.why}",
+            code="A06",
+            span=param.span,
+            mend=error.mend.format(param.hint),
+        ) from None
+    if found is None:
+        raise ArgumentError(
+            f"{param.hint} is a tensor, not {type(arg).__name__}",
+            code="A06",
+            span=param.span,
+            mend=f"pass a NumPy array: np.array(..., dtype={numpy_name(param.dtype)})",
+        )
+    return found
+
+
+def shared(arg: object) -> object:
+    """An argument as NumPy's array over its memory, where it has such memory; anything else as it is."""
+    try:
+        found = foreign.as_array(arg)
+    except foreign.NotSharedError:
+        return arg
+    return arg if found is None else found
+
+
+def _check_element(param: Buffer, arg: Array, name: str) -> None:
     want = numpy_dtype(param.dtype)
     if not accepts(param.dtype, arg.dtype):
         raise ArgumentError(
             f"{param.hint} has element type {param.dtype} (NumPy {want}), not {arg.dtype}",
             code="A02",
             span=param.span,
-            mend=f"convert it: {param.hint}.astype({numpy_name(param.dtype)})",
+            mend=f"convert it: {name}.astype({numpy_name(param.dtype)})",
         )
     if is_wide(param.dtype):
         _check_numbers(param, arg)
@@ -293,7 +319,7 @@ def _first_with(var: Var, shapes: dict[Buffer, tuple[int, ...]]) -> Buffer | Non
     return next((b for b in shapes if any(var in _variables(size) for size in b.shape)), None)
 
 
-def _check_stored(kernel: Kernel, bound: Bound) -> None:
+def _check_stored(kernel: Kernel, bound: Bound, given: dict[Buffer | Var, object]) -> None:
     written = stored(kernel.body)
     for b, array in bound.arrays.items():
         if b not in written:
@@ -303,7 +329,7 @@ def _check_stored(kernel: Kernel, bound: Bound) -> None:
                 f"{b.hint} is read-only, and {kernel.name} stores to it",
                 code="A03",
                 span=b.span,
-                mend=f"pass a copy: {b.hint}.copy()",
+                mend=f"pass a copy: {_copy(b, given)}",
             )
         for other, second in bound.arrays.items():
             if other is not b and _overlap(array, second):
@@ -311,9 +337,84 @@ def _check_stored(kernel: Kernel, bound: Bound) -> None:
                     f"{b.hint}, which {kernel.name} stores to, overlaps {other.hint} in memory",
                     code="A04",
                     span=b.span,
-                    mend=f"pass a copy: {other.hint}.copy()",
+                    mend=f"pass a copy: {_copy(other, given)}",
                     notes=[(f"{other.hint} is here", other.span)],
                 )
+
+
+@dataclass(frozen=True)
+class Output:
+    """An array for a result: as the caller gave it, and its memory."""
+
+    given: object
+    array: Array
+
+
+def outputs(kernel: Kernel, bound: Bound, out: object) -> list[Output | None]:
+    """Checks the arrays for the results of a call, one for each, and None where a new one is made.
+
+    Raises ArgumentError or ShapeError as `bind` does for an array that is stored to.
+    """
+    given = out if isinstance(out, tuple) else (out,) if out is not None else (None,) * len(kernel.results)
+    if len(given) != len(kernel.results):
+        raise ArgumentError(
+            f"{kernel.name} has {_results(kernel)}, and out has {len(given)}",
+            code="A01",
+            span=kernel.span,
+            mend="pass a tuple with an array for each result, None where a new one is to be made"
+            if len(kernel.results) > 1
+            else "pass one array"
+            if kernel.results
+            else "call it without out=",
+        )
+    names = ["out"] if len(given) == 1 else [f"out[{n}]" for n in range(len(given))]
+    made = [
+        None if x is None else Output(x, _output(kernel, replace(b, hint=name), bound, x))
+        for name, b, x in zip(names, kernel.results, given, strict=True)
+    ]
+    _check_apart(kernel, bound, [(n, o.array) for n, o in zip(names, made, strict=True) if o is not None])
+    return made
+
+
+def _results(kernel: Kernel) -> str:
+    n = len(kernel.results)
+    return "no result" if not n else "one result" if n == 1 else f"{n} results"
+
+
+def _output(kernel: Kernel, b: Buffer, bound: Bound, given: object) -> Array:
+    array = _array(b, given)
+    want = shape_of(b, bound.dims)
+    if array.shape != want:
+        raise ShapeError(
+            f"{b.hint} has shape {array.shape}, and the result has {want}",
+            code="S02",
+            span=b.span,
+            mend=f"pass np.empty({want}, {numpy_name(b.dtype)})",
+        )
+    if not array.flags.writeable:
+        raise ArgumentError(
+            f"{b.hint} is read-only", code="A03", span=b.span, mend="pass an array that may be stored to"
+        )
+    return array
+
+
+def _check_apart(kernel: Kernel, bound: Bound, results: Sequence[tuple[str, Array]]) -> None:
+    others: list[tuple[str, Array]] = [(b.hint, array) for b, array in bound.arrays.items()]
+    for name, array in results:
+        for other, second in others:
+            if _overlap(array, second):
+                raise ArgumentError(
+                    f"{name} overlaps {other} in memory",
+                    code="A04",
+                    span=kernel.span,
+                    mend=f"pass an array of its own for {name}",
+                )
+        others.append((name, array))
+
+
+def _copy(b: Buffer, given: dict[Buffer | Var, object]) -> str:
+    """How a user writes a copy that may be stored to."""
+    return f"{b.hint}.copy()" if isinstance(given[b], np.ndarray) else f"np.array({b.hint})"
 
 
 def _overlap(a: Array, b: Array) -> bool:
@@ -343,9 +444,15 @@ def shape_of(b: Buffer, dims: dict[Var, int]) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def unpack(kernel: Kernel, arrays: Iterable[Array]) -> Any:
-    """Results as a caller gets them: an array or number each, a tuple of several, None for none."""
-    values = [a if b.rank else to_values(a, b.dtype)[0] for a, b in zip(arrays, kernel.results, strict=True)]
+def unpack(kernel: Kernel, arrays: Iterable[Array], given: Sequence[Output | None] = ()) -> Any:
+    """Results as a caller gets them: an array or number each, a tuple of several, None for none; where the caller gave
+    an array, that.
+    """
+    places = given or (None,) * len(kernel.results)
+    values = [
+        o.given if o is not None else a if b.rank else to_values(a, b.dtype)[0]
+        for a, b, o in zip(arrays, kernel.results, places, strict=True)
+    ]
     if not values:
         return None
     return values[0] if len(values) == 1 else tuple(values)

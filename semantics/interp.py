@@ -12,7 +12,7 @@ from typing import Any, assert_never
 import numpy as np
 
 from gemel.semantics import failures, ops
-from gemel.semantics.arguments import Bound, bind, new_results, shape_of, unpack
+from gemel.semantics.arguments import Bound, bind, new_results, outputs, shape_of, unpack
 from gemel.semantics.convert import Value
 from gemel.semantics.dtypes import DType
 from gemel.semantics.errors import CheckError, GemelError
@@ -449,13 +449,14 @@ def _allocate(b: Buffer, env: Env, interpreter: Interpreter) -> None:
     env[b] = Memory(b.hint, shape, cells)
 
 
-def interpret(kernel: Kernel, args: Sequence[object], *, fuel: int | None = None) -> Any:
-    """Runs a kernel on NumPy arrays and numbers; arrays that it stores to change in place.
+def interpret(kernel: Kernel, args: Sequence[object], *, fuel: int | None = None, out: object = None) -> Any:
+    """Runs a kernel on NumPy arrays and numbers; arrays that it stores to change in place, `out` gets the results.
 
-    Gives results as `arguments.unpack` does. Raises what `arguments.bind` raises, BoundsError, DivisionError or
-    CheckError where the run fails, and CheckError R07 after `fuel` loop iterations.
+    Gives results as `arguments.unpack` does. Raises what `arguments.bind` and `outputs` raise, BoundsError,
+    DivisionError or CheckError where the run fails, and CheckError R07 after `fuel` loop iterations.
     """
     bound = bind(kernel, args)
+    given = outputs(kernel, bound, out)
     env = environment(kernel, bound)
     try:
         run = Interpreter(fuel)
@@ -464,7 +465,11 @@ def interpret(kernel: Kernel, args: Sequence[object], *, fuel: int | None = None
         for b, array in bound.arrays.items():
             if array.flags.writeable:
                 from_values(env[b].cells, b.dtype, array)
-    return unpack(kernel, [_result(env[b], b.dtype) for b in kernel.results])
+    results = [_result(env[b], b.dtype) for b in kernel.results]
+    for place, result in zip(given, results, strict=True):
+        if place is not None:
+            place.array[...] = result
+    return unpack(kernel, results, given)
 
 
 def environment(kernel: Kernel, bound: Bound) -> Env:

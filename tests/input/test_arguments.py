@@ -99,6 +99,7 @@ TAKEN = {
     "subclass": good().view(Sub),
     "long of the same width": good().astype(np.dtype("i")),
     "dtype with metadata": good().view(np.dtype(np.int32, metadata={"unit": "mm"})),
+    "buffer": memoryview(good()),
     "one more axis dropped": np.ascontiguousarray(good()[None])[0],
 }
 
@@ -128,7 +129,8 @@ REFUSED = {
     "text object": ("abc", "A06"),
     "number": (5, "A06"),
     "numpy number": (np.int32(5), "A06"),
-    "buffer": (memoryview(good()), "A06"),
+    "buffer of another type": (memoryview(good().astype(np.int64)), "A02"),
+    "buffer with strides": (memoryview(good())[::-1], "A07"),
 }
 
 
