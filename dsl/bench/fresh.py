@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -93,5 +93,5 @@ def _add(times: Times, name: str, folder: Path, plan: Plan) -> None:
 
 def _children() -> float:
     """CPU seconds of the processes that have ended."""
-    spent = os.times()
-    return spent.children_user + spent.children_system
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ def _function(family: str) -> Maker:
     def make(*args: Any) -> Run:
         tensors = torch_runs.given(family, args)
         f = torch.compile(torch_runs.FUNCTIONS[family], dynamic=False)
-        return Run(lambda: f(*tensors), torch_runs.back)
+        return Run(partial(f, *tensors), torch_runs.back)
 
     return make
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from functools import partial
 from typing import Any
 
 import numba
@@ -272,7 +273,7 @@ def regions(x, count):
 
 def _into(kernel: Any, *memory: Array) -> Maker:
     """A run that stores to the last of some arrays made beforehand."""
-    return lambda *args: Run(lambda: kernel(*args, *memory), lambda _: memory[-1])
+    return lambda *args: Run(partial(kernel, *args, *memory), lambda _: memory[-1])
 
 
 def _like(kernel: Any) -> Maker:
@@ -301,7 +302,7 @@ def _padded(kernel: Any) -> Maker:
 
 
 def _changes(kernel: Any) -> Maker:
-    return lambda *args: Run(lambda: kernel(*args), lambda _: args[0])
+    return lambda *args: Run(partial(kernel, *args), lambda _: args[0])
 
 
 def _points(x: Array, w: Array) -> Run:
@@ -310,7 +311,7 @@ def _points(x: Array, w: Array) -> Run:
 
 
 def _value(kernel: Any) -> Maker:
-    return lambda *args: Run(lambda: kernel(*args))
+    return lambda *args: Run(partial(kernel, *args))
 
 
 RUNS: dict[str, Maker] = {

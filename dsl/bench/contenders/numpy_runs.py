@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,14 +30,14 @@ def facts() -> dict[str, str]:
 def product(a: Array, b: Array, *shape: int) -> Run:
     """a @ b."""
     out = np.empty(shape, np.float32)
-    return Run(lambda: np.matmul(a, b, out=out))
+    return Run(partial(np.matmul, a, b, out=out))
 
 
 def integers(a: Array, b: Array) -> Run:
     """Converted to i32: the product of i8 would wrap."""
     x, y = a.astype(np.int32), b.astype(np.int32)
     out = np.empty((a.shape[0], b.shape[1]), np.int32)
-    return Run(lambda: np.matmul(x, y, out=out))
+    return Run(partial(np.matmul, x, y, out=out))
 
 
 def _gelu_in(x: Array, t: Array) -> Array:
@@ -192,7 +193,7 @@ def sweeps(sweep: Callable[[Array], Array]) -> Maker:
 
 def add(a: Array, b: Array) -> Run:
     out = np.empty_like(a)
-    return Run(lambda: np.add(a, b, out=out))
+    return Run(partial(np.add, a, b, out=out))
 
 
 def regions(x: Array, count: int) -> Run:
@@ -211,7 +212,7 @@ def regions(x: Array, count: int) -> Run:
 
 
 def _of(kernel: Callable[..., Any]) -> Maker:
-    return lambda *args: Run(lambda: kernel(*args))
+    return lambda *args: Run(partial(kernel, *args))
 
 
 RUNS: dict[str, Maker] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def run(nodes: Sequence[Any], *args: Array, result: int = TensorProto.FLOAT, **w
     made.run_with_iobinding(first)
     output, binding = first.get_outputs()[0], bound()
     binding.bind_ortvalue_output("y", output)
-    return Run(lambda: made.run_with_iobinding(binding), lambda _: (values, output)[1].numpy())
+    return Run(partial(made.run_with_iobinding, binding), lambda _: (values, output)[1].numpy())
 
 
 def graph(*nodes: Any) -> Maker:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -109,9 +110,9 @@ def _function(family: str) -> Maker:
     def make(*args: Any) -> Run:
         tensors, f, into = given(family, args), FUNCTIONS[family], INTO.get(family)
         if into is None:
-            return Run(lambda: f(*tensors), back)
+            return Run(partial(f, *tensors), back)
         out = f(*tensors).contiguous()
-        return Run(lambda: into(*tensors, out=out), back)
+        return Run(partial(into, *tensors, out=out), back)
 
     return make
 
