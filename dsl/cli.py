@@ -17,6 +17,7 @@ from rich.table import Table
 
 import gemel as gm
 from gemel import cachecommand
+from gemel.benchcli import bench
 from gemel.errors import CATALOGUE, ArgumentError, GemelError
 from gemel.fuzzcli import fuzz
 from gemel.semantics.span import Span
@@ -226,6 +227,7 @@ def sim(
 
 
 app.command()(fuzz)
+app.command()(bench)
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""`gemel bench`: workloads on the CPU beside every peer that is installed."""

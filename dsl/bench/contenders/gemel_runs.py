@@ -1,0 +1,65 @@
+"""Gemel: plain kernels, called as a user calls them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from gemel._version import __version__
+from gemel.bench import kernels
+from gemel.bench.workload import Array, Maker, Run
+
+
+def facts() -> dict[str, str]:
+    """Versions."""
+    import llvmlite
+    import llvmlite.binding as llvm
+
+    version = ".".join(map(str, llvm.llvm_version_info))
+    return {"gemel": __version__, "llvmlite": llvmlite.__version__, "llvm": version, "target": llvm.get_host_cpu_name()}
+
+
+def _plain(kernel: Any) -> Maker:
+    return lambda *args: Run(partial(kernel, *args))
+
+
+def _changes(kernel: Any) -> Maker:
+    """A kernel whose first argument is its result."""
+
+    def make(*args: Any) -> Run:
+        return Run(partial(kernel, *args), lambda _: args[0])
+
+    return make
+
+
+def _bf16(a: Array, b: Array) -> Run:
+    x, y = _patterns(a), _patterns(b)
+    return Run(partial(kernels.gemm_bf16, x, y), _from_patterns)
+
+
+def _patterns(x: Array) -> Array:
+    return (x.view(np.uint32) >> 16).astype(np.uint16)
+
+
+def _from_patterns(x: Array) -> Array:
+    return (x.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+
+
+def _add(a: Array, b: Array) -> Run:
+    out = np.empty_like(a)
+    return Run(partial(kernels.add, a, b, out), lambda _: out)
+
+
+CHANGED = ("jacobi_2d", "heat_3d", "regions")
+PLAIN = (
+    *("gemm", "gemm_tn", "gemm_nt", "gemm_tt", "gemm_i8", "gemv", "linear_gelu", "softmax", "layernorm", "rmsnorm"),
+    *("gelu", "attention", "causal", "conv3x3", "depthwise", "conv1x1", "chain", "total", "dot"),
+)
+RUNS: dict[str, Maker] = {
+    **{name: _plain(getattr(kernels, name)) for name in PLAIN},
+    **{name: _changes(getattr(kernels, name)) for name in CHANGED},
+    "gemm_bf16": _bf16,
+    "add": _add,
+}
