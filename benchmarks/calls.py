@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -84,7 +83,7 @@ def numbas() -> dict[str, Runs]:
     """The same by Numba; nothing where it isn't installed."""
     if not importlib.util.find_spec("numba"):
         return {}
-    sys.modules.setdefault("coverage", None)  # type: ignore[arg-type]  # it would take coverage.py here for that package
+
     import numba
 
     @numba.njit

@@ -1,4 +1,4 @@
-"""The coverage of public suites, from the results of `benchmarks/coverage.py`."""
+"""The coverage of public suites, from the results of `benchmarks/suite_coverage.py`."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def page() -> str:
     return markdown.page(
         "Coverage",
         "How much of three public suites the language covers. Every kernel was written anew in Gemel, with the suite's computation, and is "
-        "compared with a NumPy reference. `python benchmarks/coverage.py` makes the record in `benchmarks/results/`.",
+        "compared with a NumPy reference. `python benchmarks/suite_coverage.py` makes the record in `benchmarks/results/`.",
         _totals(),
         "- **expressible**: the kernel traces to IR.\n"
         "- **interpreter**, **CPU**: agrees with the reference; the two agree with each other bit for bit.\n"

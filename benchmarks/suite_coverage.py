@@ -1,4 +1,4 @@
-"""How much of three public suites the language covers, by engine: `python benchmarks/coverage.py [suite ...]`.
+"""How much of three public suites the language covers, by engine: `python benchmarks/suite_coverage.py [suite ...]`.
 
 For each kernel: does it trace; does the interpreter agree with the NumPy reference; does the CPU; does the RTL (native
 simulation) give the CPU's bits; how many obligations does the verifier prove. `-k name` takes one kernel alone.
