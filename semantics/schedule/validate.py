@@ -39,13 +39,16 @@ from gemel.semantics.ops import Op
 from gemel.semantics.schedule.normal import Normal, Symbolic
 from gemel.semantics.schedule.schedule import Scheduled
 from gemel.semantics.storage import to_values
-from gemel.semantics.traverse import Body
+from gemel.semantics.traverse import Body, blocks_of
 
 REORDERING = ("spread", "contract")
 """Steps that permit another rounding."""
 
 MOST = 150_000
 """Operations beyond which nothing is proved."""
+
+
+TOO_MANY = f"more than {MOST:,} operations: validate at smaller sizes; each step was checked when taken"
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ class _Run:
         """The normal form of each element of the parameters and results, by number, and their names."""
         if k.dims:
             raise Unknown("sizes are not known: specialize the kernel")
+        if _operations(k.body) > MOST:
+            raise Unknown(TOO_MANY)
         every = [*k.params, *k.results]
         for n, p in enumerate(every):
             if isinstance(p, Var):
@@ -124,7 +129,7 @@ class _Run:
     def stmt(self, s: Stmt) -> None:
         self.steps += 1
         if self.steps > MOST:
-            raise Unknown(f"more than {MOST:,} operations: validate at smaller sizes; each step was checked when taken")
+            raise Unknown(TOO_MANY)
         match s:
             case Let():
                 self.values[s.var] = self.value(s.value)
@@ -202,6 +207,19 @@ class _Run:
         if not isinstance(old, Symbolic) and not isinstance(value, Symbolic):
             return ops.accumulate(op, dtype, old, value)
         return self.normal.apply(op, dtype, (dtype, dtype), (old, value))
+
+
+def _operations(body: Body) -> int:
+    """How many statements a run takes, as far as the bounds of loops tell."""
+    total = 0
+    for s in body:
+        inner = max((_operations(b) for b in blocks_of(s)), default=0)
+        trips = 1
+        if isinstance(s, For):
+            lo, hi, step = (value_of(e, {}) for e in (s.lo, s.hi, s.step))
+            trips = len(range(lo, hi, step)) if lo is not None and hi is not None and step else 1
+        total += 1 + trips * inner
+    return total
 
 
 def _places(b: Buffer) -> list[tuple[int, ...]]:
