@@ -400,9 +400,12 @@ class Generator:
         return done, len(trips) * cycles + late
 
     def _entry(self, r: Loop, first: list[Region], enter: Expr) -> tuple[Expr, bool]:
-        """The pulse that begins an iteration; a cycle late where control reads a value that changes at `enter`."""
+        """The pulse that begins an iteration; a cycle late where control reads a value that changes at `enter`.
+
+        So it is where `first` is empty: every region takes a cycle, or the pulse would run in a ring at once.
+        """
         changing = {c.var for c in r.carry} | ({r.counter.var} if r.counter is not None else set())
-        if (first and isinstance(first[0], Block)) or not changing & self.early:
+        if first and (isinstance(first[0], Block) or not changing & self.early):
             return enter, False
         return self.bit("turn", enter, r.span), True
 

@@ -114,6 +114,9 @@ class _Builder:
         if s.until is not None:
             self._while(_as_while(s))
             return
+        if constant_bounds(s) == range(0):  # promoted bounds may turn out so; its results are then what it began with
+            self.open += [Let(c.result, c.init, s.span) for c in s.carry]
+            return
         lo, hi, step = (self.atom(e, h) for e, h in ((s.lo, "lo"), (s.hi, "hi"), (s.step, "step")))
         s = For(s.var, lo, hi, step, s.kind, s.body, s.span, None, self._carry(s.carry))
         self.close()

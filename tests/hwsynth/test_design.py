@@ -13,7 +13,8 @@ from needs import needs
 import gemel as gm
 from gemel import i8, i32
 from gemel.errors import ToolError
-from gemel.hwsynth import tools
+from gemel.hwsynth import synthesize, tools
+from gemel.parser import parse
 
 M, N, K = gm.dims("M N K")
 
@@ -81,6 +82,35 @@ def test_written_folder_checks_itself(tmp_path: Path) -> None:
     (folder / "C.out.hex").write_text("\n".join([f"{int(text[0], 16) ^ 1:x}", *text[1:]]) + "\n")
     done = subprocess.run([runner, "-n", "tb"], cwd=folder, check=True, capture_output=True, text=True)
     assert done.stdout.startswith("FAIL gemm: 1")
+
+
+NEVER_ENTERED = """
+kernel k(a: index[1]) -> (r: index[]) {
+  alloc most: index[]
+  most[] = 0
+  r[] = 7
+  for i in 0 .. 3 {
+    for j in 0 .. most[] {
+      for k in 0 .. a[0] {
+        a[0] = 1
+      }
+    }
+  }
+  for l in 0 .. 3 {
+    for m in 0 .. most[] {
+      r[] = m
+    }
+    r[] = r[] + 1
+  }
+}
+"""
+
+
+def test_a_loop_that_turns_out_empty_takes_the_cycles_that_are_told() -> None:
+    design = synthesize(parse(NEVER_ENTERED))
+    run = design.simulate(np.array([4]))
+    assert run.outputs == 10
+    assert run.cycles == design.cycles is not None
 
 
 def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
