@@ -133,7 +133,7 @@ class _Maker:
         outputs = self._exit(gen, start, done)
         module = self._module(gen, inputs, outputs)
         check(module)
-        total = None if cycles is None else cycles + 1 + bool(self.scalars)
+        total = None if cycles is None else cycles + 1 + self._waits(gen)
         report = self._report(gen, module, total)
         whole = system(module, list(map(self._memory, self.ports.used())))
         return Synthesized(self.scheduled, module, whole, report, tuple(gen.sites), total, self._places())
@@ -178,8 +178,12 @@ class _Maker:
         for v in self.registers.values():
             gen.used.setdefault(v, set()).update((-1, -2))
             gen.early.add(v)
-        begin = gen.bit("begin", start, span) if self.scalars else start
+        begin = gen.bit("begin", start, span) if self._waits(gen) else start
         return start, begin, inputs
+
+    def _waits(self, gen: Generator) -> bool:
+        """Whether the work begins a cycle after `start`: its scalars are held by then; no work ends when busy is high."""
+        return bool(self.scalars) or not gen.top
 
     def _exit(self, gen: Generator, start: Expr, done: Expr) -> list[Output]:
         """The registers behind done, busy and error, and the outputs."""

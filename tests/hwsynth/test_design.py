@@ -113,6 +113,11 @@ def test_a_loop_that_turns_out_empty_takes_the_cycles_that_are_told() -> None:
     assert run.cycles == design.cycles is not None
 
 
+def test_a_kernel_without_work_is_done_when_told() -> None:
+    design = synthesize(parse("kernel k(a: index[1]) { }"))
+    assert design.simulate(np.array([4])).cycles == design.cycles == 2
+
+
 def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ToolError) as caught:
