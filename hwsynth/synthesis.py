@@ -182,7 +182,7 @@ class _Maker:
         return start, begin, inputs
 
     def _waits(self, gen: Generator) -> bool:
-        """Whether the work begins a cycle after `start`: its scalars are held by then; no work ends when busy is high."""
+        """Whether work begins a cycle after `start`: its scalars are held then, and no end comes before busy rises."""
         return bool(self.scalars) or not gen.top
 
     def _exit(self, gen: Generator, start: Expr, done: Expr) -> list[Output]:
