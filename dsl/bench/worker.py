@@ -10,21 +10,23 @@ import gc
 import json
 import os
 import resource
-import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 import numpy as np
 
 from gemel.bench.workload import Run
 
-SAMPLE = 2e-4
+SAMPLE = 5e-4
 """Seconds that a sample takes at least: short calls are repeated."""
 
 SLOW = 1.0
 """Seconds after which a turn has few samples rather than going on."""
+
+WARMING = 0.05
+"""Seconds of calls before anything is measured."""
 
 MOST = 3000
 """Samples in one turn."""
@@ -64,9 +66,15 @@ class Worker:
         return {"first": first, "error": error}
 
     def _repeats(self) -> int:
+        """Calls a sample, once first calls have brought whatever they bring: compilation, a faster entry."""
         if self.run is None or self.run.reset:
             return 1
-        return max(1, round(SAMPLE / max(statistics.median(s[0] for s in self._samples(0.0, 3)), 1e-8)))
+        call, end, repeat = self.run.call, time.perf_counter() + WARMING, 1
+        while time.perf_counter() < end:
+            call()
+        while seconds(call, repeat) < SAMPLE:
+            repeat *= 2
+        return repeat
 
     def time(self, seconds: float, least: int) -> Answer:
         """Samples for some seconds, after a call that warms the caches: wall and CPU seconds, page faults."""
@@ -107,6 +115,14 @@ class Worker:
         self.run = None
         gc.collect()
         return {}
+
+
+def seconds(call: Callable[[], object], count: int) -> float:
+    """What some calls take."""
+    start = time.perf_counter()
+    for _ in range(count):
+        call()
+    return time.perf_counter() - start
 
 
 def pinned(cores: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,20 @@ def test_a_worker_loads_checks_and_times(tmp_path: Path) -> None:
     assert "nothing is loaded" in after["failed"]
 
 
+def test_short_calls_are_repeated_as_often_as_they_are_short_once_warm() -> None:
+    calls = 0
+
+    def call() -> None:
+        nonlocal calls
+        calls += 1
+        if calls < 5:
+            time.sleep(0.01)
+
+    own = worker.Worker("numpy", "")
+    own.run = Run(call)
+    assert own._repeats() > 100  # the first calls alone would say: once
+
+
 def test_a_worker_tells_of_a_wrong_result(tmp_path: Path) -> None:
     expected = tmp_path / "expected.npy"
     np.save(expected, np.zeros(256))
@@ -166,13 +181,13 @@ def test_cores_are_among_those_of_this_process() -> None:
 # -------------------------------------------------------------------------------------------------------------- records
 
 
-def times(*medians: float) -> Times:
+def timed(*medians: float) -> Times:
     """Times with these medians."""
     return Times(medians=list(medians), samples=list(medians))
 
 
 def test_a_row_compares_with_the_best_peer() -> None:
-    peers = {"gemel": times(2.0, 1.0, 3.0), "numpy": times(8.0), "jax": times(4.0), "numba": Times(failed="no")}
+    peers = {"gemel": timed(2.0, 1.0, 3.0), "numpy": timed(8.0), "jax": timed(4.0), "numba": Times(failed="no")}
     row = record.compared({"workload": "w"}, peers, {"seconds": 1.0, "bound": "L2"})
     assert row["best"] == {"peer": "jax", "ratio": 2.0}
     assert row["reached"] == 0.5
@@ -181,7 +196,7 @@ def test_a_row_compares_with_the_best_peer() -> None:
 
 
 def test_a_failed_turn_ends_a_contender() -> None:
-    t = times(1.0)
+    t = timed(1.0)
     t.add({"failed": "crashed"}, "wall")
     assert t.median is None and t.record() == {"failed": "crashed"}
 
@@ -197,7 +212,7 @@ def test_the_roof_is_set_by_what_takes_longer() -> None:
 
 
 def test_the_picture_has_a_bar_for_each_row() -> None:
-    rows = [record.compared({"workload": f"<{n}>"}, {"gemel": times(1.0), "numpy": times(n)}) for n in (0.2, 1.0, 40.0)]
+    rows = [record.compared({"workload": f"<{n}>"}, {"gemel": timed(1.0), "numpy": timed(n)}) for n in (0.2, 1.0, 40.0)]
     facts = {
         "machine": {"cpu": "a & b"},
         "load": {"start": [1.0]},
