@@ -68,6 +68,8 @@ class Normal:
             return self._sum(op, dtype, own)
         if op in SETS:
             return self._set(op, dtype, own)
+        if op is ops.XOR:
+            return self._xor(dtype, own)
         order = sorted(a.id for a in own) if op.commutative else [a.id for a in own]
         return self.made("op", op.name, str(dtype), *order)
 
@@ -129,6 +131,16 @@ class Normal:
         if len(total) == 1 and next(iter(total.values())) == 1:
             return Symbolic(next(iter(total)))
         return self.made("sum", str(dtype), frozenset(total.items()))
+
+    def _xor(self, dtype: DType, args: Iterable[Symbolic]) -> Symbolic:
+        """Operands of which each counts as often as it occurs, modulo 2."""
+        found: set[int] = set()
+        for a in args:
+            form = self.forms[a.id]
+            found ^= form[2] if form[:2] == ("xor", str(dtype)) else {a.id}
+        if not found:
+            return self.number(0, dtype)
+        return Symbolic(next(iter(found))) if len(found) == 1 else self.made("xor", str(dtype), frozenset(found))
 
     def _set(self, op: Op, dtype: DType, args: Iterable[Symbolic]) -> Symbolic:
         """Operands of an op for which order and repetition say nothing; for floats its neutral infinity neither."""

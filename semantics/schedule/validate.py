@@ -11,9 +11,12 @@ from itertools import product
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from gemel.semantics import ops
-from gemel.semantics.arguments import value_of
+from gemel.semantics.arguments import shape_of, value_of
 from gemel.semantics.dtypes import DType
+from gemel.semantics.errors import GemelError
 from gemel.semantics.ir import (
     Alloc,
     Apply,
@@ -36,6 +39,7 @@ from gemel.semantics.ir import (
     While,
 )
 from gemel.semantics.ops import Op
+from gemel.semantics.samples import Spread, random_values
 from gemel.semantics.schedule.normal import Normal, Symbolic
 from gemel.semantics.schedule.schedule import Scheduled
 from gemel.semantics.storage import to_values
@@ -47,6 +51,9 @@ REORDERING = ("spread", "contract")
 MOST = 150_000
 """Operations beyond which nothing is proved."""
 
+
+DRAWN = 4
+"""Arguments that are tried where normal forms differ."""
 
 TOO_MANY = f"more than {MOST:,} operations: validate at smaller sizes; each step was checked when taken"
 
@@ -86,8 +93,36 @@ def validate(schedule: Scheduled) -> Validation:
     for at, value in first.items():
         if second.get(at) != value:
             where = f"{names[at[0]]}[{', '.join(map(str, at[1]))}]"
-            return Validation("refuted", f"{where} is another value", len(first), exact)
+            return Validation(*_decided(schedule, where, exact), len(first), exact)
     return Validation("proved", "", len(first), exact)
+
+
+def _decided(schedule: Scheduled, where: str, exact: bool) -> tuple[str, str]:
+    """What different normal forms mean: refuted where drawn arguments give different results."""
+    for seed in range(DRAWN):
+        first, second = (_results(k, seed) for k in (schedule.source, schedule.kernel))
+        if len(first) != len(second) or not all(_agree(a, b, exact) for a, b in zip(first, second, strict=True)):
+            return "refuted", f"{where} is another value; drawn arguments (seed {seed}) give another result"
+    return "unknown", f"{where} has another normal form, but {DRAWN} drawn arguments give the same results"
+
+
+def _results(k: Kernel, seed: int) -> list[Any]:
+    from gemel.semantics.interp import interpret
+
+    rng = np.random.default_rng(seed)
+    args = [random_values(p, shape_of(p, {}) if isinstance(p, Buffer) else (), rng, Spread.SMALL) for p in k.params]
+    try:
+        result = interpret(k, args)
+    except GemelError:
+        return []
+    own = result if isinstance(result, tuple) else (result,)
+    return [np.asarray(x) for x in (*args, *own) if x is not None]
+
+
+def _agree(a: Any, b: Any, exact: bool) -> bool:
+    if exact or a.dtype.kind != "f":
+        return bool(a.tobytes() == b.tobytes()) or bool(a.dtype.kind in "fV" and np.array_equal(a, b, equal_nan=True))
+    return bool(np.allclose(a, b, rtol=1e-3, atol=1e-3, equal_nan=True))
 
 
 @dataclass
