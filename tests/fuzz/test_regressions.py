@@ -13,7 +13,7 @@ from gemel.fuzzing.engines import SUBJECTS
 from gemel.semantics.errors import SynthesisError
 
 FOLDER = Path(__file__).parents[1] / "regressions"
-QUICK = ("text", "cpu", "verified", "rtl")
+QUICK = ("text", "cpu", "schedule", "verified", "rtl")
 
 
 def cases(pattern: str) -> Any:
