@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gemel.codegen import threads
 from gemel.semantics.arguments import value_of
-from gemel.semantics.ir import Alloc, Assert, For, LoopKind, Reduce, Stmt, While
+from gemel.semantics.ir import Assert, For, LoopKind, While
 from gemel.semantics.traverse import statements
 
 if TYPE_CHECKING:
@@ -33,15 +33,8 @@ PIECES = 8
 
 def may_outline(s: For) -> bool:
     """Whether a loop is one that threads can share."""
-    inner = list(statements(s.body))
     plain = s.until is None and not s.carry and value_of(s.step, {}) == 1
-    return plain and not any(isinstance(x, Assert | While) or _shared(x, inner) for x in inner)
-
-
-def _shared(s: Stmt, inner: list[Stmt]) -> bool:
-    """Whether a statement accumulates into what another iteration may accumulate into as well."""
-    own = {x.buffer for x in inner if isinstance(x, Alloc)}
-    return isinstance(s, Reduce) and not s.buffer.rank and s.buffer not in own
+    return plain and not any(isinstance(x, Assert | While) for x in statements(s.body))
 
 
 def emit_parallel_loop(low: Lowering, s: For) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gemel.codegen.apart import apart
 from gemel.codegen.defaults import ByDefault, by_default
 from gemel.codegen.host import Host
 from gemel.semantics.passes.guard import guard
@@ -30,6 +31,7 @@ def schedule_for(host: Host) -> tuple[Pass, ...]:
 
 
 CPU: tuple[Pass, ...] = (
+    apart,  # while places are those of the schedule; parallel loops that stay are what threads share
     unroll,  # what a schedule wants written out
     simplify,  # what the copies' numbers made constant
     interchange,  # unit stride innermost; needs to see whole nests, so before scalars leave memory

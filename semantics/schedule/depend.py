@@ -26,6 +26,7 @@ from gemel.semantics.ir import (
     Kernel,
     Let,
     Load,
+    LoopKind,
     Reduce,
     Ref,
     Stmt,
@@ -36,11 +37,12 @@ from gemel.semantics.ir import (
 )
 from gemel.semantics.ops import Op
 from gemel.semantics.ranges import Linear, Ranges
-from gemel.semantics.schedule.names import Found, refuse
+from gemel.semantics.schedule.names import Found, loops, refuse
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, exprs_of, statements, subexprs
 
 Interval = tuple[float, float]
+UNORDERED = (LoopKind.PARALLEL, LoopKind.VECTOR)
 
 
 @dataclass(frozen=True)
@@ -292,6 +294,28 @@ def independent(kernel: Kernel, found: Found) -> None:
                         "split the reduction over several accumulators first",
                         "K02",
                     )
+
+
+def each_its_own(kernel: Kernel, reduces: Sequence[Reduce]) -> None:
+    """Raises ScheduleError where iterations of an unordered loop around accumulate into one element.
+
+    An accumulation may do that; a load and a store in its place may not.
+    """
+    for found in loops(kernel.body):
+        inside = {s.buffer for s in statements(found.loop.body) if any(s is r for r in reduces)}  # type: ignore[union-attr]
+        shared = inside - locals_of(found.loop.body)
+        if found.loop.kind not in UNORDERED or not shared:
+            continue
+        known, v = Dependences(kernel, found), found.loop.var
+        for a in known.accesses:
+            bounds = known.distances(a, a, [v]) if a.op is not None and a.buffer in shared else None
+            if bounds is not None and bounds[v] != (0, 0):
+                raise refuse(
+                    f"iterations of {v.hint} accumulate into one element of {a.buffer.hint} in any order",
+                    a.span,
+                    "take this step before the loop is made parallel or a vector one",
+                    "K02",
+                )
 
 
 def _mend(a: Access, b: Access) -> str:

@@ -28,7 +28,7 @@ from gemel.semantics.ir import (
     While,
 )
 from gemel.semantics.ranges import Ranges
-from gemel.semantics.schedule.depend import Dependences
+from gemel.semantics.schedule.depend import Dependences, each_its_own
 from gemel.semantics.schedule.names import Found, find, find_buffer, names, refuse, rewritten, unused
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, accesses, exprs_of, map_body, statements, stored, subexprs
@@ -289,6 +289,7 @@ def accumulate(kernel: Kernel, buffer: str, at: str, *order: str, name: str = ""
         ):
             raise refuse(f"{buffer} is not only accumulated into in {at}", u.stmt.span, code="K02")
     _one_to_one(kernel, w)
+    each_its_own(kernel, [u.stmt for u in uses(loop.body, w.buffer) if isinstance(u.stmt, Reduce)])
 
     def near(s: Stmt) -> Stmt:
         return replace(s, buffer=w.local, indices=w.own()) if isinstance(s, Reduce) and s.buffer is w.buffer else s
@@ -387,6 +388,8 @@ def contract(kernel: Kernel, at: str) -> Kernel:
     found = find(kernel, at)
     if kernel.strict:
         raise refuse(f"{kernel.name} is strict: its roundings stay", found.loop.span, code="K02")
+
+    each_its_own(kernel, [s for s in statements(found.loop.body) if isinstance(s, Reduce)])
 
     def fused(s: Stmt) -> Stmt:
         product = s.value if isinstance(s, Reduce) and s.op is ops.ADD else None

@@ -25,6 +25,7 @@ from gemel.semantics.ir import (
     Var,
 )
 from gemel.semantics.ops import Op
+from gemel.semantics.schedule.depend import each_its_own
 from gemel.semantics.schedule.local import Use, uses, variables
 from gemel.semantics.schedule.names import find, find_buffer, names, refuse, rewritten, unused
 from gemel.semantics.span import Span
@@ -55,6 +56,7 @@ def spread(kernel: Kernel, buffer: str, around: str, *order: str, name: str = ""
         raise refuse(f"the place in {buffer} depends on a loop in {around}", loop.span, "name an inner loop", "K02")
     axes = [inside[n] for n in order]
     local = Buffer(unused(name or f"{buffer}_{around}", names(kernel)), b.dtype, _sizes(axes), loop.span)
+    each_its_own(kernel, [use.stmt] if isinstance(use.stmt, Reduce) else [])
     parts = _Parts(local, tuple(axes), op, names(kernel) | {local.hint}, loop.span)
     own = tuple(Ref(s.var, s.span) for s in axes)
 

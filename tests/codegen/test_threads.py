@@ -129,3 +129,20 @@ kernel nested(a: f32[40, 30]) -> (out: f32[40, 30]) {
 }""")
     a = np.random.default_rng(3).random((40, 30), dtype=np.float32)
     assert (kernel(a) == a * 2).all()
+
+
+def test_accumulations_into_one_element_run_in_one_thread() -> None:
+    code = PRELUDE + textwrap.dedent("""
+        k = gm.parse('''
+        kernel total(a: i32[4000, 50]) -> (out: i32[2]) {
+          out[0] = 0:i32
+          out[1] = 0:i32
+          for i in 0 .. 4000 parallel {
+            for j in 0 .. 50 {
+              out[1] add= a[i, j]
+            }
+          }
+        }''')
+        print(all(k(a)[1] == a.sum() for _ in range(50)), "gemel_parallel" in k.compile().llvm)
+    """)
+    assert run(code, GEMEL_THREADS="4").split() == ["True", "False"]
