@@ -16,7 +16,7 @@ from rich.table import Table
 from gemel.errors import ArgumentError, ToolError
 
 if TYPE_CHECKING:
-    from gemel.bench.session import Plan
+    from gemel.bench.session import Plan, Times
     from gemel.bench.workload import Workload
 
 console = Console()
@@ -90,20 +90,21 @@ def _measured(plan: Plan, some: list[Workload], names: list[str], first: bool) -
     from gemel.bench import machine, record
     from gemel.bench.session import Session
 
-    rows: list[dict[str, Any]] = []
+    measured: list[tuple[Workload, dict[str, Times]]] = []
+    starts: list[dict[str, Any]] = []
     start = {"machine": machine.machine(), "date": machine.now()}
     before = machine.load()
     with console.status("starting") as status, Session(plan, names) as session:
-        versions, roofs = session.versions(), session.roofs()
+        versions, peaks = session.versions(), session.roofs()
         say: Callable[[str], None] = status.update
         with suppress(KeyboardInterrupt):  # what has been measured is shown
-            for w in some:
-                times = session.measure(w, say)
-                rows.append(record.row(w, times, record.roof(w, roofs, plan.threads)))
+            for n, w in enumerate(some, 1):
+                measured.append((w, session.measure(w, say)))
+                if n % 5 == 0 or n == len(some):
+                    peaks = {k: max(v, peaks[k]) for k, v in session.roofs().items()}
             if first:
-                rows += _first(plan, list(session.workers), say)
-        again = session.roofs()
-    peaks = {k: max(v, again[k]) for k, v in roofs.items()}
+                starts = _first(plan, list(session.workers), say)
+    rows = [record.row(w, times, record.roof(w, peaks, plan.threads)) for w, times in measured] + starts
     load = {"start": before, "end": machine.load()}
     return record.record(plan, {**start, "load": load, "versions": versions, "roofs": peaks}, rows)
 

@@ -22,14 +22,15 @@ def facts() -> dict[str, str]:
 
 
 def _plain(kernel: Any) -> Maker:
-    return lambda *args: Run(partial(kernel, *args))
+    """A kernel of its own for each workload: one that has seen many sizes is slower to call."""
+    return lambda *args: Run(partial(kernel.specialize(), *args))
 
 
 def _changes(kernel: Any) -> Maker:
     """A kernel whose first argument is its result."""
 
     def make(*args: Any) -> Run:
-        return Run(partial(kernel, *args), lambda _: args[0])
+        return Run(partial(kernel.specialize(), *args), lambda _: args[0])
 
     return make
 
