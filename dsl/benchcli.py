@@ -121,6 +121,8 @@ def _show(data: dict[str, Any], path: Path | None) -> None:
 
     console.print(report.heading(data), highlight=False)
     console.print(report.table(data["rows"], ""))
+    for line in report.notes(data["rows"]):
+        console.print(escape(line), highlight=False)
     for line in report.failures(data["rows"]):
         console.print(f"[red]{escape(line)}[/]", highlight=False)
     if data["mean ratio"]:

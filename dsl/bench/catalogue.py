@@ -80,7 +80,8 @@ def _case(suite: str, case: Any, preset: str, sizes: Mapping[str, int]) -> Workl
     makers["numba"] = in_place(lambda: compiled(case.reference))
     name = f"{suite}/{case.name} {preset}"
     rtol = max(case.rtol, 1e-6)
-    return Workload(name, name, suite, arguments, reference, 0.0, None, rtol, "f64", makers=makers)
+    note = "peers run the suite's NumPy reference, plain and through Numba; forms written for speed can be far faster"
+    return Workload(name, name, suite, arguments, reference, 0.0, None, rtol, "f64", note=note, makers=makers)
 
 
 SEED_OF_CASES = 1

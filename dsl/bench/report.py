@@ -63,6 +63,15 @@ def failures(rows: list[Row]) -> list[str]:
     ]
 
 
+def notes(rows: list[Row]) -> list[str]:
+    """What has to be known of some rows, each once."""
+    found: dict[str, list[str]] = {}
+    for r in rows:
+        if r.get("note"):
+            found.setdefault(r["note"], []).append(r["workload"])
+    return [f"{names[0]}{' and others' if len(names) > 1 else ''}: {note}" for note, names in found.items()]
+
+
 def heading(data: Mapping[str, Any]) -> str:
     """What ran where, in some lines."""
     m, peaks = data["machine"], data["roofs"]
