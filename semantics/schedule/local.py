@@ -120,13 +120,14 @@ def _window(kernel: Kernel, buffer: str, at: str, order: Sequence[str], name: st
     first = every[0]
     if not all(all(map(alike, u.indices, first.indices)) for u in every):
         raise refuse(f"{buffer} is used at several places in {at}", span, "stage needs one place: the same indices")
-    inside = {s.var.hint: s for u in every for s in u.loops}
+    around = {s.var for u in every for s in u.loops}
+    inside = {s.var.hint: s for s in first.loops if all(any(s is t for t in u.loops) for u in every)}
     unknown = [n for n in order if n not in inside]
     if unknown:
         raise refuse(f"{unknown[0]} is no loop around {buffer} in {at}", span, f"these are: {', '.join(inside)}", "K01")
     loops = tuple(inside[n] for n in order)
     own = {s.var for s in loops}
-    moving = {s.var for s in inside.values()} - own
+    moving = around - own
     moving |= {s.var for s in statements(found.loop.body) if isinstance(s, Let)}
     missing = [v.hint for i in first.indices for v in variables(i) if v in moving]
     if missing:
