@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
+from gemel.codegen.hints import unit
 from gemel.codegen.host import Host
+from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import FloatType, storage_bits
 from gemel.semantics.errors import ScheduleError
@@ -17,7 +19,7 @@ from gemel.semantics.ir import Alloc, Buffer, Expr, For, If, Kernel, Load, LoopK
 from gemel.semantics.schedule.local import variables
 from gemel.semantics.schedule.names import Found, loops
 from gemel.semantics.schedule.schedule import Scheduled
-from gemel.semantics.traverse import Body, exprs_of, statements, subexprs
+from gemel.semantics.traverse import Body, exprs_of, loaded, statements, stored, subexprs
 
 SHORTEST = 32
 """Elements of a row from which on several accumulators pay."""
@@ -72,8 +74,6 @@ def _is_row(s: For) -> bool:
 
 
 def _uses(a: For, b: For) -> bool:
-    from gemel.semantics.traverse import loaded, stored
-
     return bool((stored((a,)) | loaded((a,))) & loaded((b,)))
 
 
@@ -92,8 +92,6 @@ def _shared(s: Scheduled) -> Scheduled:
 
 def _costly(s: For) -> bool:
     """Whether a loop computes an elementary function."""
-    from gemel.semantics import ops
-
     found = (x for t in s.body for e in exprs_of(t) for x in subexprs(e))
     return any(getattr(x, "op", None) in ops.ELEMENTARY for x in found)
 
@@ -134,8 +132,6 @@ def _straight(indices: tuple[Expr, ...], s: For) -> bool:
 
 
 def _by_one(e: Expr, s: For) -> bool:
-    from gemel.codegen.hints import unit
-
     return isinstance(e, Ref) or unit(e, s.var)
 
 

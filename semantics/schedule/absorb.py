@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gemel.semantics import build, ops
 from gemel.semantics.arguments import value_of
@@ -10,7 +10,7 @@ from gemel.semantics.ir import Buffer, Const, Expr, For, Kernel, Load, Ref, Stmt
 from gemel.semantics.schedule.depend import Dependences
 from gemel.semantics.schedule.local import Use, alike, uses, variables
 from gemel.semantics.schedule.names import Found, find, find_buffer, nest, refuse, rewritten
-from gemel.semantics.traverse import Body, loaded, map_body, map_expr, map_own_exprs, stored
+from gemel.semantics.traverse import loaded, map_body, map_expr, map_own_exprs, stored
 
 MOST_POINTS = 1 << 16
 """Elements of an axis beyond which coverage isn't looked at."""
@@ -54,11 +54,7 @@ def absorb(kernel: Kernel, buffer: str, at: str) -> Kernel:
         return map_own_exprs(s, lambda e: map_expr(begun, e)) if s is reads[0].stmt else s
 
     kernel = rewritten(kernel, top, lambda s: map_body((s,), stmt=changed))
-    return replace(kernel, body=_without(kernel.body, fill.loop))
-
-
-def _without(body: Body, loop: For) -> Body:
-    return tuple(s for s in body if s is not loop)
+    return rewritten(kernel, fill.loop, lambda _: ())
 
 
 def _fill_before(kernel: Kernel, top: For, b: Buffer) -> _Fill | None:

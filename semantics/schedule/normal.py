@@ -17,7 +17,7 @@ from gemel.semantics import ops
 from gemel.semantics.convert import wrap
 from gemel.semantics.dtypes import DType, FloatType, IndexType, IntType, is_integer
 from gemel.semantics.ops import Op
-from gemel.semantics.typerules import holds
+from gemel.semantics.typerules import Operand, holds
 
 Polynomial = Mapping[tuple[int, ...], int]
 """The coefficient of each product of atoms."""
@@ -163,8 +163,6 @@ SETS = (ops.MIN, ops.MAX, ops.AND, ops.OR)
 
 def _roomy(op: Op, dtype: DType, types: tuple[DType, ...]) -> bool:
     """Whether a type holds the exact result: the type rule's own does, that of `index` needn't."""
-    from gemel.semantics.typerules import Operand
-
     exact = op.rule(tuple(Operand(t, None) for t in types)) if op.rule else dtype
     return not isinstance(dtype, IndexType) and holds(dtype, exact)
 

@@ -17,6 +17,7 @@ from gemel.semantics import ops
 from gemel.semantics.arguments import shape_of, value_of
 from gemel.semantics.dtypes import DType
 from gemel.semantics.errors import GemelError
+from gemel.semantics.interp import interpret
 from gemel.semantics.ir import (
     Alloc,
     Apply,
@@ -107,8 +108,6 @@ def _decided(schedule: Scheduled, where: str, exact: bool) -> tuple[str, str]:
 
 
 def _results(k: Kernel, seed: int) -> list[Any]:
-    from gemel.semantics.interp import interpret
-
     rng = np.random.default_rng(seed)
     args = [random_values(p, shape_of(p, {}) if isinstance(p, Buffer) else (), rng, Spread.SMALL) for p in k.params]
     try:
