@@ -36,8 +36,9 @@ from gemel.semantics.ir import (
     While,
 )
 from gemel.semantics.ops import Op
-from gemel.semantics.ranges import Linear, Ranges
+from gemel.semantics.ranges import Linear
 from gemel.semantics.schedule.names import Found, loops, refuse
+from gemel.semantics.schedule.reach import inside
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, exprs_of, statements, subexprs
 
@@ -78,35 +79,16 @@ class Dependences:
     """The accesses of a loop's body, or of a part of it, and the ranges of what their indices are made of."""
 
     def __init__(self, kernel: Kernel, found: Found, part: slice = slice(None)) -> None:
-        self.strict, self.part = kernel.strict, part
-        self.ranges = Ranges(kernel)
+        self.strict = kernel.strict
         self.accesses: list[Access] = []
         self.intervals: dict[Var, Interval] = {}
         self.private: set[Var] = set()
-        self._walk(kernel.body, found.loop)
+        with inside(kernel, found.loop) as (self.ranges, path):
+            for s in path:
+                self._note(s)
+            self._gather(found.loop.body[part])
 
     # ---------------------------------------------------------------------------------------------------- gathering
-
-    def _walk(self, body: Body, wanted: For) -> bool:
-        for s in body:
-            match s:
-                case For() | While():
-                    with self.ranges.inside(s):
-                        self._note(s)
-                        if s is wanted:
-                            self._gather(s.body[self.part])
-                            return True
-                        if self._walk(s.body, wanted):
-                            return True
-                case If():
-                    for block, truth in ((s.then, True), (s.orelse, False)):
-                        with self.ranges.assuming(s.cond, truth):
-                            if self._walk(block, wanted):
-                                return True
-                case _:
-                    pass
-            self.ranges.pass_by(s)
-        return False
 
     def _note(self, s: For | While) -> None:
         if isinstance(s, For):

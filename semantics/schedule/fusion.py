@@ -9,8 +9,8 @@ from itertools import pairwise
 from gemel.semantics.ir import Alloc, Assert, For, Kernel, Let, Ref, Stmt, Store, While
 from gemel.semantics.schedule.depend import Dependences, Meeting, leading, locals_of, meet, signs
 from gemel.semantics.schedule.local import alike
-from gemel.semantics.schedule.names import Found, Renaming, find, loops, names, refuse, rewritten, wrap
-from gemel.semantics.traverse import Body, Copier, loaded, map_blocks, statements, stored
+from gemel.semantics.schedule.names import Found, Renaming, find, in_block, loops, names, refuse, rewritten, wrap
+from gemel.semantics.traverse import Body, Copier, loaded, statements, stored
 
 CHECKED = "call verify() before schedule(): what is proved needs no check"
 
@@ -25,7 +25,7 @@ def fuse(kernel: Kernel, first: str, second: str) -> Kernel:
     _same_range(a.loop, b.loop)
     moved = Copier(vars={b.loop.var: Ref(a.loop.var, a.loop.span)})
     joined = replace(a.loop, body=(*a.loop.body, *moved.body(b.loop.body)))
-    made = replace(kernel, body=_joined(kernel.body, a.loop, b.loop, joined))
+    made = in_block(kernel, b.loop, lambda block: _joined(block, a.loop, b.loop, joined))
     _in_order(made, [joined], len(a.loop.body))
     return made
 
@@ -44,18 +44,15 @@ def _same_range(a: For, b: For) -> None:
             )
 
 
-def _joined(body: Body, a: For, b: For, joined: For) -> Body:
+def _joined(block: Body, a: For, b: For, joined: For) -> Body:
     """The block with the first loop gone and the second one replaced by both."""
-    places = [n for n, s in enumerate(body) if s is a or s is b]
-    if len(places) == 2 and body[places[0]] is a:
-        between = body[places[0] + 1 : places[1]]
-        for s in between:
-            _may_come_before(s, a)
-        return (*body[: places[0]], *between, joined, *body[places[1] + 1 :])
-    out = tuple(map_blocks(s, lambda inner: _joined(inner, a, b, joined)) for s in body)
-    if places:
+    places = [n for n, s in enumerate(block) if s is a or s is b]
+    if len(places) != 2 or block[places[0]] is not a:
         raise refuse(f"{b.var.hint} doesn't come after {a.var.hint} in the same block", b.span)
-    return body if all(x is y for x, y in zip(out, body, strict=True)) else out
+    between = block[places[0] + 1 : places[1]]
+    for s in between:
+        _may_come_before(s, a)
+    return (*block[: places[0]], *between, joined, *block[places[1] + 1 :])
 
 
 def _may_come_before(s: Stmt, loop: For) -> None:

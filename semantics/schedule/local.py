@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from gemel.semantics import build, ops
@@ -30,6 +31,7 @@ from gemel.semantics.ir import (
 from gemel.semantics.ranges import Ranges
 from gemel.semantics.schedule.depend import Dependences, each_its_own
 from gemel.semantics.schedule.names import Found, find, find_buffer, names, refuse, rewritten, unused
+from gemel.semantics.schedule.reach import inside
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, accesses, exprs_of, map_body, statements, stored, subexprs
 
@@ -164,52 +166,31 @@ def _under(cond: Expr, use: Use) -> bool:
 
 def _extents(kernel: Kernel, found: Found, use: Use, loops: tuple[For, ...]) -> list[int]:
     """How many iterations the loops have at most."""
-    ranges, out = _inside(kernel, found.loop, use.loops), []
-    for s in loops:
-        if not isinstance(s.lo, Const) or value_of(s.step, {}) != 1:
-            raise refuse(f"{s.var.hint} doesn't begin at a number, or has a step", s.span)
-        _, high = ranges.of(Ref(s.var, s.span))
-        if high - int(s.lo.value) > 1 << 24:
-            raise refuse(
-                f"{s.var.hint} has no known number of iterations", s.span, "specialize the kernel, or split it"
-            )
-        out.append(high - int(s.lo.value) + 1)
-    return out
+    with _within(kernel, found.loop, use.loops) as ranges:
+        return [_most(ranges, s) for s in loops]
 
 
-def _inside(kernel: Kernel, loop: For, inner: Iterable[For]) -> Ranges:
+def _most(ranges: Ranges, s: For) -> int:
+    if not isinstance(s.lo, Const) or value_of(s.step, {}) != 1:
+        raise refuse(f"{s.var.hint} doesn't begin at a number, or has a step", s.span)
+    _, high = ranges.of(Ref(s.var, s.span))
+    if high - int(s.lo.value) > 1 << 24:
+        raise refuse(f"{s.var.hint} has no known number of iterations", s.span, "specialize the kernel, or split it")
+    return high - int(s.lo.value) + 1
+
+
+@contextmanager
+def _within(kernel: Kernel, loop: For, inner: Iterable[For]) -> Iterator[Ranges]:
     """What is known in a loop's body, with the variables of loops within it."""
-    ranges = Ranges(kernel)
-    _walk(ranges, kernel.body, loop)
-    for s in inner:
-        ranges._bind_loop(s)
-    return ranges
-
-
-def _walk(ranges: Ranges, body: Body, wanted: For) -> bool:
-    for s in body:
-        match s:
-            case For():
-                ranges._bind_loop(s)
-                if s is wanted or _walk(ranges, s.body, wanted):
-                    return True
-            case While():
-                if _walk(ranges, s.body, wanted):
-                    return True
-            case If():
-                if _walk(ranges, s.then, wanted) or _walk(ranges, s.orelse, wanted):
-                    return True
-            case Let():
-                ranges.pass_by(s)
-            case _:
-                pass
-    return False
+    with inside(kernel, loop) as (ranges, _), ExitStack() as stack:
+        for s in inner:
+            stack.enter_context(ranges.inside(s))
+        yield ranges
 
 
 def _in_range(kernel: Kernel, w: _Window) -> None:
     """Raises ScheduleError where the copy could read or write outside of the buffer."""
-    ranges = _inside(kernel, w.found.loop, w.order)
-    with ranges.assuming(w.cond, True):
+    with _within(kernel, w.found.loop, w.order) as ranges, ranges.assuming(w.cond, True):
         for index, size in zip(w.indices, w.buffer.shape, strict=True):
             low, high = ranges.of(index)
             known = value_of(size, {})

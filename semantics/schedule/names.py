@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from gemel.semantics.errors import ScheduleError
-from gemel.semantics.ir import Alloc, Buffer, For, If, Kernel, Ref, Stmt, Var, While
+from gemel.semantics.ir import Alloc, Buffer, For, If, Kernel, Ref, Var, While
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, Copier, map_blocks, statements
 
@@ -109,17 +109,21 @@ def find_buffer(kernel: Kernel, name: str) -> Buffer:
     )
 
 
-def rewritten(kernel: Kernel, loop: For, change: Callable[[For], Body]) -> Kernel:
-    """The kernel with a loop replaced."""
+def in_block(kernel: Kernel, loop: For, change: Callable[[Body], Body]) -> Kernel:
+    """The kernel with the block in which a loop stands replaced."""
 
     def block(body: Body) -> Body:
-        out: list[Stmt] = []
-        for s in body:
-            out.extend(change(loop) if s is loop else (map_blocks(s, block),))
-        same = len(out) == len(body) and all(a is b for a, b in zip(out, body, strict=True))
-        return body if same else tuple(out)
+        if any(s is loop for s in body):
+            return change(body)
+        out = tuple(map_blocks(s, block) for s in body)
+        return body if all(a is b for a, b in zip(out, body, strict=True)) else out
 
     return replace(kernel, body=block(kernel.body))
+
+
+def rewritten(kernel: Kernel, loop: For, change: Callable[[For], Body]) -> Kernel:
+    """The kernel with a loop replaced."""
+    return in_block(kernel, loop, lambda body: tuple(x for s in body for x in (change(loop) if s is loop else (s,))))
 
 
 MENDS = {

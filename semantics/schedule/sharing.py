@@ -21,8 +21,8 @@ from gemel.semantics.ir import (
     While,
 )
 from gemel.semantics.schedule.local import alike, variables
-from gemel.semantics.schedule.names import find, names, refuse, unused
-from gemel.semantics.traverse import Body, blocks_of, exprs_of, map_blocks, map_body, statements, stored, subexprs
+from gemel.semantics.schedule.names import find, in_block, names, refuse, unused
+from gemel.semantics.traverse import Body, exprs_of, map_body, statements, stored, subexprs
 
 
 def share(kernel: Kernel, first: str, second: str, name: str = "") -> Kernel:
@@ -35,20 +35,11 @@ def share(kernel: Kernel, first: str, second: str, name: str = "") -> Kernel:
     if a is b:
         raise refuse(f"share takes two loops, not {first} twice", a.span)
     count = _same_range(a, b)
-    block = _block_with(kernel.body, a, b)
-    if block is None:
-        raise refuse(f"{second} doesn't come after {first} in the same block", b.span)
-    places = [next(n for n, s in enumerate(block) if s is x) for x in (a, b)]
     e = _largest(a, b)
     if e is None:
         raise refuse(f"{first} and {second} compute nothing in common", b.span)
-    read = {x.buffer for x in subexprs(e) if isinstance(x, Load)}
-    if read & stored(block[places[0] : places[1] + 1]):
-        raise refuse(f"what {first} and {second} have in common changes in between", b.span, code="K02")
     local = Buffer(unused(name or f"{first}_kept", names(kernel)), e.dtype, (build.index(count, a.span),), a.span)
-    made = (*block[: places[0]], Alloc(local, a.span, filled=True), _keeping(a, e, local))
-    made += (*block[places[0] + 1 : places[1]], _reading(a, b, e, local), *block[places[1] + 1 :])
-    return replace(kernel, body=_with_block(kernel.body, block, made))
+    return in_block(kernel, b, lambda block: _kept(block, a, b, e, local))
 
 
 def _same_range(a: For, b: For) -> int:
@@ -61,22 +52,17 @@ def _same_range(a: For, b: For) -> int:
     return hi
 
 
-def _block_with(body: Body, a: For, b: For) -> Body | None:
-    if any(s is a for s in body) and any(s is b for s in body):
-        return body
-    for s in body:
-        for inner in blocks_of(s):
-            found = _block_with(inner, a, b)
-            if found is not None:
-                return found
-    return None
-
-
-def _with_block(body: Body, old: Body, new: Body) -> Body:
-    if body is old:
-        return new
-    out = tuple(map_blocks(s, lambda inner: _with_block(inner, old, new)) for s in body)
-    return body if all(x is y for x, y in zip(out, body, strict=True)) else out
+def _kept(block: Body, a: For, b: For, e: Expr, local: Buffer) -> Body:
+    """The block of the two loops with `e` computed in the first and read in the second."""
+    places = [n for n, s in enumerate(block) if s is a or s is b]
+    if len(places) != 2 or block[places[0]] is not a:
+        raise refuse(f"{b.var.hint} doesn't come after {a.var.hint} in the same block", b.span)
+    read = {x.buffer for x in subexprs(e) if isinstance(x, Load)}
+    if read & stored(block[places[0] : places[1] + 1]):
+        what = f"what {a.var.hint} and {b.var.hint} have in common changes in between"
+        raise refuse(what, b.span, code="K02")
+    made = (*block[: places[0]], Alloc(local, a.span, filled=True), _keeping(a, e, local))
+    return (*made, *block[places[0] + 1 : places[1]], _reading(a, b, e, local), *block[places[1] + 1 :])
 
 
 def _largest(a: For, b: For) -> Expr | None:
