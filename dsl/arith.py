@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from gemel import reductions, tensors
+from gemel import indexing, reductions, tensors
+from gemel.elementwise import apply_op, elementwise
 from gemel.semantics import build, ops
 from gemel.semantics.dtypes import DType
 from gemel.semantics.errors import TraceError
 from gemel.semantics.ops import Op
 from gemel.semantics.span import Span
+from gemel.stores import materialise
 from gemel.tensors import Tensor
 from gemel.tracer import here
 from gemel.values import COMPARISONS, OPERATORS, Traced, Value, as_expr, scalar_op
@@ -26,7 +28,7 @@ def is_traced(x: object) -> bool:
 def apply(op: Op, xs: Sequence[object], span: Span) -> Any:
     """An op on numbers, scalars and tensors, elementwise where one is a tensor."""
     if any(isinstance(x, Tensor) or (isinstance(x, np.ndarray) and x.shape) for x in xs):
-        return tensors.apply_op(op, xs, span)
+        return apply_op(op, xs, span)
     return scalar_op(op, tuple(x[()] if isinstance(x, np.ndarray) else x for x in xs), span)
 
 
@@ -85,7 +87,7 @@ def convert(op: Op, x: object, dtype: DType, span: Span) -> Any:
 
     t = tensors.as_tensor(x, span) if isinstance(x, Tensor | np.ndarray) else None
     if t is not None:
-        return tensors.elementwise(lambda args: one(args[0]), [t], span)
+        return elementwise(lambda args: one(args[0]), [t], span)
     return Value(one(as_expr(x, span)))
 
 
@@ -117,7 +119,8 @@ def install() -> None:
     setattr(Traced, "__neg__", lambda self: negative(self, here()))  # noqa: B010  mypy knows no such method
     setattr(Traced, "__invert__", lambda self: invert(self, here()))  # noqa: B010
     setattr(Traced, "__abs__", lambda self: apply(ops.ABS, (self,), here()))  # noqa: B010
-    setattr(Tensor, "__getitem__", lambda self, key: tensors.subscript(self, key, here()))  # noqa: B010
+    setattr(Tensor, "__getitem__", lambda self, key: indexing.subscript(self, key, here()))  # noqa: B010
+    setattr(Tensor, "copy", lambda self: materialise(self, "copy", here()))  # noqa: B010
     setattr(Tensor, "__len__", len_of)  # noqa: B010
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gemel import arith, functions, logic, mistakes, quantified, tensors
+from gemel import arith, broadcasting, functions, indexing, logic, mistakes, quantified, stores, tensors
 from gemel.calls import Staged, call
 from gemel.chains import MAX_ARMS
 from gemel.choices import balanced_value, conditional, number_of_arm
@@ -53,12 +53,12 @@ def settle(x: Any, hint: str, span: Span) -> Any:
     """A value that escapes from its expression, made independent of later stores."""
     t = tracer()
     if isinstance(x, Value):
-        e = x.expr if tensors.of_dims(x.expr) else t.let(x.expr, hint)
+        e = x.expr if broadcasting.of_dims(x.expr) else t.let(x.expr, hint)
         return x if e is x.expr else Value(e)
     if isinstance(x, Tensor) and x.buffer is None and x.sources:
         t.settled += 1
         if ("materialise", t.settled) in t.decisions:
-            return tensors.materialise(x, hint, span)
+            return stores.materialise(x, hint, span)
         t.lazies[t.settled] = x
     return x
 
@@ -219,7 +219,7 @@ def subscript(base: Any, key: Any, span: Span) -> Any:
     if isinstance(base, np.ndarray) and _holds_traced(key):
         base = tensors.constant(base, span)
     if isinstance(base, Tensor):
-        return tensors.subscript(base, key, span)
+        return indexing.subscript(base, key, span)
     if isinstance(base, Value):
         raise TraceError("a scalar has no elements", code="T08", span=span, mend="gm.bits(x, hi, lo) takes bits of it")
     if isinstance(key, Value) and isinstance(base, list | tuple | dict):
@@ -317,7 +317,7 @@ def iterate(items: Any, span: Span) -> Iterator[Any]:
     if isinstance(items, Range):
         items = items.static(span)
     if isinstance(items, Tensor):
-        items = [tensors.subscript(items, i, span) for i in range(arith.len_of(items))]
+        items = [indexing.subscript(items, i, span) for i in range(arith.len_of(items))]
     if isinstance(items, Traced) or not hasattr(items, "__iter__"):
         raise TraceError(f"a loop over {type(items).__name__}", code="P02", span=span, mend="loop over range(...)")
     for item in items:

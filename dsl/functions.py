@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gemel import arith, reductions, tensors
+from gemel import arith, reductions, stores, tensors
+from gemel.elementwise import elementwise
 from gemel.quantified import ForAll
 from gemel.reductions import Axis
 from gemel.semantics import build, ir, ops
@@ -60,14 +61,14 @@ def empty(shape: Any, dtype: DType) -> Any:
     sizes = shape if isinstance(shape, tuple | list) else (shape,)
     if not _traced(*sizes):
         return np.zeros(sizes, numpy_dtype(_element_type(dtype)))
-    return tensors.allocate(_element_type(dtype), [as_index(s, here()) for s in sizes], tracer().hint, here())
+    return stores.allocate(_element_type(dtype), [as_index(s, here()) for s in sizes], tracer().hint, here())
 
 
 def full(shape: Any, value: Any, dtype: DType) -> Any:
     """A new tensor of a shape, each element `value`; errors as for `empty`, and T07 for a value that doesn't fit."""
     t = empty(shape, dtype)
     if isinstance(t, Tensor):
-        tensors.assign(t, value, here())
+        stores.assign(t, value, here())
     else:
         t[...] = value
     return t
@@ -272,7 +273,7 @@ def where(cond: Any, a: Any, b: Any) -> Any:
     known = [p for p in parts if p is not None]
     if len(known) < 3:
         raise TraceError("gm.where needs numbers or tensors", code="P10", span=here())
-    return tensors.elementwise(lambda args: build.apply(ops.SELECT, *args, span=here()), known, here())
+    return elementwise(lambda args: build.apply(ops.SELECT, *args, span=here()), known, here())
 
 
 def _chosen(cond: Value, a: Any, b: Any) -> Value:
@@ -372,7 +373,7 @@ def _arg(x: Any, better: Op, plain: Callable[..., Any]) -> Any:
         then = (ir.Store(best, (), value, span), ir.Store(at, (), indices[0], span))
         tracer().emit(ir.If(cond, then, (), span))
 
-    tensors.nest(t.shape_exprs, visit, span)
+    stores.nest(t.shape_exprs, visit, span)
     return Value(tracer().let(ir.Load(at, (), span), "at"))
 
 

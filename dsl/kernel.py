@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from gemel import tensors
+from gemel import broadcasting, stores, tensors
 from gemel.calls import DTYPES, closure_of
 from gemel.native import cool, plain_class, warm
 from gemel.semantics import arguments
@@ -411,7 +411,7 @@ class Kernel:
         copier = Copier(vars=dict(zip(callee.dims, dims, strict=True)))
         results = []
         for b in callee.results:
-            shape = tensors.settled_shape([copier.expr(s) for s in b.shape])
+            shape = broadcasting.settled_shape([copier.expr(s) for s in b.shape])
             results.append(irs.Buffer(b.hint, b.dtype, shape, span))
             tracer().emit(irs.Alloc(results[-1], span))
         tracer().emit(irs.Call(callee, dims, tuple(passed), tuple(results), span))
@@ -484,9 +484,9 @@ def _passed(p: irs.Buffer | irs.Var, value: Any, callee: irs.Kernel, span: Span)
             notes=[(f"{p.hint} of {callee.name}", p.span)],
         )
     if p in stored(callee.body):
-        tensors.writable(t, span)
+        stores.writable(t, span)
     if t.buffer is None or t.place is None:
-        t = tensors.materialise(t, p.hint, span)
+        t = stores.materialise(t, p.hint, span)
     return _view(t, span)
 
 
@@ -495,7 +495,7 @@ def _view(t: Tensor, span: Span) -> irs.View:
         raise TypeError("only views are passed")
     variables = tuple(irs.Var("v", index(0).dtype, span) for _ in t.shape_exprs)
     indices = t.place(tuple(irs.Ref(v, span) for v in variables))
-    return irs.View(t.buffer, variables, indices, tensors.settled_shape(t.shape_exprs), span)
+    return irs.View(t.buffer, variables, indices, broadcasting.settled_shape(t.shape_exprs), span)
 
 
 def _solved(callee: irs.Kernel, passed: Sequence[irs.Expr | irs.View], span: Span) -> tuple[irs.Expr, ...]:
@@ -520,7 +520,7 @@ def _solved(callee: irs.Kernel, passed: Sequence[irs.Expr | irs.View], span: Spa
             )
     copier = Copier(vars=dict(found))
     for dim, size in pairs:
-        tensors.require_same(copier.expr(dim), size, span)
+        broadcasting.require_same(copier.expr(dim), size, span)
     return tuple(found[var] for var in callee.dims)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gemel import tensors
+from gemel import indexing
 from gemel.expressions import Range, evaluate, iterate
 from gemel.loops import Grid, Unordered
 from gemel.scope import (
@@ -196,7 +196,7 @@ def _over_tensor(s: ast.For, frame: Frame, items: Tensor, span: Span) -> State:
     var = ir.Var("n", INDEX, span)
     index = Value(ir.Ref(var, span))
     body, loop, state = _body(
-        s, frame, lambda: assign(s.target, tensors.subscript(items, index, span), frame, s), s.body
+        s, frame, lambda: assign(s.target, indexing.subscript(items, index, span), frame, s), s.body
     )
     zero, one = build.index(0, span), build.index(1, span)
     size = items.shape_exprs[0]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from gemel.broadcasting import require_same
+from gemel.indexing import subscript
 from gemel.semantics import build, ir, ops
 from gemel.semantics.dtypes import DType, FixedType, FloatType, IntType, as_int
 from gemel.semantics.errors import ShapeError
 from gemel.semantics.ir import Const, Expr
 from gemel.semantics.ops import Op
 from gemel.semantics.span import Span
-from gemel.tensors import Indices, Tensor, allocate, nest, require_same, subscript
+from gemel.stores import allocate, nest
+from gemel.tensors import Indices, Tensor
 from gemel.tracer import tracer
 from gemel.values import Value
 

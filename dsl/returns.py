@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gemel import tensors
+from gemel import broadcasting, tensors
 from gemel.scope import Frame, Returns, without_unread
 from gemel.semantics import build, ir
 from gemel.semantics.dtypes import BOOL, DType
@@ -15,6 +15,7 @@ from gemel.semantics.errors import TraceError, TypeCheckError
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import map_body
 from gemel.semantics.typerules import RuleError, join
+from gemel.stores import nest
 from gemel.tensors import Tensor
 from gemel.tracer import tracer
 from gemel.values import Value, as_expr, described
@@ -79,8 +80,8 @@ def _store(returns: Returns, buffer: ir.Buffer, part: Any, span: Span) -> None:
         )
     if isinstance(part, Tensor):
         for a, b in zip(part.shape_exprs, buffer.shape, strict=True):
-            tensors.require_same(b, a, span)
-        tensors.nest(buffer.shape, lambda at: put(at, part.element(at)), span)
+            broadcasting.require_same(b, a, span)
+        nest(buffer.shape, lambda at: put(at, part.element(at)), span)
     else:
         put((), as_expr(part, span))
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gemel import arith, mistakes, tensors
+from gemel import arith, indexing, mistakes, stores
 from gemel.branches import merge_branches
 from gemel.calls import DTYPES, Staged
 from gemel.chains import ARM, MAX_ARMS, arms_of, balanced
@@ -352,9 +352,9 @@ def store_element(target: ast.Subscript, value: Any, frame: Frame, span: Span, a
     key = evaluate_key(target.slice, frame)
     mistakes.check_key(base, target.slice, key, frame)
     if isinstance(base, Tensor):
-        view = tensors.window(base, key, frame.span(target))
+        view = indexing.window(base, key, frame.span(target))
         if view.rank:
-            tensors.assign(view, value, span)
+            stores.assign(view, value, span)
         else:
             _put(view, value, span, at)
     elif isinstance(base, np.ndarray):
@@ -379,7 +379,7 @@ def _put(view: Tensor, value: Any, span: Span, value_at: Span) -> None:
             mend="index it down to a number, or store to a slice",
         )
     name = view.buffer.hint if view.buffer else "the tensor"
-    tensors.put(view, (), for_store(value, view.dtype, value_at, f"an element of {name}"), span)
+    stores.put(view, (), for_store(value, view.dtype, value_at, f"an element of {name}"), span)
 
 
 def _augmented(s: ast.AugAssign, frame: Frame) -> None:
@@ -403,13 +403,13 @@ def _augmented(s: ast.AugAssign, frame: Frame) -> None:
             mistakes.refuse_change(base, span)
         base[key] = settle(binary(name, subscript(base, key, span), value, span), "element", span)
         return
-    view = tensors.window(base, key, frame.span(s.target))
+    view = indexing.window(base, key, frame.span(s.target))
     op = _operator(name, span)
     if view.rank:
-        tensors.accumulate(view, op, value, span)
+        stores.accumulate(view, op, value, span)
     else:
-        buffer, place = tensors.writable(view, span)
-        tensors.reduce_into(buffer, place(()), op, as_expr(value, span, view.dtype), span)
+        buffer, place = stores.writable(view, span)
+        stores.reduce_into(buffer, place(()), op, as_expr(value, span, view.dtype), span)
 
 
 def _is_number(value: Any) -> bool:
@@ -431,9 +431,9 @@ def _augment_name(target: ast.Name, name: str, value: Any, frame: Frame, span: S
         op = _operator(name, span)
         e = as_expr(value, span, found.buffer.dtype if op not in (ops.SHL, ops.SHR) else None)
         found.refuse_narrowing(build.apply(op, ir.Load(found.buffer, (), span), e, span=span), target.id, span)
-        tensors.reduce_into(found.buffer, (), op, e, span)
+        stores.reduce_into(found.buffer, (), op, e, span)
     elif isinstance(found, Tensor) and found.buffer is not None:
-        tensors.accumulate(found, _operator(name, span), value, span)
+        stores.accumulate(found, _operator(name, span), value, span)
     else:
         current = found.load(span) if isinstance(found, Cell) else found
         bind(target.id, binary(name, current, value, span), frame, span)
@@ -485,9 +485,9 @@ def _annotated_tensor(name: str, annotation: TensorType, value: Any, frame: Fram
     from gemel.values import as_index
 
     shape = [as_index(size, span) for size in annotation.shape]
-    made = tensors.allocate(annotation.element, shape, name, span)
+    made = stores.allocate(annotation.element, shape, name, span)
     if value is not None:
-        tensors.assign(made, value, span)
+        stores.assign(made, value, span)
     frame.locals[name] = made
 
 

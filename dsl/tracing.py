@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gemel import tensors
+from gemel import broadcasting, stores, tensors
 from gemel.semantics import ir
 from gemel.semantics.dtypes import INDEX, TensorType
 from gemel.semantics.errors import ShapeError, TraceError, TypeCheckError, counted
@@ -95,7 +95,7 @@ def _parameter(p: Parameter) -> tuple[ir.Buffer | ir.Var, Any]:
 
 
 def _is_dim(var: ir.Var, params: list[ir.Buffer | ir.Var]) -> bool:
-    return tensors.is_dim(var) and var not in params
+    return broadcasting.is_dim(var) and var not in params
 
 
 def _check_dims(dims: tuple[ir.Var, ...], used: Mapping[ir.Var, object], body: tuple[ir.Stmt, ...], span: Span) -> None:
@@ -188,7 +188,7 @@ class _Results:
         whole = buffer is not None and _is_whole(value) and buffer not in self.taken
         local = whole and any(isinstance(s, ir.Alloc) and s.buffer is buffer for s in self.t.blocks[0])
         dtype = annotation.element if isinstance(annotation, TensorType) else value.dtype
-        if local and buffer is not None and buffer.dtype == dtype and all(map(tensors.of_dims, buffer.shape)):
+        if local and buffer is not None and buffer.dtype == dtype and all(map(broadcasting.of_dims, buffer.shape)):
             self.t.blocks[0][:] = [s for s in self.t.blocks[0] if not (isinstance(s, ir.Alloc) and s.buffer is buffer)]
             self.taken.add(buffer)
             return buffer
@@ -199,7 +199,7 @@ class _Results:
         dtype = annotation.element if isinstance(annotation, TensorType) else value.dtype
         buffer = ir.Buffer("result", dtype, shape, self.span)
         target = tensors.of_buffer(buffer)
-        tensors.assign(target, value, self.at)
+        stores.assign(target, value, self.at)
         return buffer
 
     def _check(self, value: Tensor, annotation: Annotation) -> None:
@@ -250,4 +250,4 @@ def _is_whole(t: Tensor) -> bool:
         return False
     probe = tuple(ir.Ref(ir.Var("i", INDEX, s.span), s.span) for s in t.shape_exprs)
     same = all(a is b for a, b in zip(t.place(probe), probe, strict=True))
-    return same and all(map(tensors.same_size, t.shape_exprs, t.buffer.shape))
+    return same and all(map(broadcasting.same_size, t.shape_exprs, t.buffer.shape))
