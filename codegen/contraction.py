@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gemel.codegen.choices import choose, steps_to, whether
 from gemel.codegen.host import Host
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
@@ -22,6 +23,9 @@ from gemel.semantics.traverse import subexprs
 
 SMALLEST = 512
 """Multiply-adds below which a nest stays as it is."""
+
+DEPTHS = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
+"""Products of an element's block, to choose from."""
 
 
 @dataclass(frozen=True)
@@ -148,16 +152,14 @@ def _roles(
 def tiles(c: Contraction, host: Host) -> Tiles:
     """Sizes of tiles and blocks for the host's registers and caches."""
     lanes, m, n, k = host.vector_bits // c.bits, c.sizes[c.row], c.sizes[c.column], c.depth
-    rows, vectors = min(
-        ((r, v) for v in range(1, 5) for r in range(1, 31) if r * v + v + 1 <= host.vector_registers),
-        key=lambda t: _cost(t[0], t[1], m, n, lanes),
-    )
+    rows, vectors = _register_tile(c, host, lanes)
     size = c.bits // 8
     depth = max(64, host.l1_bytes // 2 // (vectors * lanes * size))
     depth = 0 if k <= depth * 3 // 2 else -(-k // -(-k // depth))
+    depth = choose(f"{c.row}.depth", depth, (0, *(d for d in DEPTHS if d < k)))
     kc = depth or k
-    row_tiles = max(1, host.l2_bytes // 3 // (kc * rows * size))
-    column_tiles = max(1, host.l3_bytes // 4 // (kc * vectors * lanes * size))
+    row_tiles = min(max(1, host.l2_bytes // 3 // (kc * rows * size)), -(-m // rows))
+    column_tiles = min(max(1, host.l3_bytes // 4 // (kc * vectors * lanes * size)), -(-n // (lanes * vectors)))
     small = m * k * size <= host.l1_bytes // 2 and m % rows == 0
     flat = k * n * size <= host.l1_bytes // 2 and n % (lanes * vectors) == 0 and _in_rows(c)
     return Tiles(
@@ -165,11 +167,22 @@ def tiles(c: Contraction, host: Host) -> Tiles:
         rows,
         vectors,
         depth,
-        min(row_tiles, -(-m // rows)),
-        min(column_tiles, -(-n // (lanes * vectors))),
-        not small,
-        not flat,
+        choose(f"{c.row}.row_tiles", row_tiles, steps_to(-(-m // rows))),
+        choose(f"{c.row}.column_tiles", column_tiles, steps_to(-(-n // (lanes * vectors)))),
+        whether(f"{c.row}.pack_left", not small),
+        whether(f"{c.row}.pack_right", not flat),
     )
+
+
+def _register_tile(c: Contraction, host: Host, lanes: int) -> tuple[int, int]:
+    """Rows and vectors that registers hold, with a row of the right operand and an element of the left."""
+    most = {v: (host.vector_registers - v - 1) // v for v in range(1, 5)}
+    m, n = c.sizes[c.row], c.sizes[c.column]
+    rows, vectors = min(
+        ((r, v) for v in most for r in range(1, min(most[v], 30) + 1)), key=lambda t: _cost(t[0], t[1], m, n, lanes)
+    )
+    vectors = choose(f"{c.row}.vectors", vectors, most)
+    return choose(f"{c.row}.rows", min(rows, most[vectors]), range(1, most[vectors] + 1)), vectors
 
 
 def _in_rows(c: Contraction) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
+from gemel.codegen.choices import choose, whether
 from gemel.codegen.hints import unit
 from gemel.codegen.host import Host
 from gemel.semantics import ops
@@ -53,7 +54,7 @@ def _fused(s: Scheduled) -> Scheduled:
     while True:
         for a, b in _neighbours(s.kernel.body):
             made = attempt(s, lambda s, a=a, b=b: s.step("fuse", a, b))  # type: ignore[misc]
-            if made is not s:
+            if made is not s and whether(f"{a}+{b}.fuse"):
                 s = made
                 break
         else:
@@ -86,7 +87,8 @@ def _shared(s: Scheduled) -> Scheduled:
         for n, a in enumerate(inner):
             for b in inner[n + 1 :]:
                 if _costly(a):
-                    s = attempt(s, lambda s, a=a, b=b: s.step("share", a.var.hint, b.var.hint))  # type: ignore[misc]
+                    made = attempt(s, lambda s, a=a, b=b: s.step("share", a.var.hint, b.var.hint))  # type: ignore[misc]
+                    s = made if made is not s and whether(f"{a.var.hint}+{b.var.hint}.share") else s
     return s
 
 
@@ -139,7 +141,8 @@ def _spread(s: Scheduled, name: str, buffer: str, host: Host) -> Scheduled:
     loop = next(p.loop for p in loops(s.kernel.body) if p.loop.var.hint == name)
     count = value_of(loop.hi, {}) or 0
     lanes = host.vector_bits // _bits(s.kernel, buffer)
-    streams = min(STREAMS, max(1, count // (2 * lanes)))
+    most = max(1, count // (2 * lanes))
+    streams = choose(f"{name}.streams", min(STREAMS, most), range(1, min(2 * STREAMS, most) + 1))
     t, w, v, x = (f"{name}_{part}" for part in "twvl")
     s = s.step("split", name, lanes * streams, t, w).step("split", w, lanes, v, x)
     return s.step("spread", buffer, t, v, x).step("vectorize", x).step("unroll", v)

@@ -1,0 +1,76 @@
+"""What default schedules choose: alone they take their own, in a search what the searcher says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gemel as gm
+from gemel import f32
+from gemel.codegen.choices import Choice, answered, asked, choose, steps_to
+
+M, N, K = gm.dims("M N K")
+
+
+@gm.kernel
+def gemm(A: f32[M, K], B: f32[K, N]) -> f32[M, N]:
+    C = gm.zeros((M, N), f32)
+    for i, j, k in gm.grid(M, N, K):
+        C[i, j] += A[i, k] * B[k, j]
+    return C
+
+
+@gm.kernel
+def softmax(x: f32[M, N]) -> f32[M, N]:
+    y = gm.empty((M, N), f32)
+    for i in range(M):
+        e = gm.exp(x[i] - gm.max(x[i]))
+        y[i] = e / gm.sum(e)
+    return y
+
+
+SMALL = gemm.specialize(M=61, N=80, K=150)
+ROWS = softmax.specialize(M=5, N=300)
+
+
+def ends(choice: Choice) -> str:
+    return choice.name.rpartition(".")[2]
+
+
+def test_without_a_search_the_rule_has_its_way() -> None:
+    assert choose("n", 3, (1, 2)) == 3 and choose("n", True, ()) is True
+
+
+def test_a_search_answers() -> None:
+    with answered(lambda c: c.among[0]):
+        assert choose("n", 3, (2, 1, 2)) == 1
+        assert choose("n", True, (False, True)) is False
+        assert choose("n", 3, (3,)) == 3, "there is nothing to ask"
+    assert choose("n", 3, (1, 2)) == 3
+
+
+def test_steps_are_wide_and_end_at_the_most() -> None:
+    assert steps_to(1) == [1] and steps_to(13) == [1, 2, 3, 4, 6, 8, 12, 13] and steps_to(16)[-2:] == [12, 16]
+
+
+def test_rules_name_their_choices() -> None:
+    products = {ends(c): c for c in asked(lambda: SMALL.schedule("cpu"))}
+    assert {"rows", "vectors", "depth", "row_tiles", "column_tiles", "pack_left", "pack_right"} <= set(products)
+    assert all(c.usual in c.among and len(c.among) > 1 for c in products.values())
+    assert {"share", "streams"} <= {ends(c) for c in asked(lambda: ROWS.schedule("cpu"))}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("k", [SMALL, ROWS], ids=["products", "rows"])
+def test_each_answer_is_a_schedule_of_the_same_function(k: gm.Kernel) -> None:
+    rng = np.random.default_rng(3)
+    args = [rng.integers(-4, 5, [d.value for d in p.shape]).astype(np.float32) for p in k.ir.params]
+    usual, seen = k.schedule("cpu"), set()
+    for choice in asked(lambda: k.schedule("cpu")):
+        for other in {choice.among[0], choice.among[-1]} - {choice.usual}:
+            with answered(lambda c, one=choice, value=other: value if c.name == one.name else c.usual):
+                made = k.schedule("cpu")
+            seen.add(made.text)
+            result = made.kernel(*args)
+            np.testing.assert_allclose(result, usual.kernel(*args), 1e-6)
+    assert len(seen - {usual.text}) >= 3
