@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -75,6 +76,10 @@ class Code:
         """A function of the module as a ctypes function, which releases the GIL while it runs."""
         return ctypes.CFUNCTYPE(result, *args)(self.address(name))
 
+    def at_end(self, name: str) -> None:
+        """Has a function of the module called when this is gone, and nobody can be in its code any more."""
+        weakref.finalize(self, _last, self.loaded, name).atexit = False
+
     @property
     def llvm(self) -> str:
         """The LLVM IR as generated."""
@@ -92,6 +97,10 @@ class Code:
         with _lock:
             module, machine = _optimized(self.llvm, self.level, self.unroll)
             return str(machine.emit_assembly(module))
+
+
+def _last(loaded: Loaded, name: str) -> None:
+    ctypes.CFUNCTYPE(None)(loaded.address(name))()
 
 
 def compile_text(text: str, level: int = 3, unroll: bool = True, keep: bool = True) -> Code:

@@ -2,8 +2,8 @@
 
 The module has one function, `i64 @kernel(params..., results..., ptr error)`: arrays as pointers, scalars by value (a
 bool as i8, more than 64 bits by their address). It gives 0, or the number (from 1) of the `Assert` that failed, whose
-values are then in `error`, or -1 where memory for a local array ran out. Nothing of the function is shared between
-calls.
+values are then in `error`, or -1 where memory for a local array ran out. Calls in several threads share nothing; one
+after the other they may have the same memory for large local arrays, see `keeping`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from math import prod
 
-from gemel.codegen import hints, llvmops
+from gemel.codegen import hints, keeping, llvmops
 from gemel.codegen.covered import Coverage
 from gemel.codegen.emitter import Emitter, llvm_type
 from gemel.codegen.outline import emit_parallel_loop
@@ -68,7 +68,7 @@ class Site:
 class Lowered:
     """The module's text; the asserts by number; the size of the error record; which results the code fills itself.
 
-    `vectors` says that there are vector loops in it.
+    `vectors` says that there are vector loops in it, `keeps` that it keeps memory until its `@release` is called.
     """
 
     text: str
@@ -76,6 +76,7 @@ class Lowered:
     record: int
     filled: tuple[bool, ...]
     vectors: bool = False
+    keeps: bool = False
 
 
 @dataclass
@@ -359,14 +360,14 @@ class Lowering:
     def nested(self) -> Lowering:
         """The state of emission of another function of the module, which sees the values and buffers of this one."""
         out = Emitter(half=self.out.half, declarations=self.out.declarations, _count=self.out._count)
-        places = Places(out, dict(self.places.at), self.places.globals)
+        places = Places(out, dict(self.places.at), self.places.globals, self.places.kept)
         return Lowering(out, places, dict(self.values), metadata=self.metadata, may_widen=self.may_widen, parallel=True)
 
     def closing(self) -> list[str]:
         """A function's lines after its first label: memory is made, the work is done, memory is freed."""
         places, begin = self.places, _begin(self)
         statuses = ", ".join(f"[ {status}, %{block} ]" for status, block in self.exits)
-        frees = [f"  call void @free(ptr {name})" for name in places.owned]
+        frees = [f"  {end}" for _, end in places.owned]
         for n, slot in enumerate(places.slots):
             frees += [f"  %left{n} = load ptr, ptr {slot}", f"  call void @free(ptr %left{n})"]
         return [
@@ -402,15 +403,16 @@ def _plain(hint: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", f"{hint}.")
 
 
-def lower(kernel: Kernel, half: bool = True, vectors: bool = True, threads: bool = True) -> Lowered:
+def lower(kernel: Kernel, half: bool = True, vectors: bool = True, alone: bool = False) -> Lowered:
     """The LLVM module of a promoted kernel; `half` as for `Emitter`.
 
-    Without `vectors` vector loops are scalar ones; without `threads` parallel loops run in their caller's thread.
+    Without `vectors` vector loops are scalar ones. What is to be `alone` has no runtime of ours around it: parallel
+    loops run in their caller's thread, and no memory is kept between calls.
 
     Raises CompileError for what has to be lowered before.
     """
     out = Emitter(half=half)
-    low = Lowering(out, Places(out), may_widen=vectors, parallel=not threads)
+    low = Lowering(out, Places(out, kept=None if alone else []), may_widen=vectors, parallel=alone)
     params = _parameters(low, kernel)
     body = kernel.body
     filled = tuple(low.coverage.covers(body, b) for b in kernel.results)
@@ -419,7 +421,7 @@ def lower(kernel: Kernel, half: bool = True, vectors: bool = True, threads: bool
     low.body(body)
     low._exit(0)
     record = max((site.size for site in low.sites), default=0)
-    return Lowered(_module(low, params), tuple(low.sites), record, filled, low.vectors)
+    return Lowered(_module(low, params), tuple(low.sites), record, filled, low.vectors, bool(low.places.kept))
 
 
 def _parameters(low: Lowering, kernel: Kernel) -> list[str]:
@@ -465,13 +467,14 @@ def _pointer_facts(b: Buffer, changed: bool) -> str:
 
 def _module(low: Lowering, params: list[str]) -> str:
     declared = {*low.out.declarations}
-    if "@free(" in "".join([*low.functions, *low.closing()]):
+    if low.places.kept or "@free(" in "".join([*low.functions, *low.closing()]):
         declared |= {"declare noalias ptr @malloc(i64)", "declare void @free(ptr)"}
         declared |= {"declare noalias ptr @aligned_alloc(i64, i64)"}
     return "\n".join(
         [
             *sorted(declared),
             *low.places.globals,
+            *keeping.functions(low.places.kept or []),
             *low.functions,
             f"define i64 @kernel({', '.join([*params, 'ptr noalias noundef %error'])}) #0 {{",
             "entry:",
@@ -489,7 +492,7 @@ def _begin(low: Lowering) -> list[str]:
         return ["  br label %work"]
     if (OUT_OF_MEMORY, "entry") not in low.exits:
         low.exits.append((OUT_OF_MEMORY, "entry"))
-    tests = [f"  %null{n} = icmp eq ptr {name}, null" for n, name in enumerate(low.places.owned)]
+    tests = [f"  %null{n} = icmp eq ptr {name}, null" for n, (name, _) in enumerate(low.places.owned)]
     some = "%null0"
     for n in range(1, len(tests)):
         tests.append(f"  %any{n} = or i1 {some}, %null{n}")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Facts:
     """What a caller of the code has to know: the bytes of the error record, which results the code fills, which
-    parameters it stores to, whether a run is brief, whether it has vector loops and was allowed to; and the digest of
-    its LLVM IR."""
+    parameters it stores to, whether a run is brief, whether it has vector loops and was allowed to, whether it keeps
+    memory; and the digest of its LLVM IR."""
 
     record: int
     filled: tuple[bool, ...]
@@ -27,6 +27,7 @@ class Facts:
     brief: bool
     vectors: bool
     widened: bool
+    keeps: bool
     digest: str
 
     @property
@@ -89,6 +90,7 @@ class Made:
             is_brief(self.kernel),
             lowered.vectors,
             widened,
+            lowered.keeps,
             key(lowered.text),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import prod
 
-from gemel.codegen import llvmops
+from gemel.codegen import keeping, llvmops
 from gemel.codegen.emitter import Emitter
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import DType, storage_bits
@@ -18,6 +18,9 @@ LINE = 64
 STACK_BYTES = 1 << 15
 """Local arrays of known size live on the stack as long as they take no more than this together: threads may have small
 stacks."""
+
+SMALL_BYTES = 1 << 12
+"""Up to this size arrays, which may be tiles that end up in registers, find room there even behind larger ones."""
 
 
 def element_bytes(dtype: DType) -> int:
@@ -48,13 +51,18 @@ class Place:
 
 @dataclass
 class Places:
-    """The buffers of a function under emission. `entry` holds what is to be done first, `owned` what is to be freed."""
+    """The buffers of a function under emission.
+
+    `entry` holds what is to be done first. `owned` are arrays that are made on entry, each with what the function does
+    with it at its end. `kept` names the places where a module keeps memory between calls; None: it keeps none.
+    """
 
     out: Emitter
     at: dict[Buffer, Place] = field(default_factory=dict)
     globals: list[str] = field(default_factory=list)
+    kept: list[str] | None = None
     entry: list[str] = field(default_factory=list)
-    owned: list[str] = field(default_factory=list)
+    owned: list[tuple[str, str]] = field(default_factory=list)
     slots: list[str] = field(default_factory=list)
     stack: int = 0
 
@@ -110,15 +118,25 @@ class Places:
         """A local array of known size, made when the function is entered."""
         size = prod(shape) * element_bytes(b.dtype)
         name = f"%{self.out.name('local')}"
-        if self.stack + size <= STACK_BYTES:
+        if self.stack + size <= (STACK_BYTES if size <= SMALL_BYTES else STACK_BYTES // 2):
             self.stack += size
             self.entry.append(f"{name} = alloca [{size} x i8], align 64")
         else:
-            self.owned.append(name)
-            self.entry.append(f"{name} = call noalias ptr @aligned_alloc(i64 {LINE}, i64 {-(-size // LINE) * LINE})")
+            self._own(name, -(-size // LINE) * LINE)
         self.at[b] = Place(name, None, True)
         if zero and size:
             self.clear(name, str(size))
+
+    def _own(self, name: str, size: int) -> None:
+        if self.kept is None or size >= keeping.LARGEST:
+            self.entry.append(f"{name} = call noalias ptr @aligned_alloc(i64 {LINE}, i64 {size})")
+            self.owned.append((name, f"call void @free(ptr {name})"))
+            return
+        slots = f"@{self.out.name('kept')}"
+        self.kept.append(slots)
+        self.globals.append(keeping.slots(slots))
+        self.entry.append(f"{name} = call noalias ptr @gemel.take(ptr {slots}, i64 {size})")
+        self.owned.append((name, f"call void @gemel.give(ptr {slots}, ptr {name})"))
 
     def local_of(self, b: Buffer, sizes: list[str]) -> tuple[str, str]:
         """A local array whose sizes are LLVM values, made here; gives where its address is kept, and its bytes.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gemel.codegen import cache, keys
+from gemel.codegen import cache, keeping, keys
 from gemel.codegen.jit import Code, load, object_of
 from gemel.codegen.made import Facts, Made, packed, unpacked
 from gemel.semantics.arguments import Bound, Output, bind, outputs, places, shape_of, unpack
@@ -47,12 +47,16 @@ class Compiled:
     Calls from several threads run at the same time: the GIL is released while the code runs, unless that takes a few
     microseconds only. A kernel that doesn't end can't be interrupted.
 
+    Memory for large local arrays is kept from one call to the next, as long as this lives.
+
     `when_warm` is told when the code has been called often; it says whether calls have another entry from then on.
     """
 
     def __init__(self, made: Made, facts: Facts, code: bytes) -> None:
         self.source, self._made, self._facts = made.source, made, facts
         self.code = Code(lambda: self._lowered.text, *facts.how, load(code))
+        if facts.keeps:
+            self.code.at_end(keeping.RELEASE)
         source = made.source
         types = [_ctype(p) for p in source.params] + [ctypes.c_void_p] * (len(source.results) + 1)
         self._native = self.code.function("kernel", ctypes.c_int64, *types)
