@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from gemel import arith
+from gemel.iteration import Range, iterate
 from gemel.scope import Frame
-from gemel.semantics.dtypes import BoolType, FixedType, FloatType, IndexType, IntType
+from gemel.semantics.dtypes import DType
 from gemel.semantics.errors import GemelError, TraceError
 from gemel.semantics.span import Span
 from gemel.source import source_of
@@ -22,7 +23,6 @@ from gemel.tracer import Retrace, tracer
 from gemel.values import Traced
 
 MAX_DEPTH = 100
-DTYPES = (BoolType, IntType, IndexType, FixedType, FloatType)
 
 
 class Staged:
@@ -100,7 +100,7 @@ def call(fn: Any, args: list[Any], kwargs: dict[str, Any], span: Span) -> Any:
     from gemel.expressions import settle
 
     fn = REPLACED.get(fn, fn) if _hashable(fn) else fn
-    if isinstance(fn, DTYPES):
+    if isinstance(fn, DType):
         return _converted(fn, args, span)
     if isinstance(fn, Staged) or getattr(fn, "traces", False) or getattr(fn, "__module__", "") in OWN_MODULES:
         return _guarded(fn, args, kwargs, span)
@@ -254,7 +254,6 @@ def _plain(args: Any) -> bool:
 
 def _sum(args: Any, kwargs: Any) -> Any:
     from gemel import functions
-    from gemel.expressions import iterate
 
     items = args[0]
     if isinstance(items, Traced):
@@ -274,7 +273,6 @@ def _add(a: Any, b: Any) -> Any:
 def _extreme(name: str) -> Callable[[Any, Any], Any]:
     def run(args: Any, kwargs: Any) -> Any:
         from gemel import functions
-        from gemel.expressions import iterate
 
         items = list(args)
         if len(items) == 1 and not isinstance(items[0], Traced):
@@ -342,7 +340,6 @@ def _divmod(args: Any, kwargs: Any) -> Any:
 
 
 def _range(args: Any, kwargs: Any) -> Any:
-    from gemel.expressions import Range
 
     return Range(*args)
 

@@ -9,16 +9,18 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from gemel import broadcasting, stores, tensors
-from gemel.calls import DTYPES, closure_of
+from gemel.calls import closure_of
 from gemel.native import cool, plain_class, warm
 from gemel.semantics import arguments
 from gemel.semantics import ir as irs
 from gemel.semantics.build import index
+from gemel.semantics.dtypes import DType
 from gemel.semantics.entry import entry, trimmed
 from gemel.semantics.errors import ArgumentError, GemelError, ScheduleError, ShapeError, TypeCheckError, counted
 from gemel.semantics.interp import interpret
@@ -165,8 +167,8 @@ class Kernel:
     def _check_static(self, name: str, value: Any) -> None:
         for p in self._signature.parameters if self._signature else ():
             kind = getattr(p.annotation, "kind", object)
-            wanted = DTYPES if kind is type else kind  # gm.static[type]: an element type
-            if p.name == name and isinstance(wanted, type | tuple) and not isinstance(value, wanted):
+            wanted = DType if kind is type else kind  # gm.static[type]: an element type
+            if p.name == name and isinstance(wanted, type | UnionType) and not isinstance(value, wanted):
                 what = "an element type" if kind is type else f"of type {kind.__name__}"
                 raise ArgumentError(
                     f"the static argument {name} is {what}, not {value!r}",

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from gemel import indexing
-from gemel.expressions import Range, evaluate, iterate
+from gemel.assignments import assign
+from gemel.expressions import evaluate
+from gemel.iteration import Range, iterate
 from gemel.loops import Grid, Unordered
 from gemel.scope import (
     Cell,
@@ -29,7 +31,7 @@ from gemel.semantics.dtypes import BOOL, INDEX, DType
 from gemel.semantics.errors import TraceError, TypeCheckError
 from gemel.semantics.ir import LoopKind
 from gemel.semantics.span import Span
-from gemel.statements import State, assign, guarded, negated, run_block, tensor_as_condition
+from gemel.statements import State, guarded, negated, run_block, tensor_as_condition
 from gemel.tensors import Tensor
 from gemel.tracer import Retrace, tracer
 from gemel.values import Traced, Value, as_expr, as_index, truth

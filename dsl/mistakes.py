@@ -9,9 +9,8 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from gemel.calls import DTYPES
 from gemel.scope import Cell, Frame, declared
-from gemel.semantics.dtypes import BoolType, FixedType, FloatType
+from gemel.semantics.dtypes import BoolType, DType, FixedType, FloatType
 from gemel.semantics.errors import TraceError, TypeCheckError
 from gemel.semantics.span import Span
 from gemel.tensors import Tensor
@@ -110,7 +109,7 @@ def check_function(fn: Any, node: ast.Call, span: Span) -> None:
 
     Raises TraceError.
     """
-    if isinstance(fn, Traced) or not (callable(fn) or isinstance(fn, DTYPES)):
+    if isinstance(fn, Traced) or not (callable(fn) or isinstance(fn, DType)):
         raise _not_callable(fn, node, span)
     if getattr(fn, "__name__", "") in MUTATING and isinstance(getattr(fn, "__self__", None), list | dict | set):
         refuse_change(fn.__self__, span)

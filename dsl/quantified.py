@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from gemel.iteration import Range, bind_target, iterate
 from gemel.loops import Grid
 from gemel.reductions import reduced_type
 from gemel.scope import Frame
@@ -15,9 +16,6 @@ from gemel.semantics.ir import LoopKind
 from gemel.semantics.span import Span
 from gemel.tracer import tracer
 from gemel.values import Traced, Value, as_expr, as_index, truth
-
-if TYPE_CHECKING:
-    from gemel.expressions import Range
 
 QUANTIFIERS = (all, any)
 
@@ -36,7 +34,7 @@ class ForAll:
         self._loop(self.node.generators, inner, leaf)
 
     def _loop(self, generators: Sequence[ast.comprehension], inner: Frame, leaf: Callable[[Any], None]) -> None:
-        from gemel.expressions import Range, evaluate, iterate
+        from gemel.expressions import evaluate
 
         if not generators:
             leaf(quantified(self.node.elt, inner))
@@ -100,7 +98,6 @@ def _bounds(items: Range | Grid) -> list[tuple[Any, Any, Any]]:
 
 
 def _bind(target: ast.expr, value: Any, inner: Frame) -> None:
-    from gemel.expressions import bind_target
 
     bind_target(target, value, inner)
 
@@ -139,7 +136,7 @@ def evaluated(which: Any, node: ast.GeneratorExp, frame: Frame, span: Span) -> V
 
 def over_kernel(node: ast.GeneratorExp, frame: Frame) -> bool:
     """Whether a generator's first loop has bounds that tracing doesn't know."""
-    from gemel.expressions import Range, evaluate
+    from gemel.expressions import evaluate
 
     with tracer().block():
         items = evaluate(node.generators[0].iter, frame)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gemel.calls import DTYPES
 from gemel.loops import Static
 from gemel.semantics import ir
 from gemel.semantics.build import index
@@ -127,10 +126,10 @@ def _evaluated(node: ast.expr, name: str, source: Source, names: Mapping[str, An
     except Exception as error:
         mend = f'declare the size: {error.name} = gm.dims("{error.name}")' if isinstance(error, NameError) else MEND
         raise TraceError(f"the annotation of {name}: {error}", code="P07", span=span, mend=mend) from None
-    if isinstance(found, DTYPES):
+    if isinstance(found, DType):
         return found
     if isinstance(found, TensorType):
-        if not isinstance(found.element, DTYPES):
+        if not isinstance(found.element, DType):
             raise TraceError(f"the element type of {name} is {found.element!r}", code="P07", span=span, mend=MEND)
         return found
     if isinstance(found, Static):

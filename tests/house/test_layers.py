@@ -22,6 +22,7 @@ NOT_AT_START = {"parser", "codegen", "hwsynth", "stdlib", "examples"}  # `import
 
 MUTUAL = (
     {
+        "gemel.assignments",
         "gemel.calls",
         "gemel.expressions",
         "gemel.functions",
