@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from gemel.codegen import contraction, rows
+from gemel.codegen import contraction, elementwise, rows
 from gemel.codegen.host import Host, this_host
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import For, Kernel, LoopKind, Reduce, Store
@@ -20,12 +20,14 @@ LONGEST = 500
 def scheduled(kernel: Kernel, host: Host | None = None) -> Scheduled:
     """A guarded kernel of known sizes with the default schedule for a CPU; without steps where it has none."""
     schedule, host = Scheduled.of(kernel), host or this_host()
-    if kernel.strict or not _by_itself(kernel):
+    if not _by_itself(kernel):
         return schedule
+    if kernel.strict:
+        return elementwise.schedule(schedule, host)
     schedule = _apart(schedule)
     for name in _nests(schedule.kernel):
         schedule = _contraction(schedule, name, host)
-    return rows.schedule(schedule, host)
+    return elementwise.schedule(rows.schedule(schedule, host), host)
 
 
 def by_default(kernel: Kernel, host: Host | None = None) -> Kernel:

@@ -13,9 +13,6 @@ from gemel.semantics.traverse import Body, exprs_of, subexprs
 BRIEF = 16_384
 """Operations that take some microseconds, twenty at the very most."""
 
-LONG = dict.fromkeys(ops.ELEMENTARY, 50) | dict.fromkeys((ops.DIV, ops.SQRT, ops.FLOORDIV, ops.MOD), 10)
-"""Ops that take as long as some others."""
-
 
 def is_brief(kernel: Kernel) -> bool:
     """Whether a run takes so little time that other threads may as well wait for its end."""
@@ -45,7 +42,7 @@ def _statement(s: Stmt) -> float:
 def _cost(e: Expr) -> int:
     if isinstance(e, Apply):
         words = -(-width_of(e.dtype) // 64)
-        return LONG.get(e.op, 1) * words * words
+        return ops.COST.get(e.op, 1) * words * words
     return int(isinstance(e, Load))
 
 

@@ -82,6 +82,10 @@ class Schedule:
         """The largest expression that two loops have in common, computed in the first and kept for the second."""
         return self._step("share", first, second, name=name)
 
+    def common(self) -> Schedule:
+        """Costly parts of what a block computes, and elements that it has stored before, are computed once."""
+        return self._step("common")
+
     def spread(self, buffer: str, around: str, *order: str, name: str = "") -> Schedule:
         """Accumulates in the loop `around` into partial results, one for each value of the loops of `order`.
 

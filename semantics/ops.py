@@ -290,6 +290,9 @@ NARROWING = (CAST, NARROW)
 TABLE: dict[str, Op] = {row.name: row for row in list(globals().values()) if isinstance(row, Op)}
 """Every op by name."""
 
+COST = dict.fromkeys(ELEMENTARY, 50) | dict.fromkeys((DIV, SQRT, FLOORDIV, MOD), 10)
+"""How many additions an op takes as long as, where that is more than one: a rough measure."""
+
 REDUCIBLE = (ADD, MUL, MIN, MAX, AND, OR, XOR)
 """The ops that a `Reduce` may have."""
 

@@ -26,7 +26,7 @@ SIZE = 40
 """Elements along an axis: no drawn index leaves it."""
 
 STEPS = 10
-KINDS = ("split", "split", "reorder", "unroll", "vectorize", "parallel", "fuse", "local", "local", "share")
+KINDS = ("split", "split", "reorder", "unroll", "vectorize", "parallel", "fuse", "local", "local", "share", "common")
 
 
 @st.composite
@@ -102,6 +102,8 @@ def _step(rng: random.Random, kernel: Kernel, names: list[str]) -> tuple[str, li
             return kind, chain, {}
         case "fuse" | "share":
             return kind, [loop, rng.choice(names)], {}
+        case "common":
+            return kind, [], {}
         case "local":
             return _local(rng, kernel, names)
         case _:

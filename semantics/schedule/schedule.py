@@ -12,6 +12,7 @@ from gemel.semantics.ir import Kernel
 from gemel.semantics.passes.simplify import simplify
 from gemel.semantics.schedule import fusion, local, loops, partial, sharing
 from gemel.semantics.schedule.absorb import absorb
+from gemel.semantics.schedule.common import common
 from gemel.semantics.schedule.names import named, refuse
 from gemel.semantics.schedule.tree import tree
 
@@ -28,6 +29,7 @@ STEPS: dict[str, Change] = {
     "stage": local.stage,
     "accumulate": local.accumulate,
     "share": sharing.share,
+    "common": common,
     "spread": partial.spread,
     "absorb": absorb,
     "unguard": local.unguard,
