@@ -7,6 +7,7 @@ Integer loops and element-wise ones stay as they are: LLVM vectorises these itse
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 from gemel.codegen.choices import choose, whether
@@ -16,9 +17,9 @@ from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import FloatType, storage_bits
 from gemel.semantics.errors import ScheduleError
-from gemel.semantics.ir import Alloc, Buffer, Expr, For, If, Kernel, Load, LoopKind, Reduce, Ref, While
+from gemel.semantics.ir import Alloc, Buffer, Expr, For, If, Kernel, Load, LoopKind, Reduce, Ref, Store, While
 from gemel.semantics.schedule.local import variables
-from gemel.semantics.schedule.names import Found, loops
+from gemel.semantics.schedule.names import Found, find, loops
 from gemel.semantics.schedule.schedule import Scheduled
 from gemel.semantics.traverse import Body, exprs_of, loaded, statements, stored, subexprs
 
@@ -29,12 +30,21 @@ STREAMS = 4
 """Vectors that are accumulated side by side, so that an addition needn't wait for the one before."""
 
 
+ROWS = 4
+"""Rows that are walked along together where they come from far."""
+
+
 def schedule(start: Scheduled, host: Host) -> Scheduled:
     """The steps for the rows of a kernel."""
     s = _fused(start)
     s = _shared(s)
     for name, buffer in _reductions(s.kernel):
-        s = attempt(s, lambda s, name=name, buffer=buffer: _spread(s, name, buffer, host))  # type: ignore[misc]
+        steps = [_together, _spread] if _streaming(s.kernel, name, host) else [_spread]
+        for some in steps:
+            made = attempt(s, partial(some, name=name, buffer=buffer, host=host))
+            if made is not s:
+                s = made
+                break
     return s
 
 
@@ -137,15 +147,51 @@ def _by_one(e: Expr, s: For) -> bool:
     return isinstance(e, Ref) or unit(e, s.var)
 
 
+def _streaming(kernel: Kernel, name: str, host: Host) -> bool:
+    """Whether a loop walks along rows that come from beyond the second cache, and nothing else is done with a row."""
+    place = find(kernel, name)
+    if not place.around:
+        return False
+    k, i = place.loop, place.around[-1]
+    rows, length = value_of(i.hi, {}), value_of(k.hi, {})
+    plain = value_of(i.lo, {}) == 0 and value_of(i.step, {}) == 1 and i.kind is LoopKind.SERIAL and i.until is None
+    if not plain or not rows or not length or any(s is not k and not isinstance(s, Store) for s in i.body):
+        return False
+    loads = [x for s in k.body for e in exprs_of(s) for x in subexprs(e) if isinstance(x, Load)]
+    walked = [x for x in loads if {i.var, k.var} <= {v for e in x.indices for v in variables(e)}]
+    return any(rows * length * storage_bits(x.dtype) // 8 > host.l2_bytes for x in walked) and rows >= 2 * ROWS
+
+
+def _together(s: Scheduled, name: str, buffer: str, host: Host) -> Scheduled:
+    """Some rows at a time: memory is read in as many places, and what the rows share is loaded once."""
+    place = find(s.kernel, name)
+    k, i = place.loop, place.around[-1]
+    lanes, count = host.vector_bits // _bits(s.kernel, buffer), value_of(k.hi, {}) or 0
+    width = lanes * choose(f"{name}.streams", 2 if count >= 4 * lanes else 1, (1, 2, 4))
+    rows = choose(f"{name}.rows", ROWS, (1, 2, 4, 8))
+    t, w, v, x = (f"{name}_{part}" for part in "twvl")
+    b, r = f"{i.var.hint}_b", f"{i.var.hint}_r"
+    s = s.step("split", i.var.hint, rows, b, r, tail="cut")
+    if i.body[0] is not k:
+        s = s.step("fission", name, r)
+    s = s.step("split", name, width, t, w).step("split", w, lanes, v, x).step("reorder", t, r, v, x)
+    return s.step("spread", buffer, t, r, v, x).step("vectorize", x).step("unroll", r, v)
+
+
 def _spread(s: Scheduled, name: str, buffer: str, host: Host) -> Scheduled:
     loop = next(p.loop for p in loops(s.kernel.body) if p.loop.var.hint == name)
     count = value_of(loop.hi, {}) or 0
     lanes = host.vector_bits // _bits(s.kernel, buffer)
     most = max(1, count // (2 * lanes))
-    streams = choose(f"{name}.streams", min(STREAMS, most), range(1, min(2 * STREAMS, most) + 1))
+    wanted = STREAMS if _sums(loop) else 2 * STREAMS  # the exact maximum of floats takes a few instructions in a row
+    streams = choose(f"{name}.streams", min(wanted, most), range(1, min(2 * STREAMS, most) + 1))
     t, w, v, x = (f"{name}_{part}" for part in "twvl")
     s = s.step("split", name, lanes * streams, t, w).step("split", w, lanes, v, x)
     return s.step("spread", buffer, t, v, x).step("vectorize", x).step("unroll", v)
+
+
+def _sums(loop: For) -> bool:
+    return all(s.op in (ops.ADD, ops.MUL) for s in loop.body if isinstance(s, Reduce))
 
 
 def _bits(kernel: Kernel, name: str) -> int:

@@ -89,7 +89,7 @@ class Schedule:
     def spread(self, buffer: str, around: str, *order: str, name: str = "") -> Schedule:
         """Accumulates in the loop `around` into partial results, one for each value of the loops of `order`.
 
-        They are combined after the loop: another order of the sum.
+        They are combined after the loop, but for loops that the buffer's place depends on: another order of the sum.
         """
         return self._step("spread", buffer, around, *order, name=name)
 

@@ -35,9 +35,10 @@ from gemel.semantics.traverse import Body, map_body
 def spread(kernel: Kernel, buffer: str, around: str, *order: str, name: str = "") -> Kernel:
     """Accumulates in the loop `around` into partial results, one for each value of the loops of `order`.
 
-    They begin at the op's neutral value and are combined after the loop, halving the last axis: another order of the
-    accumulation, so it is refused for floats of a strict kernel. Raises ScheduleError where the buffer is used in
-    another way in the loop, or where its place depends on a loop inside.
+    They begin at the op's neutral value and are combined after the loop, halving one axis after the other, except those
+    that the buffer's place depends on: another order of the accumulation, so it is refused for floats of a strict
+    kernel. Raises ScheduleError where the buffer is used in another way in the loop, or where its place depends on a
+    loop inside that is not in `order`.
     """
     b, found = find_buffer(kernel, buffer), find(kernel, around)
     loop = found.loop
@@ -52,12 +53,16 @@ def spread(kernel: Kernel, buffer: str, around: str, *order: str, name: str = ""
         raise refuse(
             f"{', '.join(unknown) or 'no loop'} is no loop in {around} around {buffer}", loop.span, names_, "K01"
         )
-    if any(v in {s.var for s in inside.values()} for i in use.indices for v in variables(i)):
-        raise refuse(f"the place in {buffer} depends on a loop in {around}", loop.span, "name an inner loop", "K02")
+    place = {v for i in use.indices for v in variables(i)}
+    moving = [n for n, s in inside.items() if s.var in place and n not in order]
+    if moving:
+        what = f"the place in {buffer} depends on {moving[0]}, a loop in {around}"
+        raise refuse(what, loop.span, f"name an inner loop instead of {around}, or {moving[0]} among the others", "K02")
     axes = [inside[n] for n in order]
     local = Buffer(unused(name or f"{buffer}_{around}", names(kernel)), b.dtype, _sizes(axes), loop.span)
     each_its_own(kernel, [use.stmt] if isinstance(use.stmt, Reduce) else [])
-    parts = _Parts(local, tuple(axes), op, names(kernel) | {local.hint}, loop.span)
+    kept = tuple(s.var in place for s in axes)
+    parts = _Parts(local, tuple(axes), kept, op, names(kernel) | {local.hint}, loop.span)
     own = tuple(Ref(s.var, s.span) for s in axes)
 
     def near(s: Stmt) -> Stmt:
@@ -88,10 +93,13 @@ def _sizes(axes: Iterable[For]) -> tuple[Expr, ...]:
 
 
 class _Parts:
-    """The partial results and the statements that begin and combine them."""
+    """The partial results and the statements that begin and combine them; `kept` are the axes that each has a place."""
 
-    def __init__(self, local: Buffer, axes: tuple[For, ...], op: Op, taken: set[str], span: Span) -> None:
-        self.local, self.axes, self.op, self.taken, self.span = local, axes, op, taken, span
+    def __init__(
+        self, local: Buffer, axes: tuple[For, ...], kept: tuple[bool, ...], op: Op, taken: set[str], span: Span
+    ) -> None:
+        self.local, self.axes, self.kept, self.op, self.taken, self.span = local, axes, kept, op, taken, span
+        self.sizes = [int(s.hi.value) for s in axes if isinstance(s.hi, Const)]
 
     def _var(self, like: str) -> Var:
         v = Var(unused(f"{like}_{self.local.hint}", self.taken), INDEX, self.span)
@@ -103,23 +111,32 @@ class _Parts:
             inner = (For(v, build.index(0), build.index(size), build.index(1), kind, inner, self.span),)
         return inner
 
+    def _written(self, sizes: list[int]) -> list[tuple[Var, int, LoopKind]]:
+        """Loops over a part of the axes: parts are few, so the last axis goes in lanes, all others are written out."""
+        kinds = [LoopKind.UNROLL] * (len(sizes) - 1) + [LoopKind.VECTOR if sizes[-1] > 1 else LoopKind.UNROLL]
+        return [(self._var(s.var.hint), n, kind) for s, n, kind in zip(self.axes, sizes, kinds, strict=True)]
+
     def begun(self) -> Body:
         """Each part at the neutral value."""
-        loops = [(self._var(s.var.hint), int(s.hi.value), s.kind) for s in self.axes if isinstance(s.hi, Const)]
+        loops = self._written(self.sizes)
         at = tuple(Ref(v, self.span) for v, _, _ in loops)
         value = neutral(self.op, self.local.dtype, self.span)
         return self._nest(loops, (Store(self.local, at, value, self.span),))
 
     def combined(self, b: Buffer, indices: tuple[Expr, ...]) -> Body:
-        """The parts brought together, then into the buffer's element."""
+        """The parts brought together, then into the buffer's elements."""
         out: list[Stmt] = []
-        sizes = [int(s.hi.value) for s in self.axes if isinstance(s.hi, Const)]
-        for axis in range(len(sizes)):
-            out += self._halved(axis, sizes)
-        first = tuple(build.index(0, self.span) for _ in sizes)
-        copier = Folding()
-        value = Load(self.local, first, self.span)
-        return (*out, Reduce(self.op, b, tuple(map(copier.expr, indices)), value, self.span))
+        sizes = list(self.sizes)
+        for axis, kept in enumerate(self.kept):
+            if not kept:
+                out += self._halved(axis, sizes)
+                sizes[axis] = 1
+        loops = self._written(sizes)
+        own = tuple(Ref(v, self.span) for v, _, _ in loops)
+        copier = Folding(vars={s.var: e for s, e in zip(self.axes, own, strict=True)})
+        value = Load(self.local, own, self.span)
+        place = tuple(map(copier.expr, indices))
+        return (*out, *self._nest(loops, (Reduce(self.op, b, place, value, self.span),)))
 
     def _halved(self, axis: int, sizes: list[int]) -> Body:
         """An axis brought to its first element: what is beyond the middle is accumulated into what is before it."""
@@ -127,15 +144,8 @@ class _Parts:
         size = sizes[axis]
         while size > 1:
             half = (size + 1) // 2
-            loops: list[tuple[Var, int, LoopKind]] = []
-            for n, s in enumerate(self.axes):
-                if n < axis:
-                    continue
-                count = size - half if n == axis else sizes[n]
-                last = s.kind is LoopKind.VECTOR and count > 1
-                loops.append((self._var(s.var.hint), count, LoopKind.VECTOR if last else LoopKind.UNROLL))
-            own: list[Expr] = [build.index(0, self.span) for _ in range(axis)]
-            own += [Ref(v, self.span) for v, _, _ in loops]
+            loops = self._written([*sizes[:axis], size - half, *sizes[axis + 1 :]])
+            own: list[Expr] = [Ref(v, self.span) for v, _, _ in loops]
             far = list(own)
             far[axis] = build.add(own[axis], build.index(half, self.span), self.span)
             value = Load(self.local, tuple(far), self.span)
