@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,8 +18,14 @@ LONGEST = 500
 """Statements beyond which a kernel stays as it is: steps look at all of it."""
 
 
-def scheduled(kernel: Kernel, host: Host | None = None) -> Scheduled:
-    """A guarded kernel of known sizes with the default schedule for a CPU; without steps where it has none."""
+def scheduled(kernel: Kernel, host: Host | None = None, steps: str = "") -> Scheduled:
+    """A guarded kernel of known sizes with the default schedule for a CPU; without steps where it has none.
+
+    `steps` take its place, if all of them can be taken.
+    """
+    if steps:
+        with suppress(Exception):  # whatever was wrong with them, the default is there
+            return Scheduled.of(kernel).replay(steps)
     schedule, host = Scheduled.of(kernel), host or this_host()
     if not _by_itself(kernel):
         return schedule
@@ -30,20 +37,21 @@ def scheduled(kernel: Kernel, host: Host | None = None) -> Scheduled:
     return elementwise.schedule(rows.schedule(schedule, host), host)
 
 
-def by_default(kernel: Kernel, host: Host | None = None) -> Kernel:
-    """The kernel, scheduled by default unless it has been scheduled."""
-    made = None if kernel.scheduled else scheduled(kernel, host)
+def by_default(kernel: Kernel, host: Host | None = None, steps: str = "") -> Kernel:
+    """The kernel, scheduled by some steps or by default, unless it has been scheduled."""
+    made = None if kernel.scheduled else scheduled(kernel, host, steps)
     return kernel if made is None or not made.steps else made.kernel
 
 
 @dataclass(frozen=True)
 class ByDefault:
-    """`by_default` for another CPU."""
+    """`by_default` for another CPU, or by steps that have been found."""
 
-    host: Host
+    host: Host | None = None
+    steps: str = ""
 
     def __call__(self, kernel: Kernel) -> Kernel:
-        return by_default(kernel, self.host)
+        return by_default(kernel, self.host, self.steps)
 
 
 def _by_itself(kernel: Kernel) -> bool:

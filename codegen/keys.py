@@ -30,16 +30,23 @@ def of_text(text: str, *how: object) -> str:
     return kept.key("text", text, repr(how), compiler(), machine())
 
 
-def of_kernel(kernel: Kernel) -> str | None:
-    """The key of the code of a source-level kernel; None where it is not to be kept."""
+def of_kernel(kernel: Kernel, steps: str = "") -> str | None:
+    """The key of the code of a source-level kernel, scheduled by these steps or by default; None where it is not to be
+    kept."""
     if any(map(os.environ.get, WATCHED)):
         return None
-    return kept.key("kernel", str(kernel), *_unsaid(kernel), str(threads.count()), compiler(), machine())
+    flags = f"{kernel.guarded}{kernel.scheduled}"
+    return kept.key("kernel", *content(kernel), flags, steps, str(threads.count()), compiler(), machine())
+
+
+def content(kernel: Kernel) -> list[str]:
+    """What a source-level kernel says: its text, and what this leaves out. Whether it is guarded isn't part of it."""
+    return [str(kernel), *_unsaid(kernel)]
 
 
 def _unsaid(kernel: Kernel) -> Iterator[str]:
-    """What the text of a kernel doesn't say and its code may depend on: flags, and names as they were given."""
-    yield f"{kernel.strict}{kernel.guarded}{kernel.scheduled}"
+    """What the text of a kernel doesn't say and its code may depend on: strictness, and names as they were given."""
+    yield str(kernel.strict)
     for b in (*kernel.params, *kernel.results):
         yield b.hint
     for s in statements(kernel.body):
@@ -49,6 +56,7 @@ def _unsaid(kernel: Kernel) -> Iterator[str]:
             case Let() | For():
                 yield s.var.hint
             case Call():
+                yield f"{s.kernel.guarded}{s.kernel.scheduled}"
                 yield from _unsaid(s.kernel)
             case _:
                 pass

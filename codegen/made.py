@@ -50,17 +50,18 @@ def unpacked(entry: bytes) -> tuple[Facts, bytes]:
 
 @dataclass(frozen=True)
 class Made:
-    """A source-level kernel on its way to code for this CPU."""
+    """A source-level kernel on its way to code for this CPU, by default or by steps that have been found."""
 
     source: Kernel
+    steps: str = ""
 
     @cached_property
     def scheduled(self) -> Kernel:
         """The kernel with the order of computation decided."""
-        from gemel.codegen.pipeline import SCHEDULE
+        from gemel.codegen.pipeline import SCHEDULE, schedule_for
         from gemel.semantics.pipeline import run
 
-        return run(self.source, SCHEDULE, "cpu")
+        return run(self.source, schedule_for(None, self.steps) if self.steps else SCHEDULE, "cpu")
 
     @cached_property
     def kernel(self) -> Kernel:

@@ -15,11 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gemel.codegen import export, widediv
+from gemel.codegen import export, tuned, widediv
 from gemel.codegen.header import header
 from gemel.codegen.lower import Lowered, lower
 from gemel.codegen.pipeline import CPU, schedule_for
-from gemel.codegen.targets import Target
+from gemel.codegen.targets import NATIVE, Target
 from gemel.semantics.errors import CompileError, GemelError, ToolError
 from gemel.semantics.ir import Kernel
 from gemel.semantics.pipeline import run
@@ -138,7 +138,8 @@ class Library:
 
 def library(source: Kernel, target: Target) -> Library:
     """The C functions of a source-level kernel with known sizes for a target."""
-    return Library(source, run(source, schedule_for(target.host), "cpu"), target)
+    steps = tuned.steps(source) if target.name == NATIVE else ""
+    return Library(source, run(source, schedule_for(target.host, steps), "cpu"), target)
 
 
 def write_whole(place: Path, content: bytes) -> None:

@@ -15,19 +15,24 @@ from gemel.semantics.passes.simplify import simplify
 from gemel.semantics.passes.unroll import unroll
 from gemel.semantics.pipeline import Pass
 
-SCHEDULE: tuple[Pass, ...] = (
+SOURCE: tuple[Pass, ...] = (
     inline,  # first: sizes and views of the caller reach the callee's accesses
     guard,  # while types are the user's: messages show the user's values
     lower_fixed,  # fixed point becomes integers
     simplify,  # folds what sizes made constant, so that nests are perfect
+)
+"""Brings a kernel to what schedules begin with."""
+
+SCHEDULE: tuple[Pass, ...] = (
+    *SOURCE,
     by_default,  # loops and accesses are still the user's; sizes are known
 )
 """Decides what is computed in which order: what comes after changes no bit."""
 
 
-def schedule_for(host: Host) -> tuple[Pass, ...]:
-    """`SCHEDULE` for another CPU."""
-    return tuple(ByDefault(host) if one is by_default else one for one in SCHEDULE)
+def schedule_for(host: Host | None, steps: str = "") -> tuple[Pass, ...]:
+    """`SCHEDULE` for another CPU, or by steps that have been found."""
+    return (*SOURCE, ByDefault(host, steps))
 
 
 CPU: tuple[Pass, ...] = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gemel.codegen import cache, keeping, keys
+from gemel.codegen import cache, keeping, keys, tuned
 from gemel.codegen.jit import Code, load, object_of
 from gemel.codegen.made import Facts, Made, packed, unpacked
 from gemel.semantics.arguments import Bound, Output, bind, outputs, places, shape_of, unpack
@@ -246,13 +246,16 @@ def compile_for(kernel: Kernel, name: str) -> Compiled | Library:
     return library(kernel, machine)
 
 
-def compile_kernel(kernel: Kernel) -> Compiled:
+def compile_kernel(kernel: Kernel, steps: str | None = None) -> Compiled:
     """Native code for this CPU of a source-level kernel with known sizes: kept on disk, or made and then kept.
+
+    It is scheduled by `steps` ("" for the default); without them by what tuning has found, if it has.
 
     Raises CompileError where a size is not known.
     """
     _known(kernel)
-    key, made = keys.of_kernel(kernel), Made(kernel)
+    steps = tuned.steps(kernel) if steps is None else steps
+    key, made = keys.of_kernel(kernel, steps), Made(kernel, steps)
     entry = None if key is None else cache.get(key)
     if entry is not None:
         return Compiled(made, *unpacked(entry))

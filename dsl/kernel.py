@@ -22,7 +22,7 @@ from gemel.semantics import ir as irs
 from gemel.semantics.build import index
 from gemel.semantics.dtypes import DType
 from gemel.semantics.entry import entry, trimmed
-from gemel.semantics.errors import ArgumentError, GemelError, ScheduleError, ShapeError, TypeCheckError, counted
+from gemel.semantics.errors import ArgumentError, GemelError, ShapeError, TypeCheckError, counted
 from gemel.semantics.interp import interpret
 from gemel.semantics.passes.specialize import specialize
 from gemel.semantics.span import Span
@@ -352,24 +352,16 @@ class Kernel:
 
     @entry
     def schedule(self, start: str = "source", **sizes: Any) -> Schedule:
-        """A Schedule of the kernel: as it is written, or with start="cpu" as this CPU computes it by default.
+        """A Schedule of the kernel: as it is written, or with start="cpu" as this CPU computes it.
 
-        Sizes may stay open; most steps want numbers. Calls are inlined. Raises ScheduleError for another `start`.
+        That is what `gm.tune` has found for these sizes, if it has, and else the default, which start="default" gives
+        in any case. Sizes may stay open; most steps want numbers. Calls are inlined. Raises ScheduleError for another
+        `start`.
         """
-        from gemel.codegen.defaults import scheduled
-        from gemel.schedule import Schedule
-        from gemel.semantics.passes.guard import guard
-        from gemel.semantics.passes.inline import inline
-        from gemel.semantics.passes.simplify import simplify
-        from gemel.semantics.schedule.schedule import Scheduled
+        from gemel.schedule import started
 
         at = self.specialize(**sizes) if sizes else self
-        k = simplify(guard(inline(at._checked(at._statics({})))))
-        if start not in ("source", "cpu"):
-            raise ScheduleError(
-                f"no schedule to start from is called {start!r}", code="K01", span=k.span, mend='"source" or "cpu"'
-            )
-        return Schedule(scheduled(k) if start == "cpu" else Scheduled.of(k), of_ir)
+        return started(at._checked(at._statics({})), start, of_ir)
 
     @entry
     def schedule_for(self, *args: Any, start: str = "source", **kwargs: Any) -> Schedule:

@@ -6,6 +6,10 @@ import html
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
+from gemel.semantics.errors import ScheduleError
+from gemel.semantics.passes.guard import guard
+from gemel.semantics.passes.inline import inline
+from gemel.semantics.passes.simplify import simplify
 from gemel.semantics.schedule.schedule import Scheduled
 
 if TYPE_CHECKING:
@@ -22,14 +26,15 @@ class Schedule:
     Loops are named as `print(schedule)` shows them; names stay what they are while other steps are taken. `.kernel` is
     the scheduled kernel: it computes what the original does, in the order that the steps have made. Each step raises
     ScheduleError where it would change the result, with the two iterations that conflict, or where it doesn't fit.
+    `.note` says where its first steps are from, if tuning has found them.
     """
 
-    def __init__(self, inner: Scheduled, runnable: Callable[[IR], Kernel]) -> None:
-        self._inner, self._runnable = inner, runnable
+    def __init__(self, inner: Scheduled, runnable: Callable[[IR], Kernel], note: str = "") -> None:
+        self._inner, self._runnable, self.note = inner, runnable, note
 
     def _step(self, name: str, /, *args: Any, **options: Any) -> Schedule:
         given = {k: v for k, v in options.items() if v not in ("", None)}
-        return Schedule(self._inner.step(name, *args, **given), self._runnable)
+        return Schedule(self._inner.step(name, *args, **given), self._runnable, self.note)
 
     # --------------------------------------------------------------------------------------------------------- loops
 
@@ -135,20 +140,51 @@ class Schedule:
     @property
     def text(self) -> str:
         """The steps, one a line; `replay` takes them."""
-        return self._inner.text
+        return f"{self._heading}{self._inner.text}"
 
     def replay(self, text: str) -> Schedule:
         """This schedule with the steps of a text, which is parsed and not executed.
 
         Raises ScheduleError for a line that is no step.
         """
-        return Schedule(self._inner.replay(text), self._runnable)
+        return Schedule(self._inner.replay(text), self._runnable, self.note)
+
+    @property
+    def _heading(self) -> str:
+        return f"# {self.note}\n" if self.note else ""
 
     def __str__(self) -> str:
-        return str(self._inner)
+        return f"{self._heading}{self._inner}"
 
     def __repr__(self) -> str:
-        return f"{self.text}{self}"
+        return f"{self.text}{self._inner}"
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(repr(self))}</pre>"
+
+
+def started(source: IR, start: str, runnable: Callable[[IR], Kernel]) -> Schedule:
+    """The Schedule that steps of a user's begin with.
+
+    Raises ScheduleError for another `start` than "source", "cpu" or "default".
+    """
+    from gemel.codegen import tuned
+    from gemel.codegen.defaults import scheduled
+
+    kernel = simplify(guard(inline(source)))
+    match start:
+        case "source":
+            return Schedule(Scheduled.of(kernel), runnable)
+        case "default":
+            return Schedule(scheduled(kernel), runnable)
+        case "cpu":
+            entry = None if source.dims else tuned.find(source)
+            inner = scheduled(kernel, steps="" if entry is None else entry.steps)
+            return Schedule(inner, runnable, str(entry) if entry is not None and inner.text == entry.steps else "")
+        case _:
+            raise ScheduleError(
+                f"no schedule to start from is called {start!r}",
+                code="K01",
+                span=source.span,
+                mend='"source", "cpu" or "default"',
+            )

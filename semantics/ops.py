@@ -41,6 +41,14 @@ class Op:
     def __repr__(self) -> str:
         return self.name
 
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return _row, (self.name,)
+
+
+def _row(name: str) -> Op:
+    """What a pickled op is again: the row of that name, so that it compares by identity."""
+    return TABLE[name]
+
 
 # ------------------------------------------------------------------------------------------------------------ meanings
 

@@ -15,6 +15,7 @@ TESTS = Path(__file__).parent
 IN_CI = os.environ.get("GEMEL_CI") == "1"
 
 os.environ["GEMEL_CACHE_MB"] = "0"  # tests compile what they run; those of the cache say otherwise
+os.environ["GEMEL_TUNED"] = "off"  # tests compute by default, whatever this user has tuned
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
