@@ -10,7 +10,8 @@ from gemel.codegen import contraction, elementwise, rows
 from gemel.codegen.host import Host, this_host
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import For, Kernel, LoopKind, Reduce, Store
-from gemel.semantics.schedule.names import loops, nest
+from gemel.semantics.passes.interchange import better, interchange
+from gemel.semantics.schedule.names import find, loops, nest
 from gemel.semantics.schedule.schedule import Scheduled
 from gemel.semantics.traverse import statements
 
@@ -34,13 +35,15 @@ def scheduled(kernel: Kernel, host: Host | None = None, steps: str = "") -> Sche
     schedule = _apart(schedule)
     for name in _nests(schedule.kernel):
         schedule = _contraction(schedule, name, host)
-    return elementwise.schedule(rows.schedule(schedule, host), host)
+    return _unit_strides(elementwise.schedule(rows.schedule(schedule, host), host))
 
 
 def by_default(kernel: Kernel, host: Host | None = None, steps: str = "") -> Kernel:
     """The kernel, scheduled by some steps or by default, unless it has been scheduled."""
-    made = None if kernel.scheduled else scheduled(kernel, host, steps)
-    return kernel if made is None or not made.steps else made.kernel
+    if kernel.scheduled:
+        return kernel
+    made = scheduled(kernel, host, steps)
+    return interchange(made.kernel if made.steps else kernel)
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,16 @@ def _nests(kernel: Kernel) -> list[str]:
         if len(chain) >= 3 and isinstance(chain[-1].body[-1], Reduce):
             found.append(chain[0].var.hint)
     return found
+
+
+def _unit_strides(schedule: Scheduled) -> Scheduled:
+    """What is left as it was gets the loop with unit strides innermost, as `interchange` would do."""
+    for name in [place.loop.var.hint for place in loops(schedule.kernel.body)]:
+        found = better(find(schedule.kernel, name).loop)
+        if found is not None:
+            order = [s.var.hint for s in found[0]]
+            schedule = rows.attempt(schedule, lambda s, order=order: s.step("reorder", *order))  # type: ignore[misc]
+    return schedule
 
 
 def _contraction(schedule: Scheduled, name: str, host: Host) -> Scheduled:

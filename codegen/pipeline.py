@@ -6,8 +6,7 @@ from gemel.codegen.apart import apart
 from gemel.codegen.defaults import ByDefault, by_default
 from gemel.codegen.host import Host
 from gemel.semantics.passes.guard import guard
-from gemel.semantics.passes.inline import inline
-from gemel.semantics.passes.interchange import interchange
+from gemel.semantics.passes.inline import inline, inline_unscheduled
 from gemel.semantics.passes.lowbits import LowBits
 from gemel.semantics.passes.lower_fixed import lower_fixed
 from gemel.semantics.passes.promote import promote
@@ -16,7 +15,7 @@ from gemel.semantics.passes.unroll import unroll
 from gemel.semantics.pipeline import Pass
 
 SOURCE: tuple[Pass, ...] = (
-    inline,  # first: sizes and views of the caller reach the callee's accesses
+    inline_unscheduled,  # first: sizes and views of the caller reach the callee's accesses
     guard,  # while types are the user's: messages show the user's values
     lower_fixed,  # fixed point becomes integers
     simplify,  # folds what sizes made constant, so that nests are perfect
@@ -26,20 +25,20 @@ SOURCE: tuple[Pass, ...] = (
 SCHEDULE: tuple[Pass, ...] = (
     *SOURCE,
     by_default,  # loops and accesses are still the user's; sizes are known
+    inline,  # what is called keeps its own schedule: the default has not seen it
 )
 """Decides what is computed in which order: what comes after changes no bit."""
 
 
 def schedule_for(host: Host | None, steps: str = "") -> tuple[Pass, ...]:
     """`SCHEDULE` for another CPU, or by steps that have been found."""
-    return (*SOURCE, ByDefault(host, steps))
+    return (*SOURCE, ByDefault(host, steps), inline)
 
 
 CPU: tuple[Pass, ...] = (
     apart,  # while places are those of the schedule; parallel loops that stay are what threads share
     unroll,  # what a schedule wants written out
     simplify,  # what the copies' numbers made constant
-    interchange,  # unit stride innermost; needs to see whole nests, so before scalars leave memory
     promote,  # LLVM wants values, not variables
     LowBits(held=True),  # after promote, which shows what a variable's value is used for: no 65 bits where 64 do
 )

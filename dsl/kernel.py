@@ -355,7 +355,8 @@ class Kernel:
         """A Schedule of the kernel: as it is written, or with start="cpu" as this CPU computes it.
 
         That is what `gm.tune` has found for these sizes, if it has, and else the default, which start="default" gives
-        in any case. Sizes may stay open; most steps want numbers. Calls are inlined. Raises ScheduleError for another
+        in any case. Sizes may stay open; most steps want numbers. Calls are inlined, but for those of kernels that have
+        a schedule: they keep it, and the step `inline` makes them part of this one. Raises ScheduleError for another
         `start`.
         """
         from gemel.schedule import started

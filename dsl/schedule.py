@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.passes.guard import guard
-from gemel.semantics.passes.inline import inline
+from gemel.semantics.passes.inline import inline_unscheduled
 from gemel.semantics.passes.simplify import simplify
 from gemel.semantics.schedule.schedule import Scheduled
 
@@ -45,6 +45,10 @@ class Schedule:
         body, "bound" ends the inner loop early, "cut" gives the last block a loop of its own.
         """
         return self._step("split", loop, factor, outer=outer, inner=inner, tail=tail)
+
+    def tile(self, **sizes: int) -> Schedule:
+        """The loops of a perfect nest in blocks: `tile(i=8, j=16)` leaves `i_o`, `j_o`, `i_i`, `j_i` in this order."""
+        return self._step("tile", **sizes)
 
     def reorder(self, *loops: str) -> Schedule:
         """The loops of a perfect nest in another order, outermost first."""
@@ -105,6 +109,16 @@ class Schedule:
     def unguard(self, at: str) -> Schedule:
         """Drops conditions in the loop `at` that only keep padding out of local accumulators."""
         return self._step("unguard", at)
+
+    # ------------------------------------------------------------------------------------------------------ versions
+
+    def inline(self, callee: str) -> Schedule:
+        """The calls of a scheduled kernel as part of this schedule: its loops, as they are, get names here."""
+        return self._step("inline", callee)
+
+    def specialize(self, **sizes: int) -> Schedule:
+        """A version for given sizes before the one for all others, for steps of its own: in it `i` is `i_N64`."""
+        return self._step("specialize", **sizes)
 
     # --------------------------------------------------------------------------------------------------------- floats
 
@@ -171,7 +185,7 @@ def started(source: IR, start: str, runnable: Callable[[IR], Kernel]) -> Schedul
     from gemel.codegen import tuned
     from gemel.codegen.defaults import scheduled
 
-    kernel = simplify(guard(inline(source)))
+    kernel = simplify(guard(inline_unscheduled(source)))
     match start:
         case "source":
             return Schedule(Scheduled.of(kernel), runnable)

@@ -21,6 +21,7 @@ from gemel.semantics.ir import (
     Assert,
     Assume,
     Buffer,
+    Call,
     Const,
     Expr,
     For,
@@ -373,6 +374,9 @@ class Ranges:
                     for block, truth in ((s.then, True), (s.orelse, False)):
                         with self.assuming(s.cond, truth):
                             self._collect(block, grown)
+                case Call():
+                    for b in stored((s,)):
+                        self._grow(b, intervals.of_type(b.dtype), grown)
                 case _:
                     pass
             self.pass_by(s)

@@ -26,7 +26,10 @@ SIZE = 40
 """Elements along an axis: no drawn index leaves it."""
 
 STEPS = 10
-KINDS = ("split", "split", "reorder", "unroll", "vectorize", "parallel", "fuse", "local", "local", "share", "common")
+KINDS = (
+    *("split", "split", "tile", "reorder", "unroll", "vectorize", "parallel"),
+    *("fuse", "local", "local", "share", "common"),
+)
 
 
 @st.composite
@@ -89,9 +92,7 @@ def scheduled(kernel: Kernel, seed: int) -> Scheduled:
 
 
 def _step(rng: random.Random, kernel: Kernel, names: list[str]) -> tuple[str, list[Any], dict[str, Any]]:
-    kind = rng.choice(
-        ("split", "split", "reorder", "unroll", "vectorize", "parallel", "fuse", "local", "local", "share")
-    )
+    kind = rng.choice(KINDS)
     loop = rng.choice(names)
     match kind:
         case "split":
@@ -100,6 +101,8 @@ def _step(rng: random.Random, kernel: Kernel, names: list[str]) -> tuple[str, li
             chain = [s.var.hint for s in nest(next(p.loop for p in loops(kernel.body) if p.loop.var.hint == loop))]
             rng.shuffle(chain)
             return kind, chain, {}
+        case "tile":
+            return kind, [], {name: rng.randint(1, 4) for name in (loop, rng.choice(names))}
         case "fuse" | "share":
             return kind, [loop, rng.choice(names)], {}
         case "common":

@@ -1,10 +1,12 @@
 """Calls become copies of what they call.
 
-Accesses of a window of an array are checked against the window here, since the copy accesses the array.
+Accesses of a window of an array are checked against the window here, since the copy accesses the array. Calls of
+scheduled kernels can be left for later: how these compute is decided, and what schedules their caller leaves it alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from gemel.semantics import build, failures
@@ -17,11 +19,30 @@ from gemel.semantics.traverse import Body, map_body, statements
 
 def inline(kernel: Kernel) -> Kernel:
     """The kernel without calls; what a callee requires is asserted at the call."""
-    done: dict[Kernel, Body] = {}
-    body = _inlined(kernel.body, done)
+    return inline_where(kernel, lambda s: True)
+
+
+def inline_unscheduled(kernel: Kernel) -> Kernel:
+    """The kernel without calls but those of scheduled kernels."""
+    return inline_where(kernel, lambda s: not s.kernel.scheduled)
+
+
+def inline_where(kernel: Kernel, wanted: Callable[[Call], bool]) -> Kernel:
+    """The kernel without the calls that are `wanted`, and so in what these call."""
+    body = _inlined(kernel.body, {}, wanted)
     if not kernel.dims and any(map(_unfolded, statements(body))):
         body = Folding().body(body)
     return replace(kernel, body=body)
+
+
+def expanded(s: Call) -> Body:
+    """What a call does; calls in it stay."""
+    return _expand(s, {}, lambda inner: False)
+
+
+def calls(kernel: Kernel) -> list[Call]:
+    """The calls in a kernel, those in what it calls not."""
+    return [s for s in statements(kernel.body) if isinstance(s, Call)]
 
 
 def _unfolded(s: Stmt) -> bool:
@@ -29,21 +50,21 @@ def _unfolded(s: Stmt) -> bool:
     return isinstance(s, Alloc) and not all(isinstance(n, Const) for n in s.buffer.shape)
 
 
-def _inlined(body: Body, done: dict[Kernel, Body]) -> Body:
+def _inlined(body: Body, done: dict[Kernel, Body], wanted: Callable[[Call], bool]) -> Body:
     def expand(s: Stmt) -> Stmt | Body:
-        return _expand(s, done) if isinstance(s, Call) else s
+        return _expand(s, done, wanted) if isinstance(s, Call) and wanted(s) else s
 
     return map_body(body, stmt=expand)
 
 
-def _expand(s: Call, done: dict[Kernel, Body]) -> Body:
+def _expand(s: Call, done: dict[Kernel, Body], wanted: Callable[[Call], bool]) -> Body:
     callee = s.kernel
     if callee not in done:
-        done[callee] = _inlined(callee.body, done)
+        done[callee] = _inlined(callee.body, done, wanted)
     body = done[callee]
     pairs = zip(callee.params, s.args, strict=True)
     windows = {p for p, a in pairs if isinstance(p, Buffer) and isinstance(a, View) and _narrows(a)}
-    if windows:
+    if windows and not callee.guarded:  # else it checks its parameters' sizes, which are the windows':
         body = guard_windows(replace(callee, body=body), windows)
     copier = Folding()  # sizes of arrays are known where those of the call are
     copier.vars.update(zip(callee.dims, s.dims, strict=True))

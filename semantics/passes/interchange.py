@@ -81,18 +81,24 @@ def _wrapped(loops: list[For], inner: Stmt) -> For:
 
 
 def _reordered(s: For) -> For:
+    found = better(s)
+    return s if found is None else _wrapped(*found)
+
+
+def better(s: For) -> tuple[list[For], Reduce] | None:
+    """The loops of a nest in a better order, and what they do; None where theirs is as good."""
     found = _nest(s)
     if found is None or len(found[0]) < 2:
-        return s
+        return None
     loops, reduce = found
     if not _permutable(loops, reduce):
-        return s
+        return None
     outer = [e.var for e in reduce.indices if isinstance(e, Ref)]
     accesses = [reduce.indices, *(e.indices for e in subexprs(reduce.value) if isinstance(e, Load))]
     best = max((loop for loop in loops if loop.var in outer), key=lambda loop: _score(loop.var, accesses), default=None)
     if best is None or _score(best.var, accesses) <= _score(loops[-1].var, accesses):
-        return s
-    return _wrapped([*(loop for loop in loops if loop is not best), best], reduce)
+        return None
+    return [*(loop for loop in loops if loop is not best), best], reduce
 
 
 def _permutable(loops: list[For], reduce: Reduce) -> bool:

@@ -17,7 +17,7 @@ from gemel.semantics.dtypes import (
     Rounding,
     int_holding,
 )
-from gemel.semantics.ir import Apply, Buffer, Const, Expr, Kernel, Load, Ref, Var
+from gemel.semantics.ir import Apply, Buffer, Call, Const, Expr, Kernel, Load, Ref, Stmt, Var
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Copier
 from gemel.semantics.typerules import as_fixed
@@ -57,6 +57,11 @@ class _Raw(Copier):
         new = Buffer(b.hint, _raw(b.dtype), tuple(map(self.expr, b.shape)), b.span, b.data)
         self.buffers[b] = new
         return new
+
+    def stmt(self, s: Stmt) -> Stmt:
+        """A copy of a statement; a call is one of a kernel on raw values."""
+        made = super().stmt(s)
+        return replace(made, kernel=lower_fixed(made.kernel)) if isinstance(made, Call) else made
 
     def expr(self, e: Expr) -> Expr:
         """The expression on raw values."""

@@ -236,18 +236,25 @@ def locals_of(body: Body) -> set[Buffer]:
     return {s.buffer for s in statements(body) if isinstance(s, Alloc)}
 
 
+CHECKED = "call verify() before schedule(): what is proved needs no check"
+
+
 def effects_in_order(loop: For) -> None:
     """Raises ScheduleError where a loop's iterations can't change places at all: checks, early ends."""
-    for s in (loop, *statements(loop.body)):
+    for s in effects((loop,)):
         if isinstance(s, Assert):
-            raise refuse(
-                f"a check in the loop {loop.var.hint} has to come in order",
-                s.span,
-                "call verify() before schedule(): what is proved needs no check",
-                "K02",
-            )
-        if (isinstance(s, For) and s.until is not None) or isinstance(s, While):
-            raise refuse(f"the loop {loop.var.hint} holds one that may end early", s.span, code="K02")
+            what = f"a check in the loop {loop.var.hint} has to come in order"
+            raise refuse(what, s.span, CHECKED, "K02")
+        raise refuse(f"the loop {loop.var.hint} holds one that may end early", s.span, code="K02")
+
+
+def effects(body: Body) -> Iterator[Stmt]:
+    """What has to come in order, whatever it computes: checks and loops that may end early, those of calls too."""
+    for s in statements(body):
+        if isinstance(s, Assert | While) or (isinstance(s, For) and s.until is not None):
+            yield s
+        elif isinstance(s, Call):
+            yield from effects(s.kernel.body)
 
 
 def independent(kernel: Kernel, found: Found) -> None:

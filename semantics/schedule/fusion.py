@@ -6,13 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
-from gemel.semantics.ir import Alloc, Assert, For, Kernel, Let, Ref, Stmt, Store, While
-from gemel.semantics.schedule.depend import Dependences, Meeting, leading, locals_of, meet, signs
+from gemel.semantics.ir import Alloc, For, Kernel, Let, Ref, Stmt, Store
+from gemel.semantics.schedule.depend import CHECKED, Dependences, Meeting, effects, leading, locals_of, meet, signs
 from gemel.semantics.schedule.local import alike
 from gemel.semantics.schedule.names import Found, Renaming, find, in_block, loops, names, refuse, rewritten, wrap
-from gemel.semantics.traverse import Body, Copier, loaded, statements, stored
-
-CHECKED = "call verify() before schedule(): what is proved needs no check"
+from gemel.semantics.traverse import Body, Copier, loaded, stored
 
 
 def fuse(kernel: Kernel, first: str, second: str) -> Kernel:
@@ -34,14 +32,9 @@ def _same_range(a: For, b: For) -> None:
     bounds = zip((a.lo, a.hi, a.step), (b.lo, b.hi, b.step), strict=True)
     if a.kind is not b.kind or a.until is not None or b.until is not None or not all(alike(x, y) for x, y in bounds):
         raise refuse(f"{a.var.hint} and {b.var.hint} don't run over the same range", b.span)
-    for s in (*statements(a.body), *statements(b.body)):
-        if isinstance(s, Assert | While) or (isinstance(s, For) and s.until is not None):
-            raise refuse(
-                f"a check or an early end in {a.var.hint} or {b.var.hint} has to come in order",
-                s.span,
-                CHECKED,
-                "K02",
-            )
+    for s in effects((*a.body, *b.body)):
+        what = f"a check or an early end in {a.var.hint} or {b.var.hint} has to come in order"
+        raise refuse(what, s.span, CHECKED, "K02")
 
 
 def _joined(block: Body, a: For, b: For, joined: For) -> Body:
@@ -57,7 +50,7 @@ def _joined(block: Body, a: For, b: For, joined: For) -> Body:
 
 def _may_come_before(s: Stmt, loop: For) -> None:
     touched = stored((s,)) & (loaded((loop,)) | stored((loop,))) or loaded((s,)) & stored((loop,))
-    if not isinstance(s, Alloc | Let | Store | For) or touched or isinstance(s, Assert):
+    if not isinstance(s, Alloc | Let | Store | For) or touched or any(effects((s,))):
         raise refuse(f"what stands between has to come after {loop.var.hint}", s.span, code="K02")
 
 
@@ -93,9 +86,8 @@ def _names(around: Iterable[For]) -> str:
 
 def _apart(head: Body, tail: Body, chain: list[For]) -> None:
     """Raises ScheduleError where the parts share names, or where checks and early ends have to come in order."""
-    for s in (*statements(head), *chain, *statements(tail)):
-        if isinstance(s, Assert | While) or (isinstance(s, For) and s.until is not None):
-            raise refuse("a check or an early end has to come in order", s.span, CHECKED, "K02")
+    for s in effects((chain[0],)):
+        raise refuse("a check or an early end has to come in order", s.span, CHECKED, "K02")
     for s in head:
         if isinstance(s, Let | Alloc):
             raise refuse("what stands before names something that comes after", s.span, code="K02")

@@ -14,6 +14,7 @@ from gemel.semantics.ir import (
     Alloc,
     Apply,
     Buffer,
+    Call,
     Const,
     Expr,
     For,
@@ -33,7 +34,7 @@ from gemel.semantics.schedule.depend import Dependences, each_its_own
 from gemel.semantics.schedule.names import Found, find, find_buffer, names, refuse, rewritten, unused
 from gemel.semantics.schedule.reach import inside
 from gemel.semantics.span import Span
-from gemel.semantics.traverse import Body, accesses, exprs_of, map_body, statements, stored, subexprs
+from gemel.semantics.traverse import Body, accesses, exprs_of, loaded, map_body, statements, stored, subexprs
 
 Conditions = tuple[Expr, ...]
 
@@ -49,8 +50,13 @@ class Use:
 
 
 def uses(body: Body, b: Buffer, conditions: Conditions = (), around: tuple[For, ...] = ()) -> Iterator[Use]:
-    """The accesses of a buffer in a block."""
+    """The accesses of a buffer in a block.
+
+    Raises ScheduleError where it is passed to a call.
+    """
     for s in body:
+        if isinstance(s, Call) and b in loaded((s,)) | stored((s,)):
+            raise refuse(f"{b.hint} is passed to {s.kernel.name}", s.span, f'inline("{s.kernel.name}") first', "K02")
         for buffer, indices in accesses(s):
             if buffer is b:
                 yield Use(indices, conditions, around, s)
@@ -192,9 +198,9 @@ def _in_range(kernel: Kernel, w: _Window) -> None:
     """Raises ScheduleError where the copy could read or write outside of the buffer."""
     with _within(kernel, w.found.loop, w.order) as ranges, ranges.assuming(w.cond, True):
         for index, size in zip(w.indices, w.buffer.shape, strict=True):
-            low, high = ranges.of(index)
-            known = value_of(size, {})
-            if low < 0 or known is None or high >= known:
+            room = build.apply(ops.SUB, size, index, span=index.span)
+            inside_ = ranges.of(index)[1] < ranges.of(size)[0] or ranges.of(room)[0] >= 1
+            if ranges.of(index)[0] < 0 or not inside_:
                 raise refuse(
                     f"the window of {w.buffer.hint} may reach outside of it: the condition that keeps it inside is not "
                     f"about {', '.join(s.var.hint for s in w.order)} alone",

@@ -1,4 +1,4 @@
-"""Steps that change loops: split, reorder, unroll, vectorize, parallel."""
+"""Steps that change loops: split, tile, reorder, unroll, vectorize, parallel."""
 
 from __future__ import annotations
 
@@ -136,6 +136,22 @@ def _bounds_known(order: Iterable[For]) -> None:
         seen.add(s.var)
 
 
+def tile(kernel: Kernel, **sizes: int) -> Kernel:
+    """The loops of a perfect nest in blocks: a loop `i` of blocks is `i_o`, that in a block `i_i`.
+
+    Raises ScheduleError where `split` or `reorder` would.
+    """
+    if len(sizes) < 2:
+        raise refuse("tile takes two loops or more, each with the size of its blocks", kernel.span, "tile(i=8, j=16)")
+    parts = []
+    for loop, size in sizes.items():
+        taken = names(kernel)
+        outer = unused(f"{loop}_o", taken)
+        parts.append((outer, unused(f"{loop}_i", taken | {outer})))
+        kernel = split(kernel, loop, size, *parts[-1])
+    return reorder(kernel, *(o for o, _ in parts), *(i for _, i in parts))
+
+
 def unroll(kernel: Kernel, *loops: str) -> Kernel:
     """Loops of known length written out, one copy of the body for each iteration."""
     for name in loops:
@@ -181,4 +197,4 @@ def _marked(kernel: Kernel, s: For, kind: LoopKind) -> Kernel:
     return rewritten(kernel, s, lambda x: (replace(x, kind=kind),))
 
 
-__all__ = ["Found", "guarded", "parallel", "reorder", "split", "unroll", "vectorize"]
+__all__ = ["Found", "guarded", "parallel", "reorder", "split", "tile", "unroll", "vectorize"]

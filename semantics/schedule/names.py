@@ -18,14 +18,18 @@ class Renaming(Copier):
         super().__init__()
         self.taken = set(taken)
 
+    def name(self, hint: str) -> str:
+        """What takes the place of a name."""
+        return unused(hint, self.taken)
+
     def fresh(self, v: Var) -> Var:
-        new = Var(unused(v.hint, self.taken), v.dtype, v.span)
+        new = Var(self.name(v.hint), v.dtype, v.span)
         self.taken.add(new.hint)
         self.vars[v] = Ref(new, v.span)
         return new
 
     def fresh_buffer(self, b: Buffer) -> Buffer:
-        new = super().fresh_buffer(replace_hint(b, unused(b.hint, self.taken)))
+        new = super().fresh_buffer(replace_hint(b, self.name(b.hint)))
         self.taken.add(new.hint)
         self.buffers[b] = new
         return new

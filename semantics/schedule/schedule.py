@@ -10,7 +10,7 @@ from typing import Any
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import Kernel
 from gemel.semantics.passes.simplify import simplify
-from gemel.semantics.schedule import fusion, local, loops, partial, sharing
+from gemel.semantics.schedule import fusion, local, loops, partial, sharing, versions
 from gemel.semantics.schedule.absorb import absorb
 from gemel.semantics.schedule.common import common
 from gemel.semantics.schedule.names import named, refuse
@@ -19,7 +19,10 @@ from gemel.semantics.schedule.tree import tree
 Change = Callable[..., Kernel]
 
 STEPS: dict[str, Change] = {
+    "inline": versions.inline,
+    "specialize": versions.specialize,
     "split": loops.split,
+    "tile": loops.tile,
     "reorder": loops.reorder,
     "unroll": loops.unroll,
     "vectorize": loops.vectorize,

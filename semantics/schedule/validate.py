@@ -40,6 +40,7 @@ from gemel.semantics.ir import (
     While,
 )
 from gemel.semantics.ops import Op
+from gemel.semantics.passes.inline import inline
 from gemel.semantics.samples import Spread, random_values
 from gemel.semantics.schedule.normal import Normal, Symbolic
 from gemel.semantics.schedule.schedule import Scheduled
@@ -87,7 +88,7 @@ def validate(schedule: Scheduled) -> Validation:
     exact = not any(s.name in REORDERING for s in schedule.steps)
     try:
         normal = Normal(exact)
-        outcomes = [_Run(normal).outcome(k) for k in (schedule.source, schedule.kernel)]
+        outcomes = [_Run(normal).outcome(inline(k)) for k in (schedule.source, schedule.kernel)]
     except Unknown as error:
         return Validation("unknown", str(error))
     (first, names), (second, _) = outcomes

@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 
 from gemel.semantics.ir import Alloc, Assert, Check, For, Kernel, Load, Reduce
-from gemel.semantics.passes.guard import Site, with_sites, without_narrowings
-from gemel.semantics.passes.inline import inline
+from gemel.semantics.passes.guard import Site, guard, with_sites, without_narrowings
+from gemel.semantics.passes.inline import calls, inline, inline_unscheduled
 from gemel.semantics.traverse import all_exprs, statements
 from gemel.semantics.verify.report import PROVED, UNKNOWN, Counterexample, Obligation, Report
 from gemel.semantics.verify.state import forget_terms
@@ -20,7 +20,10 @@ __all__ = ["Counterexample", "Obligation", "Report", "verify"]
 
 
 def verify(kernel: Kernel) -> Report:
-    """The obligations of a kernel, each proved, refuted with inputs, or unknown; symbolic sizes stay symbols."""
+    """The obligations of a kernel, each proved, refuted with inputs, or unknown; symbolic sizes stay symbols.
+
+    Code keeps all checks where scheduled kernels are called: what is proved of their copies isn't known of the calls.
+    """
     start = time.perf_counter()
     forget_terms()
     guarded, sites = with_sites(inline(kernel))
@@ -34,6 +37,8 @@ def verify(kernel: Kernel) -> Report:
         _refute(guarded, keyed, walk)
     proved = {key for key, o in keyed if o.status == PROVED and isinstance(key, Assert)}
     kept = without_narrowings(guarded, proved)
+    if any(s.kernel.scheduled for s in calls(kernel)):
+        kept = guard(inline_unscheduled(kernel))
     obligations = tuple(sorted((o for _, o in keyed), key=lambda o: (o.span.line, o.span.column)))
     given = dict.fromkeys((site.given, site.span) for site in sites if site.given)
     return Report(kept, obligations, (*walk.assumed, *given), tuple(walk.contradictions), time.perf_counter() - start)

@@ -1,6 +1,6 @@
 """A text with a step that there is not.
 
-- gemm.schedule(M=64, N=64, K=64).replay("tile('i_1', 8)")
+- gemm.schedule(M=64, N=64, K=64).replay("melt('i_1', 8)")
 + gemm.schedule(M=64, N=64, K=64).replay("split('i_1', 8)")
 """
 
@@ -18,4 +18,4 @@ def gemm(A: f32[M, K], B: f32[K, N]) -> f32[M, N]:
     return C
 
 
-gemm.schedule(M=64, N=64, K=64).replay("tile('i_1', 8)")
+gemm.schedule(M=64, N=64, K=64).replay("melt('i_1', 8)")
