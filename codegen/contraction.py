@@ -16,9 +16,9 @@ from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import FloatType, IntType, storage_bits
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import Apply, Buffer, Expr, For, Load, LoopKind, Reduce, Var
-from gemel.semantics.schedule.local import variables
 from gemel.semantics.schedule.names import nest
 from gemel.semantics.schedule.schedule import Scheduled
+from gemel.semantics.schedule.windows import variables
 from gemel.semantics.traverse import subexprs
 
 SMALLEST = 512
@@ -151,27 +151,32 @@ def _roles(
 
 def tiles(c: Contraction, host: Host) -> Tiles:
     """Sizes of tiles and blocks for the host's registers and caches."""
-    lanes, m, n, k = host.vector_bits // c.bits, c.sizes[c.row], c.sizes[c.column], c.depth
+    lanes, m, n, k, size = host.vector_bits // c.bits, c.sizes[c.row], c.sizes[c.column], c.depth, c.bits // 8
     rows, vectors = _register_tile(c, host, lanes)
-    size = c.bits // 8
-    depth = max(64, host.l1_bytes // 2 // (vectors * lanes * size))
+    depth = max(64, max(host.l1_bytes // 2, host.l2_bytes // 8) // (vectors * lanes * size))
     depth = 0 if k <= depth * 3 // 2 else -(-k // -(-k // depth))
     depth = choose(f"{c.row}.depth", depth, (0, *(d for d in DEPTHS if d < k)))
-    kc = depth or k
-    row_tiles = min(max(1, host.l2_bytes // 3 // (kc * rows * size)), -(-m // rows))
-    column_tiles = min(max(1, host.l3_bytes // 4 // (kc * vectors * lanes * size)), -(-n // (lanes * vectors)))
-    small = m * k * size <= host.l1_bytes // 2 and m % rows == 0
-    flat = k * n * size <= host.l1_bytes // 2 and n % (lanes * vectors) == 0 and _in_rows(c)
+    kc, down, across = depth or k, -(-m // rows), -(-n // (lanes * vectors))
+    row_tiles = _even(down, host.l2_bytes // (kc * rows * size))
+    column_tiles = _even(across, host.l3_bytes // 4 // (kc * vectors * lanes * size))
+    near = 2 * host.l2_bytes if _in_rows(c.left, c.summed[-1]) else host.l2_bytes // 2
+    left = across > 1 and m * k * size > near
+    right = not _in_rows(c.right, c.column) or (down > 1 and k * n * size > host.l2_bytes // 2)
     return Tiles(
         lanes,
         rows,
         vectors,
         depth,
-        choose(f"{c.row}.row_tiles", row_tiles, steps_to(-(-m // rows))),
-        choose(f"{c.row}.column_tiles", column_tiles, steps_to(-(-n // (lanes * vectors)))),
-        whether(f"{c.row}.pack_left", not small),
-        whether(f"{c.row}.pack_right", not flat),
+        choose(f"{c.row}.row_tiles", row_tiles, steps_to(down)),
+        choose(f"{c.row}.column_tiles", column_tiles, steps_to(across)),
+        whether(f"{c.row}.pack_left", left),
+        whether(f"{c.row}.pack_right", right),
     )
+
+
+def _even(count: int, most: int) -> int:
+    """A block's size for so many tiles in blocks of about the same size, each of about `most`."""
+    return -(-count // max(1, round(count / max(1, most))))
 
 
 def _register_tile(c: Contraction, host: Host, lanes: int) -> tuple[int, int]:
@@ -185,17 +190,19 @@ def _register_tile(c: Contraction, host: Host, lanes: int) -> tuple[int, int]:
     return choose(f"{c.row}.rows", min(rows, most[vectors]), range(1, most[vectors] + 1)), vectors
 
 
-def _in_rows(c: Contraction) -> bool:
-    """Whether the right operand's elements along a column loop lie side by side."""
-    *others, last = c.right.load.indices
-    names = [{v.hint for v in variables(i)} for i in others]
-    return c.column in {v.hint for v in variables(last)} and not any(c.column in n for n in names)
+def _in_rows(o: Operand, loop: str) -> bool:
+    """Whether an operand's elements along a loop lie side by side."""
+    *others, last = ({v.hint for v in variables(i)} for i in o.load.indices)
+    return loop in last and not any(loop in names for names in others)
 
 
 def _cost(rows: int, vectors: int, m: int, n: int, lanes: int) -> float:
-    """Time of one product for the whole tile grid: multiply-adds, or loads where these take longer."""
+    """Time of one product for the whole tile grid: multiply-adds, or loads where these take longer.
+
+    Loads have a part in it even so: they get in each other's way in the caches.
+    """
     count = -(-m // rows) * -(-n // (vectors * lanes))
-    return count * (max(rows * vectors, rows + vectors, 10) + 0.5)
+    return count * (max(rows * vectors, rows + vectors, 10) + 0.2 * (rows + vectors))
 
 
 def schedule(start: Scheduled, c: Contraction, host: Host) -> Scheduled:
@@ -229,15 +236,26 @@ def _deep(s: Scheduled, c: Contraction, t: Tiles) -> tuple[Scheduled, tuple[str,
 
 def _kept_close(s: Scheduled, c: Contraction, t: Tiles, blocks: tuple[str, ...], k: tuple[str, ...]) -> Scheduled:
     """Packs the operands, accumulates in registers, and drops what only kept padding out."""
-    i, j, left, right, result = c.row, c.column, c.left.buffer.hint, c.right.buffer.hint, c.result.hint
+    i, j, right, result = c.row, c.column, c.right.buffer.hint, c.result.hint
     if t.pack_right:
         at = blocks[-1] if blocks else f"{j}_b"
         s = s.step("stage", right, at, f"{j}_p", *k, f"{j}_v", f"{j}_l", name=f"{right}_pack")
     if t.pack_left:
-        s = s.step("stage", left, f"{i}_b", f"{i}_p", *k, f"{i}_r", name=f"{left}_pack")
+        s = _packed_left(s, c, t, k)
     s = s.step("accumulate", result, f"{i}_p", f"{i}_r", f"{j}_v", f"{j}_l", name=f"{result}_tile")
     s = _if_possible(s, "absorb", result, f"{i}_p")
     return _if_possible(s, "unguard", f"{i}_p")
+
+
+def _packed_left(s: Scheduled, c: Contraction, t: Tiles, k: tuple[str, ...]) -> Scheduled:
+    """The left operand packed for its row tiles, copied in vectors along the axis that lies side by side."""
+    i, left, name = c.row, c.left.buffer.hint, f"{c.left.buffer.hint}_pack"
+    if not _in_rows(c.left, c.summed[-1]) or c.sizes[c.summed[-1]] < t.lanes:
+        return s.step("stage", left, f"{i}_b", f"{i}_p", *k, f"{i}_r", name=name)
+    s = s.step("stage", left, f"{i}_b", f"{i}_p", f"{i}_r", *k, name=name)
+    along, across = f"{k[-1]}_{name}", f"{i}_r_{name}"
+    s = s.step("split", along, t.lanes, f"{along}_v", f"{along}_l")
+    return s.step("reorder", f"{along}_v", across).step("vectorize", f"{along}_l")
 
 
 def _if_possible(s: Scheduled, name: str, *args: str) -> Scheduled:

@@ -18,9 +18,9 @@ from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import FloatType, storage_bits
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import Alloc, Buffer, Expr, For, If, Kernel, Load, LoopKind, Reduce, Ref, Store, While
-from gemel.semantics.schedule.local import variables
 from gemel.semantics.schedule.names import Found, find, loops
 from gemel.semantics.schedule.schedule import Scheduled
+from gemel.semantics.schedule.windows import variables
 from gemel.semantics.traverse import Body, exprs_of, loaded, statements, stored, subexprs
 
 SHORTEST = 32

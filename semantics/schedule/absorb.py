@@ -8,8 +8,8 @@ from gemel.semantics import build, ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.ir import Buffer, Const, Expr, For, Kernel, Load, Ref, Stmt, Store, Var
 from gemel.semantics.schedule.depend import Dependences
-from gemel.semantics.schedule.local import Use, alike, uses, variables
 from gemel.semantics.schedule.names import Found, find, find_buffer, nest, refuse, rewritten
+from gemel.semantics.schedule.windows import Use, alike, uses, variables
 from gemel.semantics.traverse import loaded, map_body, map_expr, map_own_exprs, stored
 
 MOST_POINTS = 1 << 16

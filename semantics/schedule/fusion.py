@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from gemel.semantics.ir import Alloc, For, Kernel, Let, Ref, Stmt, Store
 from gemel.semantics.schedule.depend import CHECKED, Dependences, Meeting, effects, leading, locals_of, meet, signs
-from gemel.semantics.schedule.local import alike
 from gemel.semantics.schedule.names import Found, Renaming, find, in_block, loops, names, refuse, rewritten, wrap
+from gemel.semantics.schedule.windows import alike
 from gemel.semantics.traverse import Body, Copier, loaded, stored
 
 

@@ -26,8 +26,8 @@ from gemel.semantics.ir import (
 )
 from gemel.semantics.ops import Op
 from gemel.semantics.schedule.depend import each_its_own
-from gemel.semantics.schedule.local import Use, uses, variables
 from gemel.semantics.schedule.names import find, find_buffer, names, refuse, rewritten, unused
+from gemel.semantics.schedule.windows import Use, uses, variables
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, map_body
 

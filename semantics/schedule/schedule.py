@@ -14,6 +14,8 @@ from gemel.semantics.schedule import fusion, local, loops, partial, sharing, ver
 from gemel.semantics.schedule.absorb import absorb
 from gemel.semantics.schedule.common import common
 from gemel.semantics.schedule.names import named, refuse
+from gemel.semantics.schedule.padding import unguard
+from gemel.semantics.schedule.products import contract
 from gemel.semantics.schedule.tree import tree
 
 Change = Callable[..., Kernel]
@@ -35,8 +37,8 @@ STEPS: dict[str, Change] = {
     "common": common,
     "spread": partial.spread,
     "absorb": absorb,
-    "unguard": local.unguard,
-    "contract": local.contract,
+    "unguard": unguard,
+    "contract": contract,
     "simplify": simplify,
 }
 """The vocabulary: each step is a function from kernel to kernel that checks what it does."""

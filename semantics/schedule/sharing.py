@@ -20,8 +20,8 @@ from gemel.semantics.ir import (
     Store,
     While,
 )
-from gemel.semantics.schedule.local import alike, variables
 from gemel.semantics.schedule.names import find, in_block, names, refuse, unused
+from gemel.semantics.schedule.windows import alike, variables
 from gemel.semantics.traverse import Body, exprs_of, map_body, statements, stored, subexprs
 
 
