@@ -58,6 +58,11 @@ def key(*parts: str) -> str:
     return whole.hexdigest()
 
 
+def digest(content: bytes | memoryview) -> str:
+    """What stands for a content in a key or a name."""
+    return str(blake2b(content, digest_size=20).hexdigest())
+
+
 @dataclass
 class Store:
     """A folder of entries, of at most about `limit` bytes: the longest unused go first."""

@@ -36,6 +36,11 @@ class Operand:
     load: Load
     loops: tuple[str, ...]
 
+    @property
+    def constant(self) -> bool:
+        """Whether it is a table: packing it takes no time."""
+        return self.buffer.data is not None
+
 
 @dataclass(frozen=True)
 class Contraction:
@@ -160,8 +165,8 @@ def tiles(c: Contraction, host: Host) -> Tiles:
     row_tiles = _even(down, host.l2_bytes // (kc * rows * size))
     column_tiles = _even(across, host.l3_bytes // 4 // (kc * vectors * lanes * size))
     near = 2 * host.l2_bytes if _in_rows(c.left, c.summed[-1]) else host.l2_bytes // 2
-    left = across > 1 and m * k * size > near
-    right = not _in_rows(c.right, c.column) or (down > 1 and k * n * size > host.l2_bytes // 2)
+    left = c.left.constant or (across > 1 and m * k * size > near)
+    right = c.right.constant or not _in_rows(c.right, c.column) or (down > 1 and k * n * size > host.l2_bytes // 2)
     return Tiles(
         lanes,
         rows,

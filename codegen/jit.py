@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Protocol
@@ -149,15 +149,15 @@ def _optimized(text: str, level: int, unroll: bool) -> tuple[Any, Any]:
     return module, _machine(level_of_code(text, level))
 
 
-def load(data: bytes) -> Loaded:
-    """Brings an object into memory, with what it calls."""
+def load(data: bytes, symbols: Mapping[str, int] | None = None) -> Loaded:
+    """Brings an object into memory, with what it calls; `symbols` are addresses of what it alone refers to."""
     with _lock:
         _provide(data)
-        return _loaded(data)
+        return _loaded(data, symbols or {})
 
 
-def _loaded(data: bytes) -> Loaded:
-    return elf.load(data, _find) or _engine(data)
+def _loaded(data: bytes, symbols: Mapping[str, int]) -> Loaded:
+    return elf.load(data, lambda name: symbols.get(name) or _find(name)) or _engine(data, symbols)
 
 
 def _find(name: str) -> int | None:
@@ -170,10 +170,10 @@ def _find(name: str) -> int | None:
         return None
 
 
-def _engine(data: bytes) -> Loaded:
+def _engine(data: bytes, symbols: Mapping[str, int]) -> Loaded:
     import llvmlite.binding as llvm
 
-    for name, address in _symbols.items():
+    for name, address in {**_symbols, **symbols}.items():
         llvm.add_symbol(name, address)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(2))
     engine.add_object_file(llvm.ObjectFileRef.from_data(data))
@@ -200,7 +200,7 @@ def _provided(text: str, names: tuple[str, ...]) -> Code:
 
     It is never unloaded: workers run it until the process ends, when Python has already cleared its modules.
     """
-    code = Code(lambda: text, 2, True, _loaded(_kept_object(text, 2, True)))
+    code = Code(lambda: text, 2, True, _loaded(_kept_object(text, 2, True), {}))
     for name in names:
         define(name, code.address(name))
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))

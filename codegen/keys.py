@@ -12,9 +12,10 @@ from pathlib import Path
 
 import gemel.semantics
 from gemel.codegen import cache as kept
-from gemel.codegen import threads
+from gemel.codegen import tables, threads
 from gemel.codegen.host import caches
 from gemel.semantics.ir import Alloc, Call, For, Kernel, Let
+from gemel.semantics.text import print_kernel
 from gemel.semantics.traverse import statements
 
 CPU = Path("/proc/cpuinfo")
@@ -41,7 +42,7 @@ def of_kernel(kernel: Kernel, steps: str = "") -> str | None:
 
 def content(kernel: Kernel) -> list[str]:
     """What a source-level kernel says: its text, and what this leaves out. Whether it is guarded isn't part of it."""
-    return [str(kernel), *_unsaid(kernel)]
+    return [print_kernel(kernel, tables.shown), *_unsaid(kernel)]
 
 
 def _unsaid(kernel: Kernel) -> Iterator[str]:

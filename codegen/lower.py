@@ -8,26 +8,25 @@ after the other they may have the same memory for large local arrays, see `keepi
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from math import prod
 
 from gemel.codegen import hints, keeping, llvmops
 from gemel.codegen.covered import Coverage
 from gemel.codegen.emitter import Emitter, llvm_type
 from gemel.codegen.outline import emit_parallel_loop
-from gemel.codegen.places import Place, Places, alignment, element_bytes, known_shape
+from gemel.codegen.params import fetch_wide, parameters, plain
+from gemel.codegen.places import Places, element_bytes, known_shape
+from gemel.codegen.setup import emit_setup
 from gemel.codegen.vectors import Lanes, emit_vector_loop
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
-from gemel.semantics.dtypes import BoolType, DType
+from gemel.semantics.dtypes import DType
 from gemel.semantics.errors import CompileError
 from gemel.semantics.ir import (
     Alloc,
     Apply,
     Assert,
     Assume,
-    Buffer,
     Call,
     Carry,
     Const,
@@ -44,8 +43,7 @@ from gemel.semantics.ir import (
     Var,
     While,
 )
-from gemel.semantics.storage import is_wide
-from gemel.semantics.traverse import Body, stored, subexprs
+from gemel.semantics.traverse import Body, subexprs
 
 AHEAD = 16
 """How many ops the operand of a choice may have to be computed whether it is chosen or not."""
@@ -68,7 +66,8 @@ class Site:
 class Lowered:
     """The module's text; the asserts by number; the size of the error record; which results the code fills itself.
 
-    `vectors` says that there are vector loops in it, `keeps` that it keeps memory until its `@release` is called.
+    `vectors` says that there are vector loops in it, `keeps` that it keeps memory until its `@release` is called,
+    `begins` that `@setup` has to run before all else.
     """
 
     text: str
@@ -77,6 +76,7 @@ class Lowered:
     filled: tuple[bool, ...]
     vectors: bool = False
     keeps: bool = False
+    begins: bool = False
 
 
 @dataclass
@@ -278,7 +278,7 @@ class Lowering:
         self.out.jump(head)
         self.start(head)
         for c in carry:
-            self.values[c.var] = self.values[c.result] = f"%{self.out.name(_plain(c.var.hint))}"
+            self.values[c.var] = self.values[c.result] = f"%{self.out.name(plain(c.var.hint))}"
             self.params[self.values[c.var]] = llvm_type(c.var.dtype)
         return before, inits
 
@@ -318,7 +318,7 @@ class Lowering:
         before, inits = self._enter(s.carry)
         head, hole = out.block, out.hole()
         body, done = out.name("body"), out.name("done")
-        index, turn = f"%{out.name(_plain(s.var.hint))}", f"%{out.name('turn')}"
+        index, turn = f"%{out.name(plain(s.var.hint))}", f"%{out.name('turn')}"
         self.values[s.var], self.params[index], self.params[turn] = index, "i64", "i64"
         if trips is None:
             more = out.value(f"icmp {'sgt' if step.startswith('-') else 'slt'} i64 {index}, {hi}")
@@ -398,11 +398,6 @@ def _phi(dtype: DType, incoming: list[tuple[str, str]]) -> str:
     return f"phi {llvm_type(dtype)} {', '.join(f'[ {value}, %{block} ]' for value, block in incoming)}"
 
 
-def _plain(hint: str) -> str:
-    """A hint as it may stand in an LLVM name."""
-    return re.sub(r"[^A-Za-z0-9_]", "_", f"{hint}.")
-
-
 def lower(kernel: Kernel, half: bool = True, vectors: bool = True, alone: bool = False) -> Lowered:
     """The LLVM module of a promoted kernel; `half` as for `Emitter`.
 
@@ -413,56 +408,23 @@ def lower(kernel: Kernel, half: bool = True, vectors: bool = True, alone: bool =
     """
     out = Emitter(half=half)
     low = Lowering(out, Places(out, kept=None if alone else []), may_widen=vectors, parallel=alone)
-    params = _parameters(low, kernel)
-    body = kernel.body
+    params = parameters(low, kernel)
+    body = kernel.body if alone else emit_setup(low, kernel.body)
     filled = tuple(low.coverage.covers(body, b) for b in kernel.results)
     low.start("work")
-    _fetch_wide(low, kernel)
+    fetch_wide(low, kernel)
     low.body(body)
     low._exit(0)
     record = max((site.size for site in low.sites), default=0)
-    return Lowered(_module(low, params), tuple(low.sites), record, filled, low.vectors, bool(low.places.kept))
-
-
-def _parameters(low: Lowering, kernel: Kernel) -> list[str]:
-    changed = stored(kernel.body)
-    names = []
-    for p in (*kernel.params, *kernel.results):
-        name = f"%{low.out.name(_plain(p.hint))}"
-        if isinstance(p, Buffer):
-            low.places.at[p] = Place(name, None, p in kernel.results)
-            names.append(f"ptr {_pointer_facts(p, p in changed)}{name}")
-            low.params[name] = "ptr"
-        elif isinstance(p.dtype, BoolType):
-            low.values[p] = f"{name}bool"
-            low.places.entry.append(f"{name}bool = icmp ne i8 {name}, 0")
-            low.params[f"{name}bool"] = "i1"
-            names.append(f"i8 {name}")
-        elif is_wide(p.dtype):
-            low.values[p] = name
-            names.append(f"ptr {name}")
-        else:
-            low.values[p] = name
-            low.params[name] = llvm_type(p.dtype)
-            names.append(f"{llvm_type(p.dtype)} {name}")
-    return names
-
-
-def _fetch_wide(low: Lowering, kernel: Kernel) -> None:
-    """Loads the scalars that are passed by their address."""
-    for p in kernel.params:
-        if isinstance(p, Var) and is_wide(p.dtype):
-            raw = low.out.value(f"load {llvmops.memory_type(p.dtype)}, ptr {low.values[p]}, align 8")
-            low.values[p] = llvmops.from_memory(low.out, raw, p.dtype)
-
-
-def _pointer_facts(b: Buffer, changed: bool) -> str:
-    """What the check of the arguments makes sure of: no array that the kernel stores to overlaps another."""
-    size = prod(known_shape(b) or (0,)) * element_bytes(b.dtype)
-    facts = ["noalias", "noundef", f"align {alignment(b.dtype)}"]
-    facts += [] if changed else ["readonly"]
-    facts += [f"dereferenceable({size})"] if size else []
-    return f"{' '.join(facts)} "
+    return Lowered(
+        _module(low, params),
+        tuple(low.sites),
+        record,
+        filled,
+        low.vectors,
+        bool(low.places.kept),
+        body is not kernel.body,
+    )
 
 
 def _module(low: Lowering, params: list[str]) -> str:

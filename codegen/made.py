@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Facts:
     """What a caller of the code has to know: the bytes of the error record, which results the code fills, which
     parameters it stores to, whether a run is brief, whether it has vector loops and was allowed to, whether it keeps
-    memory; and the digest of its LLVM IR."""
+    memory and begins with a setup; and the digest of its LLVM IR."""
 
     record: int
     filled: tuple[bool, ...]
@@ -28,6 +28,7 @@ class Facts:
     vectors: bool
     widened: bool
     keeps: bool
+    begins: bool
     digest: str
 
     @property
@@ -81,17 +82,21 @@ class Made:
     def facts(self, lowered: Lowered, widened: bool) -> Facts:
         """What a caller has to know."""
         from gemel.codegen.effort import is_brief
+        from gemel.codegen.once import steady
         from gemel.semantics.traverse import stored
 
+        before = steady(self.kernel.body)
+        run = replace(self.kernel, body=tuple(s for s in self.kernel.body if s not in before))
         changed = stored(self.kernel.body)
         return Facts(
             lowered.record,
             lowered.filled,
             tuple(p in changed for p in self.kernel.params),
-            is_brief(self.kernel),
+            is_brief(run),
             lowered.vectors,
             widened,
             lowered.keeps,
+            lowered.begins,
             key(lowered.text),
         )
 

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from gemel.codegen import export, tuned, widediv
 from gemel.codegen.header import header
 from gemel.codegen.lower import Lowered, lower
-from gemel.codegen.pipeline import CPU, schedule_for
+from gemel.codegen.pipeline import ALONE, schedule_for
 from gemel.codegen.targets import NATIVE, Target
 from gemel.semantics.errors import CompileError, GemelError, ToolError
 from gemel.semantics.ir import Kernel
@@ -46,7 +46,7 @@ class Library:
     @cached_property
     def kernel(self) -> Kernel:
         """What the passes made of the kernel."""
-        return run(self.scheduled, CPU, "cpu")
+        return run(self.scheduled, ALONE, "cpu")
 
     @cached_property
     def _made(self) -> tuple[Lowered, dict[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gemel.codegen.apart import apart
 from gemel.codegen.defaults import ByDefault, by_default
 from gemel.codegen.host import Host
+from gemel.codegen.once import once
 from gemel.semantics.passes.guard import guard
 from gemel.semantics.passes.inline import inline, inline_unscheduled
 from gemel.semantics.passes.lowbits import LowBits
@@ -37,9 +38,13 @@ def schedule_for(host: Host | None, steps: str = "") -> tuple[Pass, ...]:
 
 CPU: tuple[Pass, ...] = (
     apart,  # while places are those of the schedule; parallel loops that stay are what threads share
+    once,  # while what fills an array is a statement or a few
     unroll,  # what a schedule wants written out
     simplify,  # what the copies' numbers made constant
     promote,  # LLVM wants values, not variables
     LowBits(held=True),  # after promote, which shows what a variable's value is used for: no 65 bits where 64 do
 )
 """Brings a scheduled kernel to what LLVM IR is made of."""
+
+ALONE = tuple(one for one in CPU if one is not once)
+"""The same for a C program: there is nobody who would compute anything beforehand."""

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import prod
 
-from gemel.codegen import keeping, llvmops
+from gemel.codegen import keeping, llvmops, tables
 from gemel.codegen.emitter import Emitter
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import DType, storage_bits
 from gemel.semantics.ir import Buffer
-from gemel.semantics.storage import Array, accepts, is_wide, numpy_dtype, to_words
-
-LINE = 64
-"""Bytes of a cache line and of the widest vector: local arrays begin at a multiple."""
+from gemel.semantics.storage import LINE, Array
 
 STACK_BYTES = 1 << 15
 """Local arrays of known size live on the stack as long as they take no more than this together: threads may have small
@@ -54,7 +51,8 @@ class Places:
     """The buffers of a function under emission.
 
     `entry` holds what is to be done first. `owned` are arrays that are made on entry, each with what the function does
-    with it at its end. `kept` names the places where a module keeps memory between calls; None: it keeps none.
+    with it at its end. `kept` names the places where a module keeps memory between calls; None: nobody is there who
+    would provide such memory, or large tables.
     """
 
     out: Emitter
@@ -108,10 +106,21 @@ class Places:
         """A constant in the module."""
         if b.data is None:
             raise TypeError(f"{b.hint} is no table")
-        data = _contents(b.data, b.dtype).tobytes()
+        if tables.apart(b) and self.kept is not None:
+            self._beside(b, b.data)
+            return
+        data = tables.contents(b.data, b.dtype).tobytes()
         name, size = f"@{self.out.name('table')}", max(len(data), 1)
         text = "".join(map(_BYTES.__getitem__, data)) or _BYTES[0]
         self.globals.append(f'{name} = private unnamed_addr constant [{size} x i8] c"{text}", align 64')
+        self.at[b] = Place(name, None, False)
+
+    def _beside(self, b: Buffer, data: Array) -> None:
+        """A large constant beside the module."""
+        name = f"@{tables.symbol(data)}"
+        declared = f"{name} = external constant [{data.nbytes} x i8], align {alignment(b.dtype)}"
+        if declared not in self.globals:
+            self.globals.append(declared)
         self.at[b] = Place(name, None, False)
 
     def local(self, b: Buffer, shape: tuple[int, ...], zero: bool) -> None:
@@ -168,12 +177,6 @@ class Places:
         """Frees an array of unknown size at the end of its block."""
         self.out.do(f"call void @free(ptr {self.out.value(f'load ptr, ptr {slot}')})")
         self.out.do(f"store ptr null, ptr {slot}")
-
-
-def _contents(data: Array, dtype: DType) -> Array:
-    if is_wide(dtype):
-        return to_words(data, dtype)
-    return data if accepts(dtype, data.dtype) else data.astype(numpy_dtype(dtype))
 
 
 _BYTES = [f"\\{byte:02X}" for byte in range(256)]

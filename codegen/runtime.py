@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gemel.codegen import cache, keeping, keys, tuned
+from gemel.codegen import cache, keeping, keys, tables, tuned
 from gemel.codegen.jit import Code, load, object_of
 from gemel.codegen.made import Facts, Made, packed, unpacked
 from gemel.semantics.arguments import Bound, Output, bind, outputs, places, shape_of, unpack
@@ -28,6 +28,9 @@ from gemel.semantics.traverse import stored
 if TYPE_CHECKING:
     from gemel.codegen.lower import Lowered
     from gemel.codegen.objects import Library
+
+SETUP = "setup"
+"""The function of a module that computes what depends on constants only."""
 
 WARM = 40
 """Calls after which a native entry is made: it takes as long to make as some hundred calls without it."""
@@ -54,9 +57,11 @@ class Compiled:
 
     def __init__(self, made: Made, facts: Facts, code: bytes) -> None:
         self.source, self._made, self._facts = made.source, made, facts
-        self.code = Code(lambda: self._lowered.text, *facts.how, load(code))
+        self.code = Code(lambda: self._lowered.text, *facts.how, load(code, tables.addresses(made.source)))
         if facts.keeps:
             self.code.at_end(keeping.RELEASE)
+        if facts.begins and self.code.function(SETUP, ctypes.c_int64)():
+            raise self._error(-1, b"")
         source = made.source
         types = [_ctype(p) for p in source.params] + [ctypes.c_void_p] * (len(source.results) + 1)
         self._native = self.code.function("kernel", ctypes.c_int64, *types)

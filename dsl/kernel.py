@@ -8,31 +8,30 @@ import difflib
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from gemel import broadcasting, stores, tensors
+from gemel import broadcasting, tensors
 from gemel.calls import closure_of
 from gemel.native import cool, plain_class, warm
+from gemel.passing import passed, solved
 from gemel.semantics import arguments
 from gemel.semantics import ir as irs
-from gemel.semantics.build import index
 from gemel.semantics.dtypes import DType
 from gemel.semantics.entry import entry, trimmed
-from gemel.semantics.errors import ArgumentError, GemelError, ShapeError, TypeCheckError, counted
+from gemel.semantics.errors import ArgumentError, GemelError, ShapeError, counted
 from gemel.semantics.interp import interpret
+from gemel.semantics.passes.constants import Constants, constants, fix
 from gemel.semantics.passes.specialize import specialize
-from gemel.semantics.span import Span
-from gemel.semantics.traverse import Copier, stored
+from gemel.semantics.traverse import Copier
 from gemel.signature import Signature, read_signature
 from gemel.source import source_of
-from gemel.tensors import Tensor
 from gemel.tracer import here, in_turn, tracer, tracing
 from gemel.tracing import trace
-from gemel.values import Dim, Value, described, for_store
+from gemel.values import Dim, Value, described
 
 if TYPE_CHECKING:
     from gemel.codegen import Compiled
@@ -59,11 +58,13 @@ class Kernel:
         traced: Callable[[Mapping[str, Any]], irs.Kernel],
         signature: Callable[[], Signature] | None,
         known: Mapping[str, Any] | None = None,
+        constants: Constants | None = None,
     ) -> None:
         self.__name__ = name
         self.fn = fn
         self._traced, self._signature_of = traced, signature
         self._known = dict(known or {})
+        self._constants = constants or Constants({}, {})
         self._irs: dict[tuple[Any, ...], irs.Kernel] = {}
         self._compiled: dict[tuple[Any, ...], Compiled] = {}
         self._bases: dict[tuple[Any, ...], irs.Kernel] = {}  # shared with what `specialize` makes, as are the reports
@@ -108,7 +109,8 @@ class Kernel:
 
     def _sized(self, k: irs.Kernel) -> irs.Kernel:
         dims = {d.hint: self._known[d.hint] for d in k.dims if d.hint in self._known}
-        return specialize(k, dims) if dims else k
+        sized = specialize(k, dims) if dims else k
+        return fix(sized, self._constants) if self._constants else sized
 
     def _statics(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The static arguments: as given, as specialised, or by default."""
@@ -128,33 +130,58 @@ class Kernel:
         return found
 
     @entry
-    def specialize(self, **sizes: Any) -> Kernel:
-        """The kernel at given sizes and static arguments.
+    def specialize(self, **values: Any) -> Kernel:
+        """The kernel at given sizes, static arguments and constants; it is called without these.
 
-        Raises ArgumentError for a name that is neither, or a size that is no int from 0.
+        A parameter's value is a constant: code may be made for it, and what depends on constants alone is computed
+        once, such as the packed form of a layer's weights. An array is copied, so that later changes don't matter.
+
+        Raises ArgumentError for a name that is none of these, a size that is no int from 0, a constant that the kernel
+        stores to; ArgumentError or ShapeError for a constant that doesn't fit.
         """
         names = {p.name for p in self._signature.parameters if p.static} if self._signature else set()
-        for name in sizes.keys() & names:
-            self._check_static(name, sizes[name])
-        known = {**self._known, **sizes}
-        made = Kernel(self.__name__, self.fn, self._traced, self._signature_of, known)
+        for name in values.keys() & names:
+            self._check_static(name, values[name])
+        fixed = self._fixed(values)
+        known = {**self._known, **{n: v for n, v in values.items() if n not in fixed}}
+        made = Kernel(self.__name__, self.fn, self._traced, self._signature_of, known, self._constants)
         made._bases, made._reports = self._bases, self._reports
         if not (names - known.keys() - self._defaulted()):
-            self._check_names(made, sizes, names)
+            self._check_names(made, known.keys() & values.keys(), names)
+        if fixed or (made._constants and values.keys() & names):
+            made._fix(fixed)
         return made
+
+    def _fixed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values that are those of parameters, and no sizes."""
+        if self._signature:
+            named = {p.name for p in self._signature.parameters if not p.static}
+        else:
+            named = {p.hint for p in self._traced({}).params}
+        if not values.keys() & named:
+            return {}
+        sizes = {d.hint for d in self._base(self._statics(values)).dims}
+        return {n: v for n, v in values.items() if n in named - sizes}
+
+    def _fix(self, fixed: Mapping[str, Any]) -> None:
+        """Makes parameters constants; those that are checked against what is known now."""
+        held = self._constants
+        self._constants = constants(self._base(self._statics({})), {**held.tensors, **held.numbers, **fixed})
+        self._ir_at(self._statics({}))
 
     def _defaulted(self) -> set[str]:
         parameters = self._signature.parameters if self._signature else ()
         return {p.name for p in parameters if p.default is not inspect.Parameter.empty}
 
-    def _check_names(self, made: Kernel, sizes: Mapping[str, Any], statics: set[str]) -> None:
+    def _check_names(self, made: Kernel, given: Iterable[str], statics: set[str]) -> None:
         whole = self._base(made._statics({}))
         dims = {d.hint for d in whole.dims}
-        for name, value in sizes.items():
+        for name in given:
+            value = made._known[name]
             if name not in dims | statics:
-                known = ", ".join(sorted(dims | statics)) or "none"
+                known = ", ".join(sorted(dims | statics | {p.hint for p in whole.params})) or "none"
                 raise ArgumentError(
-                    f"{self.__name__} has no size or static argument {name}",
+                    f"{self.__name__} has no size or argument {name}",
                     code="A08",
                     span=whole.span,
                     mend=f"it has: {known}",
@@ -184,14 +211,16 @@ class Kernel:
         signature = self._signature
         if signature is None:
             return {}, arguments.in_order(self._ir_at({}), args, kwargs) if kwargs else list(args)
-        if not kwargs and not any(p.static for p in signature.parameters) and len(args) == len(signature.parameters):
+        plain = not self._constants and not any(p.static for p in signature.parameters)
+        if not kwargs and plain and len(args) == len(signature.parameters):
             return {}, list(args)
         return self._split_named(signature, args, kwargs)
 
     def _split_named(
         self, signature: Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> tuple[dict[str, Any], list[Any]]:
-        names = [p.name for p in signature.parameters if not (p.static and p.name in self._known)]
+        parameters = [p for p in signature.parameters if p.name not in self._constants]
+        names = [p.name for p in parameters if not (p.static and p.name in self._known)]
         given = dict(zip(names, args, strict=False))
         extra = [n for n in kwargs if n not in names or n in given]
         if len(args) > len(names) or extra:
@@ -205,7 +234,7 @@ class Kernel:
             )
         given.update(kwargs)
         values = []
-        for p in signature.parameters:
+        for p in parameters:
             if p.static:
                 if p.name in given:
                     self._check_static(p.name, given[p.name])
@@ -401,17 +430,17 @@ class Kernel:
         callee, span = self._ir_at(self._statics(statics)), here()
         if len(values) != len(callee.params):
             raise ArgumentError(f"{callee.name} takes {counted(len(callee.params), 'argument')}", code="A01", span=span)
-        passed = [_passed(p, v, callee, span) for p, v in zip(callee.params, values, strict=True)]
-        dims = _solved(callee, passed, span)
+        given = [passed(p, v, callee, span) for p, v in zip(callee.params, values, strict=True)]
+        dims = solved(callee, given, span)
         copier = Copier(vars=dict(zip(callee.dims, dims, strict=True)))
         results = []
         for b in callee.results:
             shape = broadcasting.settled_shape([copier.expr(s) for s in b.shape])
             results.append(irs.Buffer(b.hint, b.dtype, shape, span))
             tracer().emit(irs.Alloc(results[-1], span))
-        tracer().emit(irs.Call(callee, dims, tuple(passed), tuple(results), span))
-        given = tuple(tensors.of_buffer(b) if b.rank else Value(irs.Load(b, (), span)) for b in results)
-        return None if not given else given[0] if len(given) == 1 else given
+        tracer().emit(irs.Call(callee, dims, tuple(given), tuple(results), span))
+        made = tuple(tensors.of_buffer(b) if b.rank else Value(irs.Load(b, (), span)) for b in results)
+        return None if not made else made[0] if len(made) == 1 else made
 
     # --------------------------------------------------------------------------------------------------------- display
 
@@ -440,83 +469,6 @@ def _key(value: Any) -> Any:
 
 def _hinted(dims: Mapping[irs.Var, int]) -> dict[str, int]:
     return {var.hint: size for var, size in dims.items()}
-
-
-def _passed(p: irs.Buffer | irs.Var, value: Any, callee: irs.Kernel, span: Span) -> irs.Expr | irs.View:
-    if isinstance(p, irs.Var):
-        if isinstance(value, Tensor):
-            raise TypeCheckError(
-                f"{p.hint} of {callee.name} is a scalar, not a tensor",
-                code="T08",
-                span=span,
-                mend="call it for one element, in a loop",
-                notes=[(f"{p.hint} of {callee.name}", p.span)],
-            )
-        return tracer().let(for_store(value, p.dtype, span, f"{p.hint} of {callee.name}"), p.hint)
-    t = tensors.as_tensor(value, span)
-    if t is None or not isinstance(value, Tensor | np.ndarray):
-        raise TypeCheckError(
-            f"{p.hint} of {callee.name} is a tensor, not {described(value)}",
-            code="T08",
-            span=span,
-            mend="pass a tensor or a part of one: x, x[i], x[1:]",
-            notes=[(f"{p.hint} of {callee.name}", p.span)],
-        )
-    if t.dtype != p.dtype:
-        raise TypeCheckError(
-            f"{p.hint} of {callee.name} has element type {p.dtype}, not {t.dtype}",
-            code="A02",
-            span=span,
-            mend=f"pass gm.cast(x, {p.dtype})",
-            notes=[(f"{p.hint} of {callee.name}", p.span)],
-        )
-    if t.rank != p.rank:
-        raise ShapeError(
-            f"{p.hint} of {callee.name} has rank {p.rank}, not {t.rank}",
-            code="S01",
-            span=span,
-            mend=f"pass a tensor of rank {p.rank}",
-            notes=[(f"{p.hint} of {callee.name}", p.span)],
-        )
-    if p in stored(callee.body):
-        stores.writable(t, span)
-    if t.buffer is None or t.place is None:
-        t = stores.materialise(t, p.hint, span)
-    return _view(t, span)
-
-
-def _view(t: Tensor, span: Span) -> irs.View:
-    if t.buffer is None or t.place is None:
-        raise TypeError("only views are passed")
-    variables = tuple(irs.Var("v", index(0).dtype, span) for _ in t.shape_exprs)
-    indices = t.place(tuple(irs.Ref(v, span) for v in variables))
-    return irs.View(t.buffer, variables, indices, broadcasting.settled_shape(t.shape_exprs), span)
-
-
-def _solved(callee: irs.Kernel, passed: Sequence[irs.Expr | irs.View], span: Span) -> tuple[irs.Expr, ...]:
-    """The callee's dims as expressions of the caller.
-
-    Raises ShapeError for a dim that no argument gives directly, or sizes that can't fit.
-    """
-    found: dict[irs.Var, irs.Expr] = {}
-    pairs = [
-        (dim, size)
-        for p, a in zip(callee.params, passed, strict=True)
-        if isinstance(p, irs.Buffer) and isinstance(a, irs.View)
-        for dim, size in zip(p.shape, a.shape, strict=True)
-    ]
-    for dim, size in pairs:
-        if isinstance(dim, irs.Ref):
-            found.setdefault(dim.var, size)
-    for var in callee.dims:
-        if var not in found:
-            raise ShapeError(
-                f"the size {var.hint} of {callee.name} can't be inferred from this call", code="S04", span=span
-            )
-    copier = Copier(vars=dict(found))
-    for dim, size in pairs:
-        broadcasting.require_same(copier.expr(dim), size, span)
-    return tuple(found[var] for var in callee.dims)
 
 
 @overload

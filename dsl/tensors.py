@@ -17,6 +17,7 @@ from gemel.semantics.dtypes import BoolType, DType
 from gemel.semantics.errors import ShapeError, TypeCheckError
 from gemel.semantics.ir import Buffer, Const, Expr
 from gemel.semantics.span import Span
+from gemel.semantics.storage import aligned
 from gemel.semantics.traverse import subexprs
 from gemel.tracer import here, tracer
 from gemel.values import Traced, Value, as_expr, element_type
@@ -131,7 +132,8 @@ def constant(array: np.ndarray[Any, Any], span: Span, dtype: DType | None = None
         raise TypeCheckError(
             f"a NumPy array of {array.dtype} has no type in Gemel", code="T01", span=span, mend="use numbers"
         )
-    data = np.array(array, order="C")
+    data = aligned(array.shape, array.dtype)
+    data[...] = array
     data.flags.writeable = False
     buffer = ir.Buffer("table", own, tuple(build.index(n, span) for n in array.shape), span, data)
     t.preamble.append(ir.Alloc(buffer, span))

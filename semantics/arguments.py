@@ -17,6 +17,7 @@ from gemel.semantics.ranges import MAX_SIZE
 from gemel.semantics.storage import (
     Array,
     accepts,
+    aligned,
     is_wide,
     numpy_dtype,
     numpy_name,
@@ -138,6 +139,21 @@ def _array(param: Buffer, given: object, arg: object) -> Array:
             mend=f"pass np.ascontiguousarray({param.hint})",
         )
     return arg
+
+
+def frozen(param: Buffer, given: object) -> Array:
+    """A tensor's argument as a read-only array that nobody else has, at the start of a cache line.
+
+    Raises as `bind`, but takes any layout.
+    """
+    found = memory(given)
+    if isinstance(found, np.ndarray) and not isinstance(found, np.ma.MaskedArray):
+        found = np.ascontiguousarray(found) if found.ndim else found
+    array = _array(param, given, found)
+    made = aligned(array.shape, array.dtype)
+    made[...] = array
+    made.flags.writeable = False
+    return made
 
 
 def _no_array(param: Buffer, given: object, why: object) -> ArgumentError:
@@ -303,7 +319,7 @@ def _check_size(b: Buffer, axis: int, dim: Expr, shapes: dict[Buffer, tuple[int,
     if want is None or want == shape[axis]:
         return
     known = ", ".join(f"{v.hint} = {n}" for v, n in found.items())
-    others = [(v, o) for v in _variables(dim) if (o := _first_with(v, shapes)) not in (None, b)]
+    others = [(v, o) for v in variables(dim) if (o := _first_with(v, shapes)) not in (None, b)]
     raise ShapeError(
         f"axis {axis} of {b.hint} has size {want}, not {shape[axis]} (the array's shape is {shape})",
         code="S02",
@@ -313,12 +329,13 @@ def _check_size(b: Buffer, axis: int, dim: Expr, shapes: dict[Buffer, tuple[int,
     )
 
 
-def _variables(size: Expr) -> list[Var]:
+def variables(size: Expr) -> list[Var]:
+    """The variables of a size."""
     return [e.var for e in subexprs(size) if isinstance(e, Ref)]
 
 
 def _first_with(var: Var, shapes: dict[Buffer, tuple[int, ...]]) -> Buffer | None:
-    return next((b for b in shapes if any(var in _variables(size) for size in b.shape)), None)
+    return next((b for b in shapes if any(var in variables(size) for size in b.shape)), None)
 
 
 def _check_stored(kernel: Kernel, bound: Bound, given: dict[Buffer | Var, object]) -> None:

@@ -8,6 +8,7 @@ words: little-endian groups of 64 bits.
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -36,6 +37,9 @@ EXTENSIONS = {F8E4M3: "float8_e4m3fn", F8E5M2: "float8_e5m2", BF16: "bfloat16"}
 """The float formats that NumPy doesn't have, by their names in ml_dtypes."""
 
 WORD = 64
+
+LINE = 64
+"""Bytes of a cache line and of the widest vector."""
 
 
 def is_wide(dtype: DType) -> bool:
@@ -81,6 +85,16 @@ def _patterns(dtype: DType) -> np.dtype[Any]:
 def accepts(dtype: DType, given: np.dtype[Any]) -> bool:
     """Whether an array of element type `given` can be a `dtype` argument as it is."""
     return given == numpy_dtype(dtype) or (dtype in EXTENSIONS and given == _patterns(dtype))
+
+
+def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """A new array that begins at a multiple of `LINE` bytes; its elements are not initialised."""
+    if dtype.hasobject:
+        return np.empty(shape, dtype)
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def to_values(array: Array, dtype: DType) -> list[Value]:

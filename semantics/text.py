@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from gemel.semantics import build
@@ -79,20 +79,24 @@ KEYWORDS = frozenset(
 )
 
 
-def print_kernel(kernel: Kernel) -> str:
-    """The text of a kernel, after that of the kernels that it calls."""
+Contents = Callable[[Buffer], str]
+"""Prints what a table holds."""
+
+
+def print_kernel(kernel: Kernel, contents: Contents | None = None) -> str:
+    """The text of a kernel, after that of the kernels that it calls; `contents` may print tables in another way."""
     texts: dict[Kernel, str] = {}
     names: dict[Kernel, str] = {}
     given = _Names()
     for k in _callees_first(kernel):
         names[k] = given.new(k.name)
-        texts[k] = _Printer(names).kernel(k)
+        texts[k] = _Printer(names, contents or _elements).kernel(k)
     return "\n\n".join(texts.values())
 
 
 def print_expr(e: Expr) -> str:
     """An expression as text, each name by its hint."""
-    return _Printer({}).expr(e)
+    return _Printer({}, _elements).expr(e)
 
 
 def _callees_first(kernel: Kernel) -> list[Kernel]:
@@ -153,6 +157,7 @@ def float_text(x: float) -> str:
 @dataclass
 class _Printer:
     kernels: dict[Kernel, str]
+    contents: Contents
     names: dict[Var | Buffer, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     given: _Names = field(default_factory=_Names)
@@ -252,9 +257,7 @@ class _Printer:
         if b.data is None:
             self.line(f"alloc {self.declared(b)}")
             return
-        values = to_values(b.data, b.dtype)
-        texts = [float_text(v) if isinstance(v, float) else str(int(v)) for v in values]
-        self.line(f"table {self.declared(b)} = [{', '.join(texts)}]")
+        self.line(f"table {self.declared(b)} = [{self.contents(b)}]")
 
     def carry(self, carry: tuple[Carry, ...]) -> str:
         """Carried values: name, type, initial value and, behind the arrow, the name after the loop."""
@@ -292,6 +295,11 @@ class _Printer:
     def asserted(self, s: Assert) -> str:
         values = f" ({self.list(s.values)})" if s.values else ""
         return f"{s.check.name.lower()} {self.expr(s.cond, True)} {json.dumps(s.message)}{values}"
+
+
+def _elements(b: Buffer) -> str:
+    values = () if b.data is None else to_values(b.data, b.dtype)
+    return ", ".join(float_text(v) if isinstance(v, float) else str(int(v)) for v in values)
 
 
 def _ruled(e: Apply) -> DType | None:

@@ -322,7 +322,7 @@ def test_missing_size_static_argument_and_unknown_names() -> None:
         return x[n]
 
     refused(lambda: f.ir, ArgumentError, "A08", "n is missing")
-    refused(lambda: f.specialize(n=1, K=3), ArgumentError, "A08", "no size or static argument K")
+    refused(lambda: f.specialize(n=1, K=3), ArgumentError, "A08", "no size or argument K")
     refused(lambda: f.specialize(n=1).compile(), ShapeError, "S04", "N")
     refused(lambda: f.specialize(n="x"), ArgumentError, "A08", "n is of type int, not 'x'")
 

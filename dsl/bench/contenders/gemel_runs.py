@@ -26,6 +26,16 @@ def _plain(kernel: Any) -> Maker:
     return lambda *args: Run(partial(kernel.specialize(), *args))
 
 
+def _layer(kernel: Any) -> Maker:
+    """A kernel whose arguments but the first are constants."""
+
+    def make(x: Array, *weights: Array) -> Run:
+        names = [p.hint for p in kernel.ir.params[1:]]
+        return Run(partial(kernel.specialize(**dict(zip(names, weights, strict=True))), x))
+
+    return make
+
+
 def _changes(kernel: Any) -> Maker:
     """A kernel whose first argument is its result."""
 
@@ -55,11 +65,13 @@ def _add(a: Array, b: Array) -> Run:
 
 CHANGED = ("jacobi_2d", "heat_3d", "regions")
 PLAIN = (
-    *("gemm", "gemm_tn", "gemm_nt", "gemm_tt", "gemm_i8", "gemv", "linear_gelu", "softmax", "layernorm", "rmsnorm"),
-    *("gelu", "attention", "causal", "conv3x3", "depthwise", "conv1x1", "chain", "total", "dot"),
+    *("gemm", "gemm_tn", "gemm_nt", "gemm_tt", "gemm_i8", "gemv", "softmax", "layernorm", "rmsnorm"),
+    *("gelu", "attention", "causal", "chain", "total", "dot"),
 )
+LAYERS = ("linear_gelu", "conv3x3", "depthwise", "conv1x1")
 RUNS: dict[str, Maker] = {
     **{name: _plain(getattr(kernels, name)) for name in PLAIN},
+    **{name: _layer(getattr(kernels, name)) for name in LAYERS},
     **{name: _changes(getattr(kernels, name)) for name in CHANGED},
     "gemm_bf16": _bf16,
     "add": _add,
