@@ -245,8 +245,9 @@ def _kept_close(s: Scheduled, c: Contraction, t: Tiles, blocks: tuple[str, ...],
     if t.pack_right:
         at = blocks[-1] if blocks else f"{j}_b"
         s = s.step("stage", right, at, f"{j}_p", *k, f"{j}_v", f"{j}_l", name=f"{right}_pack")
+        s = _if_possible(s, "hoist", f"{right}_pack", at)
     if t.pack_left:
-        s = _packed_left(s, c, t, k)
+        s = _if_possible(_packed_left(s, c, t, k), "hoist", f"{c.left.buffer.hint}_pack", f"{i}_b")
     s = s.step("accumulate", result, f"{i}_p", f"{i}_r", f"{j}_v", f"{j}_l", name=f"{result}_tile")
     s = _if_possible(s, "absorb", result, f"{i}_p")
     return _if_possible(s, "unguard", f"{i}_p")

@@ -83,6 +83,10 @@ class Schedule:
         """
         return self._step("stage", buffer, at, *order, name=name)
 
+    def hoist(self, buffer: str, at: str) -> Schedule:
+        """What the loop `at` computes of each element of an array that it has staged, computed when it is staged."""
+        return self._step("hoist", buffer, at)
+
     def accumulate(self, buffer: str, at: str, *order: str, name: str = "") -> Schedule:
         """Accumulates in a local array in the loop `at`: loaded at the start of each iteration, stored at its end."""
         return self._step("accumulate", buffer, at, *order, name=name)

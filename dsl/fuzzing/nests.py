@@ -117,11 +117,11 @@ def _local(rng: random.Random, kernel: Kernel, names: list[str]) -> tuple[str, l
     buffers = [b for b in (*kernel.params, *kernel.results) if isinstance(b, Buffer)]
     buffers += [s.buffer for s in statements(kernel.body) if isinstance(s, Alloc)]
     b = rng.choice(buffers)
-    kinds = ["stage", "accumulate", "absorb", "unguard", *["spread"] * (not isinstance(b.dtype, FloatType))]
+    kinds = ["stage", "accumulate", "absorb", "hoist", "unguard", *["spread"] * (not isinstance(b.dtype, FloatType))]
     kind, at = rng.choice(kinds), rng.choice(names)
     if kind == "unguard":
         return kind, [at], {}
-    if kind == "absorb":
+    if kind in ("absorb", "hoist"):
         return kind, [b.hint, at], {}
     inner = [p.loop.var.hint for p in loops(kernel.body) if any(s.var.hint == at for s in p.around)]
     rng.shuffle(inner)

@@ -13,6 +13,7 @@ from gemel.semantics.passes.simplify import simplify
 from gemel.semantics.schedule import fusion, local, loops, partial, sharing, versions
 from gemel.semantics.schedule.absorb import absorb
 from gemel.semantics.schedule.common import common
+from gemel.semantics.schedule.hoist import hoist
 from gemel.semantics.schedule.names import named, refuse
 from gemel.semantics.schedule.padding import unguard
 from gemel.semantics.schedule.products import contract
@@ -32,6 +33,7 @@ STEPS: dict[str, Change] = {
     "fuse": fusion.fuse,
     "fission": fusion.fission,
     "stage": local.stage,
+    "hoist": hoist,
     "accumulate": local.accumulate,
     "share": sharing.share,
     "common": common,
