@@ -15,7 +15,7 @@ def apart(kernel: Kernel) -> Kernel:
     Accumulations count: threads would lose some.
     """
     for found in list(loops(kernel.body)):
-        if found.loop.kind is LoopKind.PARALLEL and not _keeps_apart(kernel, found):
+        if found.loop.kind is LoopKind.PARALLEL and not keeps_apart(kernel, found):
             kernel = rewritten(kernel, found.loop, _serial)
     return kernel
 
@@ -24,7 +24,8 @@ def _serial(s: For) -> tuple[For, ...]:
     return (replace(s, kind=LoopKind.SERIAL),)
 
 
-def _keeps_apart(kernel: Kernel, found: Found) -> bool:
+def keeps_apart(kernel: Kernel, found: Found) -> bool:
+    """Whether no two iterations of a loop touch an element that one of them changes, as far as bounds show."""
     known, v = Dependences(kernel, found), found.loop.var
     local = locals_of(found.loop.body)
     for a in known.accesses:

@@ -162,7 +162,7 @@ def tiles(c: Contraction, host: Host) -> Tiles:
     depth = 0 if k <= depth * 3 // 2 else -(-k // -(-k // depth))
     depth = choose(f"{c.row}.depth", depth, (0, *(d for d in DEPTHS if d < k)))
     kc, down, across = depth or k, -(-m // rows), -(-n // (lanes * vectors))
-    row_tiles = _even(down, host.l2_bytes // (kc * rows * size))
+    row_tiles = _even(down, min(host.l2_bytes // (kc * rows * size), -(-down // host.threads)))
     column_tiles = _even(across, host.l3_bytes // 4 // (kc * vectors * lanes * size))
     near = 2 * host.l2_bytes if _in_rows(c.left, c.summed[-1]) else host.l2_bytes // 2
     left = c.left.constant or (across > 1 and m * k * size > near)

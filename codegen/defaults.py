@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from gemel.codegen import contraction, elementwise, rows
+from gemel.codegen import contraction, elementwise, rows, shares
 from gemel.codegen.host import Host, this_host
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import For, Kernel, LoopKind, Reduce, Store
@@ -30,12 +30,13 @@ def scheduled(kernel: Kernel, host: Host | None = None, steps: str = "") -> Sche
     schedule, host = Scheduled.of(kernel), host or this_host()
     if not _by_itself(kernel):
         return schedule
-    if kernel.strict:
-        return elementwise.schedule(schedule, host)
-    schedule = _apart(schedule)
-    for name in _nests(schedule.kernel):
-        schedule = _contraction(schedule, name, host)
-    return _unit_strides(elementwise.schedule(rows.schedule(schedule, host), host))
+    if not kernel.strict:  # what may round otherwise
+        schedule = _apart(schedule)
+        for name in _nests(schedule.kernel):
+            schedule = _contraction(schedule, name, host)
+        schedule = rows.schedule(schedule, host)
+    schedule = elementwise.schedule(schedule, host)
+    return shares.schedule(schedule if kernel.strict else _unit_strides(schedule), host)
 
 
 def by_default(kernel: Kernel, host: Host | None = None, steps: str = "") -> Kernel:

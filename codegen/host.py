@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,8 @@ class Host:
     l1_bytes: int = 32 << 10
     l2_bytes: int = 512 << 10
     l3_bytes: int = 4 << 20
-    cores: int = 1
+    threads: int = 1
+    """How many threads share a loop."""
     fma: bool = True
     """Whether it multiplies and adds with one rounding in one instruction."""
 
@@ -35,7 +37,14 @@ def this_host() -> Host:
         registers = 32
     fma = has.get("fma", False) or not is_x86()
     l1, l2, l3 = caches()
-    return Host(bits, registers, l1 or 32 << 10, l2 or 512 << 10, l3 or 4 << 20, cores(), fma)
+    return Host(bits, registers, l1 or 32 << 10, l2 or 512 << 10, l3 or 4 << 20, threads(), fma)
+
+
+@cache
+def threads() -> int:
+    """How many threads share a loop: GEMEL_THREADS, or the cores that this process may use, where there can be some."""
+    asked = os.environ.get("GEMEL_THREADS", "")
+    return 1 if sys.platform == "win32" else max(1, int(asked)) if asked.isdigit() else cores()
 
 
 def cores() -> int:

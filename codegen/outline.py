@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING
 
 from gemel.codegen import threads
+from gemel.codegen.places import alignment, element_bytes, known_shape
 from gemel.semantics.arguments import value_of
-from gemel.semantics.ir import Assert, For, LoopKind, While
+from gemel.semantics.ir import Assert, Buffer, For, LoopKind, While
 from gemel.semantics.traverse import statements
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def emit_parallel_loop(low: Lowering, s: For) -> bool:
     low.vectors |= inner.vectors
     name = low.out.name("part")
     captured = _captured(low, inner)
-    low.functions.append(_function(name, inner, captured, lo))
+    low.functions.append(_functions(name, inner, captured, lo))
     _call(low, name, captured, lo, hi)
     return True
 
@@ -91,16 +93,30 @@ def _type(text: str) -> str:
     return "?"
 
 
-def _function(name: str, inner: Lowering, captured: list[tuple[str, str]], lo: str) -> str:
-    """The text of the function `i64 name(ptr closure, i64 from, i64 to)`."""
+def _functions(name: str, inner: Lowering, captured: list[tuple[str, str]], lo: str) -> str:
+    """The text of the function `i64 name(ptr closure, i64 from, i64 to)`, and of the one with the values themselves.
+
+    What is known of arrays would be lost where their addresses come from memory.
+    """
+    facts = {place.pointer: _facts(b) for b, place in inner.places.at.items()}
+    given = [f"{kind} {facts.get(value, '') if kind == 'ptr' else ''}{value}" for kind, value in captured]
+    passed = [f"{kind} {value}" for kind, value in captured]
     unpacked = []
     for n, (kind, value) in enumerate(captured):
         unpacked.append(f"  {value}.at = getelementptr i64, ptr %closure, i64 {n}")
         unpacked.append(f"  {value} = load {kind}, ptr {value}.at")
-    base = lo if not lo.startswith("%") else f"{lo}"
-    bounds = [f"  %first = add i64 %from, {base}", f"  %end = add i64 %to, {base}"]
+    bounds = [f"  %first = add i64 %from, {lo}", f"  %end = add i64 %to, {lo}"]
     head = f"define internal i64 @{name}(ptr %closure, i64 %from, i64 %to) #0 {{"
-    return "\n".join([head, "entry:", *unpacked, *bounds, *inner.closing()])
+    call = f"  %done = call i64 @{name}.work({', '.join([*passed, 'i64 %first', 'i64 %end'])})"
+    work = f"define internal i64 @{name}.work({', '.join([*given, 'i64 %first', 'i64 %end'])}) noinline #0 {{"
+    wrapper = [head, "entry:", *unpacked, *bounds, call, "  ret i64 %done", "}"]
+    return "\n".join([*wrapper, work, "entry:", *inner.closing()])
+
+
+def _facts(b: Buffer) -> str:
+    """What holds of the address of an array: no two overlap."""
+    size = prod(known_shape(b) or (0,)) * element_bytes(b.dtype)
+    return f"noalias align {alignment(b.dtype)} {f'dereferenceable({size}) ' if size else ''}"
 
 
 def _call(low: Lowering, name: str, captured: list[tuple[str, str]], lo: str, hi: str) -> None:

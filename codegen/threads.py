@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-import sys
-from functools import cache
 from typing import TYPE_CHECKING
 
 from gemel.codegen.cpu import is_x86
-from gemel.codegen.host import cores
+from gemel.codegen.host import threads
 
 if TYPE_CHECKING:
     from gemel.codegen.jit import Code
@@ -37,14 +35,12 @@ OPAQUE = 128
 
 def available() -> bool:
     """Whether there can be workers: several cores, and POSIX threads."""
-    return count() > 1 and sys.platform != "win32"
+    return count() > 1
 
 
-@cache
 def count() -> int:
-    """How many threads share a loop: GEMEL_THREADS, or the cores that this process may use."""
-    asked = os.environ.get("GEMEL_THREADS", "")
-    return max(1, int(asked)) if asked.isdigit() else cores()
+    """How many threads share a loop."""
+    return threads()
 
 
 def start(code: Code) -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from gemel.semantics import ops
 from gemel.semantics.ir import Alloc, Apply, Buffer, Const, Expr, For, Kernel, Let, Load, Ref, Stmt, Store, Var
-from gemel.semantics.schedule.local import alike
 from gemel.semantics.schedule.names import find, find_buffer, refuse, rewritten
+from gemel.semantics.schedule.windows import alike
 from gemel.semantics.traverse import Body, exprs_of, map_body, map_expr, map_own_exprs, statements, subexprs
 
 PARTIAL = (ops.FLOORDIV, ops.MOD, ops.SHL, ops.SHR)
