@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from gemel.codegen import contraction, elementwise, rows, shares
+from gemel.codegen import contraction, elementwise, rows, scans, shares
 from gemel.codegen.host import Host, this_host
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import For, Kernel, LoopKind, Reduce, Store
@@ -34,7 +34,7 @@ def scheduled(kernel: Kernel, host: Host | None = None, steps: str = "") -> Sche
         schedule = _apart(schedule)
         for name in _nests(schedule.kernel):
             schedule = _contraction(schedule, name, host)
-        schedule = rows.schedule(schedule, host)
+        schedule = rows.schedule(scans.schedule(schedule, host), host)
     schedule = elementwise.schedule(schedule, host)
     return shares.schedule(schedule if kernel.strict else _unit_strides(schedule), host)
 

@@ -7,6 +7,7 @@ from math import prod
 
 from gemel.codegen import keeping, llvmops, tables
 from gemel.codegen.emitter import Emitter
+from gemel.codegen.forward import Stored
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import DType, storage_bits
 from gemel.semantics.ir import Buffer
@@ -53,6 +54,7 @@ class Places:
     `entry` holds what is to be done first. `owned` are arrays that are made on entry, each with what the function does
     with it at its end. `kept` names the places where a module keeps memory between calls; None: nobody is there who
     would provide such memory, or large tables.
+    `near` are the function's own arrays of known size; `held` is what vectors have been stored to these.
     """
 
     out: Emitter
@@ -63,6 +65,11 @@ class Places:
     owned: list[tuple[str, str]] = field(default_factory=list)
     slots: list[str] = field(default_factory=list)
     stack: int = 0
+    near: set[Buffer] = field(default_factory=set)
+    held: Stored = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.held = Stored(self.out)
 
     # ---------------------------------------------------------------------------------------------------- elements
 
@@ -76,6 +83,7 @@ class Places:
         """Sets an element."""
         kind, address = llvmops.memory_type(b.dtype), self.address(b, indices)
         raw = llvmops.to_memory(self.out, value, b.dtype)
+        self.held.drop(b)
         self.out.do(f"store {kind} {raw}, ptr {address}, align {alignment(b.dtype)}")
 
     def address(self, b: Buffer, indices: list[str], inside: bool = True) -> str:
@@ -133,6 +141,7 @@ class Places:
         else:
             self._own(name, -(-size // LINE) * LINE)
         self.at[b] = Place(name, None, True)
+        self.near.add(b)
         if zero and size:
             self.clear(name, str(size))
 
@@ -171,6 +180,7 @@ class Places:
 
     def clear(self, pointer: str, size: str) -> None:
         """Sets bytes to zero."""
+        self.held.drop()
         self.out.call("void", "llvm.memset.p0.i64", ("ptr", pointer), ("i8", "0"), ("i64", size), ("i1", "false"))
 
     def free(self, slot: str) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gemel.codegen import llvmops
 from gemel.codegen.emitter import Emitter
+from gemel.codegen.forward import Row
 from gemel.codegen.places import alignment, element_bytes, known_shape
 from gemel.codegen.widen import NotWide, Widener, gather, own_functions, suffix, vector
 from gemel.semantics import ops
@@ -67,6 +68,7 @@ def emit_vector_loop(low: Lowering, s: For) -> bool:
     except NotWide:
         del out.lines[lines:]
         out.block, out.known, low.values = block, {}, values
+        low.places.held.drop()
         return False
     finally:
         low.lanes = None
@@ -219,13 +221,30 @@ class Lanes:
             return self.low.places.load(b, self.low._indices(e.indices))
         kind = self._memory_type(b)
         if stride == 1:
-            raw = self._load_row(kind, self._address(b, e.indices), alignment(b.dtype))
+            raw = self._held(e, kind) or self._load_row(kind, self._address(b, e.indices), alignment(b.dtype))
         else:
             pointers = self._pointers(b, e.indices, stride, kind)
             raw = self.low.out.value(gather(self.low.out, self.count, kind, pointers, self.mask, alignment(b.dtype)))
         self.widener.wide.add(raw)
         clean = self.low.places.at[b].clean
         return self.scalar_text(lambda out: llvmops.from_memory(out, raw, b.dtype, clean))
+
+    def _held(self, e: Load, kind: str) -> str | None:
+        """The vector where the block has just stored it."""
+        first = self._first(e.buffer, e.indices)
+        return None if first is None else self.low.places.held.get(e.buffer, first, self.count, kind)
+
+    def _first(self, b: Buffer, indices: tuple[Expr, ...]) -> int | None:
+        """Which element of a local array the first lane's is, where that is a number."""
+        if b not in self.low.places.near or self.mask is not None:
+            return None
+        at = [value_of(i, {self.var: self.first}) for i in indices]
+        flat = 0
+        for i, size in zip(at, known_shape(b) or (), strict=True):
+            if i is None:
+                return None
+            flat = flat * size + i
+        return flat
 
     def _memory_type(self, b: Buffer) -> str:
         if element_bytes(b.dtype) > 8:
@@ -269,7 +288,10 @@ class Lanes:
         t, m, align = vector(self.count, kind), vector(self.count, "i1"), alignment(b.dtype)
         if stride == 1 and self.mask is None:
             out.do(f"store {t} {raw}, ptr {self._address(b, indices)}, align {align}")
-        elif stride == 1:
+            self.low.places.held.put(b, self._first(b, indices), Row(raw, kind, self.count))
+            return
+        self.low.places.held.drop(b)
+        if stride == 1:
             name = f"llvm.masked.store.{suffix(self.count, kind)}.p0"
             out.declarations.add(f"declare void @{name}({t}, ptr, i32, {m})")
             address = self._address(b, indices)

@@ -106,6 +106,13 @@ class Schedule:
         """
         return self._step("spread", buffer, around, *order, name=name)
 
+    def scan(self, buffer: str, loop: str, name: str = "") -> Schedule:
+        """The running values that `loop` keeps in `buffer`, in logarithmically many steps of vector lanes.
+
+        The loop becomes two, `{loop}_in` with what is added and `loop` with what follows: another order of the sum.
+        """
+        return self._step("scan", buffer, loop, name=name)
+
     def absorb(self, buffer: str, at: str) -> Schedule:
         """Drops the nest before that fills `buffer` with a number: accumulators begin with that number."""
         return self._step("absorb", buffer, at)
@@ -149,7 +156,8 @@ class Schedule:
         """Proves the scheduled kernel equal to the original at its sizes, by running both on symbols.
 
         Gives a Validation: `.status` ("proved", "refuted", "unknown"), `.ok`, `.why`. Floats are compared in their
-        order of operations, unless `spread` or `contract` was used: then up to the order of sums and contraction.
+        order of operations, unless `spread`, `scan` or `contract` was used: then up to the order of sums and
+        contraction.
         """
         from gemel.semantics.schedule.validate import validate
 

@@ -41,13 +41,27 @@ def nests(draw: st.DrawFn) -> Case:
         names = [f"i{n}" for n in range(depth)]
         for n, name in enumerate(names):
             lines.append(f"{'  ' * (n + 1)}for {name} in 0 .. {draw(st.integers(1, 5))} {{")
-        for _ in range(draw(st.integers(1, 2))):
-            lines.append("  " * (depth + 1) + _statement(draw, names))
+        for text in _running(draw, names) if draw(st.integers(0, 3)) == 0 else _statements(draw, names):
+            lines.append("  " * (depth + 1) + text)
         lines += [f"{'  ' * (n + 1)}}}" for n in reversed(range(depth))]
     kernel = parse("\n".join([*lines, "}", ""]))
     rng = np.random.default_rng(draw(st.integers(0, 9)))
     a, b = (rng.integers(-99, 99, shape).astype(np.int32) for shape in (SIZE, (SIZE, SIZE)))
     return Case(kernel, [a, b, rng.integers(0, 256, SIZE).astype(np.uint8)])
+
+
+def _statements(draw: st.DrawFn, names: list[str]) -> list[str]:
+    return [_statement(draw, names) for _ in range(draw(st.integers(1, 2)))]
+
+
+def _running(draw: st.DrawFn, names: list[str]) -> list[str]:
+    """An accumulation whose value each iteration goes on with."""
+    value, used = _place(draw, names), _place(draw, names)
+    if draw(st.booleans()):
+        kept = f"a[{_index(draw, names[:-1]) if names[:-1] else draw(st.integers(0, 8))}]"
+        return [f"{kept} {draw(st.sampled_from(('add=', 'min=')))} {value}", f"{used} = {kept}"]
+    at = f"({draw(st.integers(0, 8))} + {names[-1]})"
+    return [f"a[{at} + 1] = cast(a[{at}] + {value}):i32"]
 
 
 def _statement(draw: st.DrawFn, names: list[str]) -> str:
@@ -117,11 +131,19 @@ def _local(rng: random.Random, kernel: Kernel, names: list[str]) -> tuple[str, l
     buffers = [b for b in (*kernel.params, *kernel.results) if isinstance(b, Buffer)]
     buffers += [s.buffer for s in statements(kernel.body) if isinstance(s, Alloc)]
     b = rng.choice(buffers)
-    kinds = ["stage", "accumulate", "absorb", "hoist", "unguard", *["spread"] * (not isinstance(b.dtype, FloatType))]
+    kinds = [
+        "stage",
+        "accumulate",
+        "absorb",
+        "hoist",
+        "scan",
+        "unguard",
+        *["spread"] * (not isinstance(b.dtype, FloatType)),
+    ]
     kind, at = rng.choice(kinds), rng.choice(names)
     if kind == "unguard":
         return kind, [at], {}
-    if kind in ("absorb", "hoist"):
+    if kind in ("absorb", "hoist", "scan"):
         return kind, [b.hint, at], {}
     inner = [p.loop.var.hint for p in loops(kernel.body) if any(s.var.hint == at for s in p.around)]
     rng.shuffle(inner)

@@ -24,7 +24,7 @@ def fuse(kernel: Kernel, first: str, second: str) -> Kernel:
     moved = Copier(vars={b.loop.var: Ref(a.loop.var, a.loop.span)})
     joined = replace(a.loop, body=(*a.loop.body, *moved.body(b.loop.body)))
     made = in_block(kernel, b.loop, lambda block: _joined(block, a.loop, b.loop, joined))
-    _in_order(made, [joined], len(a.loop.body))
+    in_order(made, [joined], len(a.loop.body))
     return made
 
 
@@ -70,7 +70,7 @@ def fission(kernel: Kernel, loop: str, outer: str) -> Kernel:
         raise refuse(f"{outer} is no nest with statements and then {loop} inside", chain[0].span)
     head, tail = chain[-1].body[:place], chain[-1].body[place:]
     _apart(head, tail, chain)
-    _in_order(kernel, chain, place)
+    in_order(kernel, chain, place)
     first = Renaming(names(kernel)).body(wrap(chain, head))
     return rewritten(kernel, chain[0], lambda _: (*first, *wrap(chain, tail)))
 
@@ -93,7 +93,7 @@ def _apart(head: Body, tail: Body, chain: list[For]) -> None:
             raise refuse("what stands before names something that comes after", s.span, code="K02")
 
 
-def _in_order(kernel: Kernel, chain: list[For], head: int) -> None:
+def in_order(kernel: Kernel, chain: list[For], head: int) -> None:
     """Raises ScheduleError where an iteration's tail comes before a later iteration's head that it depends on.
 
     The parts are those of the body of the innermost loop of the nest `chain`.

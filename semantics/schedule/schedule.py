@@ -17,6 +17,7 @@ from gemel.semantics.schedule.hoist import hoist
 from gemel.semantics.schedule.names import named, refuse
 from gemel.semantics.schedule.padding import unguard
 from gemel.semantics.schedule.products import contract
+from gemel.semantics.schedule.scan import scan
 from gemel.semantics.schedule.tree import tree
 
 Change = Callable[..., Kernel]
@@ -38,6 +39,7 @@ STEPS: dict[str, Change] = {
     "share": sharing.share,
     "common": common,
     "spread": partial.spread,
+    "scan": scan,
     "absorb": absorb,
     "unguard": unguard,
     "contract": contract,

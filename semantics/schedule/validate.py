@@ -47,7 +47,7 @@ from gemel.semantics.schedule.schedule import Scheduled
 from gemel.semantics.storage import to_values
 from gemel.semantics.traverse import Body, blocks_of
 
-REORDERING = ("spread", "contract")
+REORDERING = ("spread", "scan", "contract")
 """Steps that permit another rounding."""
 
 MOST = 150_000

@@ -39,7 +39,7 @@ def test_finds_and_shrinks(broken: None) -> None:
 
 def test_command_keeps_failures(broken: None, tmp_path: Path) -> None:
     record = tmp_path / "r.json"
-    args = ["fuzz", "--minutes", "0.05", "--seed", "1", "--engines", "text", "--keep", str(tmp_path)]
+    args = ["fuzz", "--minutes", "0.1", "--seed", "1", "--engines", "text", "--keep", str(tmp_path)]
     result = CliRunner().invoke(app, [*args, "--record", str(record)])
     assert result.exit_code == 1, result.output
     files = list(tmp_path.glob("text_*.gemel"))
