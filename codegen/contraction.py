@@ -8,6 +8,7 @@ Van Zee and van de Geijn, "BLIS"). The steps are those that a user has; `Schedul
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from gemel.codegen.choices import choose, steps_to, whether
 from gemel.codegen.host import Host
@@ -20,6 +21,12 @@ from gemel.semantics.schedule.names import nest
 from gemel.semantics.schedule.schedule import Scheduled
 from gemel.semantics.schedule.windows import variables
 from gemel.semantics.traverse import subexprs
+
+PACKED = 2
+"""Half cycles for an element that is copied alone."""
+
+TURNED, SCATTERED = 8, 40
+"""Half cycles for a vector whose elements are stored to one place each, with and without others beside it."""
 
 SMALLEST = 512
 """Multiply-adds below which a nest stays as it is."""
@@ -58,6 +65,7 @@ class Contraction:
     column: str
     summed: tuple[str, ...]
     outer: tuple[str, ...]
+    place: tuple[Expr, ...]
     bits: int
 
     @property
@@ -88,21 +96,26 @@ class Tiles:
         return self.lanes * self.vectors
 
 
-def contraction(top: For) -> Contraction | None:
-    """What a perfect nest contracts; None where it is something else."""
+def contraction(top: For, host: Host) -> Contraction | None:
+    """What a perfect nest contracts, in the roles in which the host is fastest; None where it is something else."""
+    return min(_contractions(top), key=lambda c: _expected(c, host), default=None)
+
+
+def _contractions(top: For) -> list[Contraction]:
+    """What a perfect nest contracts, for each choice of columns."""
     chain = nest(top)
     last = chain[-1].body
     if len(last) != 1 or not isinstance(last[0], Reduce) or last[0].op is not ops.ADD:
-        return None
+        return []
     reduce, sizes = last[0], _sizes(chain)
     product = _uncast(reduce.value)
     if sizes is None or not isinstance(product, Apply) or product.op is not ops.MUL:
-        return None
-    kept = {v for i in reduce.indices for v in variables(i)}
-    operands = [_operand(e, chain, reduce.buffer) for e in product.args]
-    if operands[0] is None or operands[1] is None:
-        return None
-    return _roles(chain, sizes, reduce, kept, (operands[0], operands[1]))
+        return []
+    a, b = (_operand(e, chain, reduce.buffer) for e in product.args)
+    if a is None or b is None or not isinstance(reduce.buffer.dtype, FloatType | IntType):
+        return []
+    found = [_roles(chain, sizes, reduce, *both, s.var) for both in ((a, b), (b, a)) for s in reversed(chain)]
+    return [c for c in found if c is not None]
 
 
 def _sizes(chain: list[For]) -> dict[str, int] | None:
@@ -134,24 +147,31 @@ def _operand(e: Expr, chain: list[For], result: Buffer) -> Operand | None:
 
 
 def _roles(
-    chain: list[For], sizes: dict[str, int], reduce: Reduce, kept: set[Var], both: tuple[Operand, Operand]
+    chain: list[For], sizes: dict[str, int], reduce: Reduce, left: Operand, right: Operand, across: Var
 ) -> Contraction | None:
-    names = [s.var.hint for s in chain]
+    """The contraction with a given loop along the columns; None where the loop can't have that role."""
+    kept = {v for i in reduce.indices for v in variables(i)}
+    names, column = [s.var.hint for s in chain], across.hint
     summed = tuple(s.var.hint for s in chain if s.var not in kept)
-    last = variables(reduce.indices[-1]) if reduce.indices else set()
-    column = next((s.var.hint for s in reversed(chain) if s.var in last), None)
-    if column is None or not summed:
-        return None
-    right, left = sorted(both, key=lambda o: column not in o.loops)
-    if column not in right.loops or column in left.loops:
-        return None
     rows = [n for n in names if n in left.loops and n not in right.loops and n not in summed]
-    if not rows or not isinstance(reduce.buffer.dtype, FloatType | IntType):
+    if across not in kept or column not in right.loops or column in left.loops or not rows or not summed:
         return None
-    row = max(rows, key=lambda n: sizes[n])
+    row = max(rows, key=lambda n: (sizes[n], names.index(n)))  # the last: its elements are the likeliest neighbours
     outer = tuple(n for n in names if n not in (row, column) and n not in summed)
     bits = max(storage_bits(reduce.buffer.dtype), 32)
-    return Contraction(sizes, reduce.buffer, left, right, row, column, summed, outer, bits)
+    return Contraction(sizes, reduce.buffer, left, right, row, column, summed, outer, reduce.indices, bits)
+
+
+def _expected(c: Contraction, host: Host) -> float:
+    """The time of a contraction in half cycles: products, elements packed one by one, vectors stored across rows."""
+    lanes, m, n = host.vector_bits // c.bits, c.sizes[c.row], c.sizes[c.column]
+    times = prod(c.sizes[name] for name in c.outer)
+    products = times * c.depth * min(_cost(t[0], t[1], m, n, lanes) for t in _register_tiles(host))
+    there = c.right.constant or _in_rows(c.right.load.indices, c.column)
+    packing = 0 if there else prod(c.sizes[name] for name in c.right.loops) * PACKED
+    across = TURNED if _in_rows(c.place, c.row) else SCATTERED
+    stores = 0 if _in_rows(c.place, c.column) else times * m * -(-n // lanes) * across
+    return products + packing + stores
 
 
 def tiles(c: Contraction, host: Host) -> Tiles:
@@ -164,9 +184,13 @@ def tiles(c: Contraction, host: Host) -> Tiles:
     kc, down, across = depth or k, -(-m // rows), -(-n // (lanes * vectors))
     row_tiles = _even(down, min(host.l2_bytes // (kc * rows * size), -(-down // host.threads)))
     column_tiles = _even(across, host.l3_bytes // 4 // (kc * vectors * lanes * size))
-    near = 2 * host.l2_bytes if _in_rows(c.left, c.summed[-1]) else host.l2_bytes // 2
+    near = 2 * host.l2_bytes if _in_rows(c.left.load.indices, c.summed[-1]) else host.l2_bytes // 2
     left = c.left.constant or (across > 1 and m * k * size > near)
-    right = c.right.constant or not _in_rows(c.right, c.column) or (down > 1 and k * n * size > host.l2_bytes // 2)
+    right = (
+        c.right.constant
+        or not _in_rows(c.right.load.indices, c.column)
+        or (down > 1 and k * n * size > host.l2_bytes // 2)
+    )
     return Tiles(
         lanes,
         rows,
@@ -188,16 +212,19 @@ def _register_tile(c: Contraction, host: Host, lanes: int) -> tuple[int, int]:
     """Rows and vectors that registers hold, with a row of the right operand and an element of the left."""
     most = {v: (host.vector_registers - v - 1) // v for v in range(1, 5)}
     m, n = c.sizes[c.row], c.sizes[c.column]
-    rows, vectors = min(
-        ((r, v) for v in most for r in range(1, min(most[v], 30) + 1)), key=lambda t: _cost(t[0], t[1], m, n, lanes)
-    )
+    rows, vectors = min(_register_tiles(host), key=lambda t: _cost(t[0], t[1], m, n, lanes))
     vectors = choose(f"{c.row}.vectors", vectors, most)
     return choose(f"{c.row}.rows", min(rows, most[vectors]), range(1, most[vectors] + 1)), vectors
 
 
-def _in_rows(o: Operand, loop: str) -> bool:
-    """Whether an operand's elements along a loop lie side by side."""
-    *others, last = ({v.hint for v in variables(i)} for i in o.load.indices)
+def _register_tiles(host: Host) -> list[tuple[int, int]]:
+    """The tiles that registers hold."""
+    return [(r, v) for v in range(1, 5) for r in range(1, min((host.vector_registers - v - 1) // v, 30) + 1)]
+
+
+def _in_rows(indices: tuple[Expr, ...], loop: str) -> bool:
+    """Whether the elements of a place along a loop lie side by side."""
+    *others, last = ({v.hint for v in variables(i)} for i in indices)
     return loop in last and not any(loop in names for names in others)
 
 
@@ -223,10 +250,16 @@ def schedule(start: Scheduled, c: Contraction, host: Host) -> Scheduled:
     s = s.step("split", f"{j}_t", t.column_tiles, f"{j}_b", f"{j}_p", tail="bound")
     s, blocks, k = _deep(s, c, t)
     tile = (f"{i}_r", f"{j}_v", f"{j}_l")
-    s = s.step("reorder", *c.outer, f"{j}_b", *blocks, f"{i}_b", f"{j}_p", f"{i}_p", *k, *tile)
+    s = s.step("reorder", *_outside(c, t, (f"{j}_b", *blocks)), f"{i}_b", f"{j}_p", f"{i}_p", *k, *tile)
     s = s.step("vectorize", tile[2]).step("unroll", *tile[:2])
     s = _kept_close(s, c, t, blocks, k)
     return (s if s.kernel.strict or not host.fma else s.step("contract", f"{i}_p")).step("simplify")
+
+
+def _outside(c: Contraction, t: Tiles, blocks: tuple[str, ...]) -> tuple[str, ...]:
+    """The loops around a block; what is packed once for all iterations of a loop is packed before that."""
+    again = tuple(n for n in c.outer if n in c.right.loops or not t.pack_right)
+    return (*again, *blocks, *(n for n in c.outer if n not in again))
 
 
 def _deep(s: Scheduled, c: Contraction, t: Tiles) -> tuple[Scheduled, tuple[str, ...], tuple[str, ...]]:
@@ -256,7 +289,7 @@ def _kept_close(s: Scheduled, c: Contraction, t: Tiles, blocks: tuple[str, ...],
 def _packed_left(s: Scheduled, c: Contraction, t: Tiles, k: tuple[str, ...]) -> Scheduled:
     """The left operand packed for its row tiles, copied in vectors along the axis that lies side by side."""
     i, left, name = c.row, c.left.buffer.hint, f"{c.left.buffer.hint}_pack"
-    if not _in_rows(c.left, c.summed[-1]) or c.sizes[c.summed[-1]] < t.lanes:
+    if not _in_rows(c.left.load.indices, c.summed[-1]) or c.sizes[c.summed[-1]] < t.lanes:
         return s.step("stage", left, f"{i}_b", f"{i}_p", *k, f"{i}_r", name=name)
     s = s.step("stage", left, f"{i}_b", f"{i}_p", f"{i}_r", *k, name=name)
     along, across = f"{k[-1]}_{name}", f"{i}_r_{name}"

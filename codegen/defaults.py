@@ -105,7 +105,7 @@ def _unit_strides(schedule: Scheduled) -> Scheduled:
 
 def _contraction(schedule: Scheduled, name: str, host: Host) -> Scheduled:
     top = next((p.loop for p in loops(schedule.kernel.body) if p.loop.var.hint == name), None)
-    what = contraction.contraction(top) if isinstance(top, For) else None
+    what = contraction.contraction(top, host) if isinstance(top, For) else None
     if what is None or what.depth * what.sizes[what.row] * what.sizes[what.column] < contraction.SMALLEST:
         return schedule
     try:

@@ -17,6 +17,7 @@ from gemel.codegen.outline import emit_parallel_loop
 from gemel.codegen.params import fetch_wide, parameters, plain
 from gemel.codegen.places import Places, element_bytes, known_shape
 from gemel.codegen.setup import emit_setup
+from gemel.codegen.transposed import emit_columns
 from gemel.codegen.vectors import Lanes, emit_vector_loop
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
@@ -169,9 +170,14 @@ class Lowering:
 
     def body(self, body: Body) -> None:
         """Emits statements in order; arrays of unknown size that are made among them are freed after them."""
-        slots = []
+        slots, begin = [], 0
         for n, s in enumerate(body):
             self._done = [{}]
+            if n < begin:
+                continue
+            begin = n + emit_columns(self, body[n:])
+            if n < begin:
+                continue
             if isinstance(s, Alloc):
                 slots += self._alloc(s, body[n + 1 :])
             else:
