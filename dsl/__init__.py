@@ -76,6 +76,7 @@ from gemel.semantics.dtypes import Fixed, Int, UFixed, UInt
 
 if TYPE_CHECKING:
     from gemel.hwsynth import Design
+    from gemel.tuning.tune import tune
 
 i8, i16, i32, i64 = Int(8), Int(16), Int(32), Int(64)
 u8, u16, u32, u64 = UInt(8), UInt(16), UInt(32), UInt(64)
@@ -149,6 +150,7 @@ __all__ = [
     "sum",
     "tanh",
     "trunc",
+    "tune",
     "u8",
     "u16",
     "u32",
@@ -164,6 +166,10 @@ def __getattr__(name: str) -> object:
         from gemel.hwsynth import Design
 
         return Design
+    if name == "tune":
+        from gemel.tuning.tune import tune
+
+        return tune
     import difflib
 
     close = difflib.get_close_matches(name, __all__, 1)

@@ -21,6 +21,7 @@ from gemel.benchcli import bench
 from gemel.errors import CATALOGUE, ArgumentError, GemelError
 from gemel.fuzzcli import fuzz
 from gemel.semantics.span import Span
+from gemel.tunecli import tune
 
 if TYPE_CHECKING:
     from gemel.semantics.verify.report import Report
@@ -228,6 +229,7 @@ def sim(
 
 app.command()(fuzz)
 app.command()(bench)
+app.command()(tune)
 
 
 @app.command()

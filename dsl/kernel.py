@@ -325,8 +325,13 @@ class Kernel:
     def _compile_for(self, k: irs.Kernel, values: Sequence[Any]) -> Compiled:
         from gemel.codegen import compile_kernel
 
-        sizes = _hinted(arguments.bind(k, values).dims)
-        return compile_kernel(specialize(k, sizes))
+        return compile_kernel(_at_sizes(k, values))
+
+    def _sized_ir(self, args: Sequence[Any]) -> tuple[irs.Kernel, list[Any]]:
+        """The IR for the sizes of arguments, and these in order."""
+        statics, values = self._split(args, {})
+        given = [arguments.shared(v) for v in values]
+        return _at_sizes(self._checked(self._statics(statics)), given), given
 
     @entry
     def interpret(self, *args: Any, **kwargs: Any) -> Any:
@@ -419,7 +424,7 @@ class Kernel:
         k = self._checked(self._statics(statics))
         from gemel.hwsynth import synthesize
 
-        sized = specialize(k, _hinted(arguments.bind(k, values).dims))
+        sized = _at_sizes(k, values)
         return synthesize(sized, runnable=of_ir, target=target, clock_mhz=clock_mhz, interface="memory")
 
     # ----------------------------------------------------------------------------------------------- calls in kernels
@@ -465,6 +470,10 @@ def _key(value: Any) -> Any:
     except TypeError:
         return repr(value)
     return (type(value), value)
+
+
+def _at_sizes(k: irs.Kernel, values: Sequence[Any]) -> irs.Kernel:
+    return specialize(k, _hinted(arguments.bind(k, values).dims))
 
 
 def _hinted(dims: Mapping[irs.Var, int]) -> dict[str, int]:

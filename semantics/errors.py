@@ -157,6 +157,7 @@ CATALOGUE: dict[str, str] = {
     "A07": "array layout",
     "A08": "static argument",
     "A09": "command for a kernel that isn't there",
+    "A10": "arguments on which a kernel to be tuned fails",
     "R01": "index out of range",
     "R02": "division by zero",
     "R03": "negative shift amount",
@@ -188,6 +189,7 @@ CATALOGUE: dict[str, str] = {
     "K01": "schedule names a loop, buffer or step that isn't there",
     "K02": "schedule step that would change what the kernel computes",
     "K03": "schedule step that doesn't fit the loops",
+    "K04": "kernel that can't be tuned",
 }
 
 

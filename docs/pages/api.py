@@ -27,6 +27,7 @@ GROUPS: dict[str, str] = {
     "Elementary functions": "exp exp2 log log2 pow tanh sigmoid erf sin cos rsqrt reciprocal",
     "Contracts": "requires ensures invariant assume",
     "Types": "Int UInt Fixed UFixed",
+    "Tuning": "tune",
 }
 CLASSES: dict[type, tuple[str, str]] = {
     gm.Kernel: ("Kernel", "__call__ interpret ir specialize verify compile synth synth_for"),

@@ -19,7 +19,7 @@ def machine() -> Facts:
         f"L{n} {size >> 10} KiB" for n, size in enumerate((host.l1_bytes, host.l2_bytes, host.l3_bytes), 1)
     )
     return {
-        "cpu": _model(),
+        "cpu": processor(),
         "cores": str(os.cpu_count()),
         "caches": caches,
         "vectors": f"{host.vector_bits} bits, {host.vector_registers} registers",
@@ -29,7 +29,8 @@ def machine() -> Facts:
     }
 
 
-def _model() -> str:
+def processor() -> str:
+    """Which one it is, as far as the system tells."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     fields = dict(map(_pair, reversed(lines)))

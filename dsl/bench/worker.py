@@ -126,9 +126,14 @@ def seconds(call: Callable[[], object], count: int) -> float:
 
 
 def pinned(cores: str) -> None:
-    """Keeps this process on some cores, and ends it with its parent, where the system can."""
+    """Keeps this process on some cores, where the system can, and ends it with its parent."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, [int(c) for c in cores.split(",")])
+    ended_with_parent()
+
+
+def ended_with_parent() -> None:
+    """Ends this process with its parent, where the system can."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
 

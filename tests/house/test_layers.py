@@ -47,7 +47,7 @@ MUTUAL = (
 )
 
 
-AT_REQUEST = "gemel.fuzzing"  # needs Hypothesis; `gemel fuzz` and the tests load it
+AT_REQUEST = ("gemel.fuzzing", "gemel.tuning")  # need Hypothesis, Optuna; their commands and the tests load them
 
 
 def told(found: Iterable[Import]) -> list[str]:

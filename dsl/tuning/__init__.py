@@ -1,0 +1,1 @@
+"""`gm.tune`: a search around default schedules; the search itself needs Optuna."""
