@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gemel.errors import ArgumentError, ToolError
+from gemel.named import load, sizes
 
 if TYPE_CHECKING:
     from gemel.kernel import Kernel
@@ -105,8 +106,6 @@ def _cluster(address: str) -> Any:
 
 def _case(name: str, given: list[str] | None, made: str) -> tuple[Kernel, tuple[Any, ...]]:
     """The kernel at its sizes, and the arguments that a function of its file gives."""
-    from gemel.cli import load, sizes
-
     k = load(name)
     k = k.specialize(**sizes(given)) if given else k
     if not made:

@@ -11,7 +11,6 @@ import pytest
 
 import gemel as gm
 from gemel import f32, i8, i32, u8
-from gemel.cli import load
 from gemel.errors import (
     ArgumentError,
     BoundsError,
@@ -23,6 +22,7 @@ from gemel.errors import (
     TraceError,
     TypeCheckError,
 )
+from gemel.named import load
 
 M, N = gm.dims("M N")
 
