@@ -49,13 +49,31 @@ def _system() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
 
 
+class Key:
+    """The name of the entry for the content that it is made of, part by part."""
+
+    def __init__(self) -> None:
+        self._whole = blake2b(digest_size=20)
+
+    def bytes(self, data: bytes) -> None:
+        """Takes in a part."""
+        self._whole.update(len(data).to_bytes(8, "little") + data)
+
+    def add(self, *parts: str) -> None:
+        """Takes in parts that are text."""
+        for part in parts:
+            self.bytes(part.encode("utf-8", "surrogatepass"))
+
+    def name(self) -> str:
+        """The name for all that was taken in."""
+        return self._whole.hexdigest()
+
+
 def key(*parts: str) -> str:
     """The name of the entry for the content that it is made of."""
-    whole = blake2b(digest_size=20)
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        whole.update(len(data).to_bytes(8, "little") + data)
-    return whole.hexdigest()
+    whole = Key()
+    whole.add(*parts)
+    return whole.name()
 
 
 def digest(content: bytes | memoryview) -> str:

@@ -12,7 +12,7 @@ import struct
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 SECTION = struct.Struct("<IIQQQQIIQQ")
@@ -28,19 +28,11 @@ UNDEFINED, RESERVED = 0, 0xFF00
 """Section numbers of symbols: elsewhere, and from which on they are none."""
 
 
-class Section(NamedTuple):
+class Section:
     """A row of the table of sections."""
 
-    name: int
-    kind: int
-    flags: int
-    address: int
-    offset: int
-    size: int
-    link: int
-    info: int
-    align: int
-    entry: int
+    def __init__(self, *row: int) -> None:
+        _, self.kind, self.flags, _, self.offset, self.size, self.link, self.info, self.align, _ = row
 
     @property
     def loaded(self) -> bool:

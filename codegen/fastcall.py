@@ -9,8 +9,6 @@ text is written for the layout that CPython and NumPy objects have; `cpython.lay
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -35,11 +33,11 @@ from gemel.codegen.cpython import (
     TYPE,
     WRITEABLE,
     array_functions,
-    declare,
     layout_is_known,
 )
 from gemel.codegen.emitter import Emitter, llvm_type
-from gemel.codegen.jit import Code, compile_text, converts_half
+from gemel.codegen.entries import GATE, KERNEL, OUT, Entry, element_name, symbol
+from gemel.codegen.jit import converts_half, object_of
 from gemel.codegen.places import alignment, element_bytes, known_shape
 from gemel.semantics.dtypes import F64, BoolType, FixedType, FloatType, IntType, storage_bits
 from gemel.semantics.ir import Buffer, Kernel, Var
@@ -48,25 +46,17 @@ from gemel.semantics.storage import is_wide, numpy_dtype, odd_width
 Function = Callable[..., Any]
 Maker = tuple[Function, tuple[int, ...], Any]
 
-METH_FASTCALL, METH_KEYWORDS = 0x80, 0x02
-
-OUT = sys.intern("out")
-"""The name of an argument that says where the result goes; calls pass the one string that is so interned."""
-
 
 @dataclass(frozen=True)
 class Plan:
-    """What is called: the kernel as given, which parameters it stores to, the bytes of its error record, where its code
-    is, whether a run is brief, and how each result is made. `gate` is a cell that holds 0 while calls may run natively.
-    """
+    """What is called: the kernel as given, which parameters it stores to, the bytes of its error record, whether a run
+    is brief, and how each result is made."""
 
     source: Kernel
     changed: Sequence[Buffer | Var]
     record: int
-    address: int
     brief: bool
     makers: Sequence[Maker]
-    gate: ctypes.c_int64 | None = None
 
 
 def fits(kernel: Kernel) -> bool:
@@ -86,36 +76,17 @@ def bare(kernel: Kernel) -> Kernel:
     return replace(kernel, params=tuple(map(raw, kernel.params)), results=tuple(map(raw, kernel.results)))
 
 
-def make(plan: Plan, fallback: Function, fail: Function, owner: object) -> Function | None:
-    """The C function; None where layout or types are such that there is none.
-
-    `fail(status, record)` gives the error of a failed run; `owner` keeps the kernel's code alive.
-    """
+def make(plan: Plan) -> Entry | None:
+    """The code of the function; None where layout or types are such that there is none."""
     if not layout_is_known() or not fits(plan.source):
         return None
-    declare()
     writer = _Writer(plan)
     text = writer.text()  # straight-line code: optimised it takes thrice the time to make
-    code = compile_text(text, level=0, keep=False)
-    return _c_function(plan.source.name, code, (fallback, fail, code, owner, plan.gate, writer.objects))
+    return Entry(plan.source.name, tuple(writer.objects), object_of(text, 0, True))
 
 
-class _MethodDef(ctypes.Structure):
-    _fields_ = (("name", ctypes.c_char_p), ("call", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p))
-
-
-def _c_function(name: str, code: Code, owned: tuple[object, ...]) -> Function:
-    """The Python object around the code; its `self` is a tuple that begins with `owned` and keeps all alive."""
-    definition = _MethodDef(name.encode(), code.address("entry"), METH_FASTCALL | METH_KEYWORDS, None)
-    new = ctypes.pythonapi.PyCFunction_NewEx
-    new.restype, new.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-    function: Function = new(ctypes.addressof(definition), (*owned, definition), None)
-    return function
-
-
-def _object(thing: object) -> str:
-    """The address of an object that lives on."""
-    return f"inttoptr (i64 {id(thing)} to ptr)"
+def _global(name: str) -> str:
+    return f'@"{symbol(name)}"'
 
 
 @dataclass(frozen=True)
@@ -128,11 +99,11 @@ class Extent:
 
 
 class _Writer:
-    """Writes `ptr entry(ptr self, ptr args, i64 count, ptr names)`; `objects` have to live as long as the code."""
+    """Writes `ptr entry(ptr self, ptr args, i64 count, ptr names)`, which refers to `objects`."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.out = plan, Emitter(half=converts_half())
-        self.objects: list[object] = []
+        self.objects: dict[str, None] = {}
         self.stack: list[str] = []
         self.tables: list[str] = []
         self.spans: list[Extent] = []
@@ -150,6 +121,7 @@ class _Writer:
         return "\n".join(
             [
                 *self.tables,
+                *(f"{_global(name)} = external global i8" for name in (KERNEL, GATE, *self.objects)),
                 *sorted(self.out.declarations),
                 "define ptr @entry(ptr %self, ptr %args, i64 %count, ptr %names) {",
                 "entry:",
@@ -171,9 +143,8 @@ class _Writer:
     def open(self) -> None:
         """What is looked at before the arguments."""
         out = self.out
-        if self.plan.gate is not None:
-            gate = out.value(f"load i64, ptr inttoptr (i64 {ctypes.addressof(self.plan.gate)} to ptr)")
-            self.need(out.value(f"icmp eq i64 {gate}, 0"))
+        gate = out.value(f"load i64, ptr {_global(GATE)}")
+        self.need(out.value(f"icmp eq i64 {gate}, 0"))
         self.need(out.value(f"icmp eq i64 %count, {len(self.plan.source.params)}"))
         if not self.takes_out:
             self.need(out.value("icmp eq ptr %names, null"))
@@ -195,9 +166,10 @@ class _Writer:
         self.stack.append(f"{name} = alloca {kind}, align 8")
         return name
 
-    def owned(self, thing: object) -> str:
-        self.objects.append(thing)
-        return _object(thing)
+    def object(self, name: str) -> str:
+        """An object by the name that `entries.named` knows it by."""
+        self.objects[name] = None
+        return _global(name)
 
     def vector_call(self, function: str, *args: str) -> str:
         """Calls a Python object."""
@@ -230,7 +202,7 @@ class _Writer:
     def array(self, given: str, p: Buffer, changed: bool) -> str:
         """The address of an array that is as the kernel wants it and apart from those before."""
         out = self.out
-        self.need(out.value(f"icmp eq ptr {self.word(given, TYPE, 'ptr')}, {_object(np.ndarray)}"))
+        self.need(out.value(f"icmp eq ptr {self.word(given, TYPE, 'ptr')}, {self.object('ndarray')}"))
         flags = CONTIGUOUS | ALIGNED | (WRITEABLE if changed else 0)
         present = out.value(f"and i32 {self.word(given, FLAGS, 'i32')}, {flags}")
         tests = [
@@ -253,9 +225,11 @@ class _Writer:
     def element(self, given: str, want: np.dtype[Any]) -> None:
         """The element type: NumPy's one object for it, or, as in an array that was pickled, one of its class."""
         out, other, same = self.out, self.out.name("other"), self.out.name("same")
-        out.branch(out.value(f"icmp eq ptr {given}, {self.owned(want)}"), same, other)
+        out.branch(out.value(f"icmp eq ptr {given}, {self.object(f'dtype {element_name(want)}')}"), same, other)
         out.start(other)
-        self.need(out.value(f"icmp eq ptr {self.word(given, TYPE, 'ptr')}, {_object(type(want))}"))
+        self.need(
+            out.value(f"icmp eq ptr {self.word(given, TYPE, 'ptr')}, {self.object(f'class {element_name(want)}')}")
+        )
         order = self.word(given, ORDER, "i8")
         native = [out.value(f"icmp eq i8 {order}, {letter}") for letter in NATIVE]
         self.need(out.value(f"or i1 {native[0]}, {native[1]}"))
@@ -276,16 +250,16 @@ class _Writer:
     def scalar(self, given: str, p: Var) -> str:
         match p.dtype:
             case BoolType():
-                true = self.out.value(f"icmp eq ptr {given}, {_object(True)}")
-                false = self.out.value(f"icmp eq ptr {given}, {_object(False)}")
+                true = self.out.value(f"icmp eq ptr {given}, {self.object('True')}")
+                false = self.out.value(f"icmp eq ptr {given}, {self.object('False')}")
                 self.need(self.out.value(f"or i1 {true}, {false}"))
                 return f"i8 {self.out.value(f'zext i1 {true} to i8')}"
             case FloatType():
-                self.need(self.out.value(f"icmp eq ptr {self.word(given, TYPE, 'ptr')}, {_object(float)}"))
+                self.need(self.out.value(f"icmp eq ptr {self.word(given, TYPE, 'ptr')}, {self.object('float')}"))
                 number = self.out.call("double", "PyFloat_AsDouble", ("ptr", given))
                 return f"{llvm_type(p.dtype)} {fl.convert(self.out, number, F64, p.dtype)}"
             case _:
-                self.need(self.out.value(f"icmp eq ptr {self.word(given, TYPE, 'ptr')}, {_object(int)}"))
+                self.need(self.out.value(f"icmp eq ptr {self.word(given, TYPE, 'ptr')}, {self.object('int')}"))
                 return f"{llvm_type(p.dtype)} {self.integer(given, p)}"
 
     def integer(self, given: str, p: Var) -> str:
@@ -326,11 +300,12 @@ class _Writer:
         """A new array: by NumPy's C function where that is known, else by the one that Python calls."""
         function, shape, dtype = maker
         if not array_functions():
-            return self.vector_call(*map(self.owned, maker))
+            made = ("empty" if function is np.empty else "zeros", " ".join(map(str, ("shape", *shape))))
+            return self.vector_call(*map(self.object, (*made, f"dtype {element_name(dtype)}")))
         sizes = f"@sizes{len(self.tables)}"
         items = ", ".join(f"i64 {n}" for n in shape)
         self.tables.append(f"{sizes} = private constant [{len(shape)} x i64] [{items}]")
-        element = self.owned(dtype)
+        element = self.object(f"dtype {element_name(dtype)}")
         self.out.call("void", "Py_IncRef", ("ptr", element))  # the function takes it
         name = "PyArray_Empty" if function is np.empty else "PyArray_Zeros"
         return self.out.call("ptr", name, ("i32", str(len(shape))), ("ptr", sizes), ("ptr", element), ("i32", "0"))
@@ -358,7 +333,7 @@ class _Writer:
         """The array that is the only named argument, and its address."""
         out = self.out
         self.need(out.value(f"icmp eq i64 {self.word('%names', LENGTH, 'i64')}, 1"))
-        self.need(out.value(f"icmp eq ptr {self.word('%names', ITEMS, 'ptr')}, {self.owned(OUT)}"))
+        self.need(out.value(f"icmp eq ptr {self.word('%names', ITEMS, 'ptr')}, {self.object('out')}"))
         given = self.word("%args", 8 * len(self.plan.source.params), "ptr")
         data = self.array(given, b, True)
         if self.plan.makers[0][0] is not np.empty:
@@ -376,8 +351,7 @@ class _Writer:
         out, record = self.out, self.local(f"[{self.plan.record or 1} x i8]")
         brief = self.plan.brief
         thread = "" if brief else out.call("ptr", "PyEval_SaveThread")
-        address = f"inttoptr (i64 {self.plan.address} to ptr)"
-        status = out.value(f"call i64 {address}({', '.join([*args, f'ptr {record}'])})")
+        status = out.value(f"call i64 {_global(KERNEL)}({', '.join([*args, f'ptr {record}'])})")
         if not brief:
             out.call("void", "PyEval_RestoreThread", ("ptr", thread))
         failed, fine = out.name("failed"), out.name("fine")
@@ -410,7 +384,7 @@ class _Writer:
         kinds = self.plan.source.results
         values = [next(arrays) if b.rank else self.number(b, p) for b, p in zip(kinds, places, strict=True)]
         if not values:
-            values = [_object(None)]
+            values = [self.object("None")]
             self.out.call("void", "Py_IncRef", ("ptr", values[0]))
         result = values[0] if len(values) == 1 else self.tuple_of(values)
         self.out.do(f"ret ptr {result}")

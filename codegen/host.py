@@ -60,13 +60,20 @@ def caches() -> tuple[int | None, int | None, int | None]:
 
 def _cache(level: int) -> int | None:
     """The bytes of a data cache of the first core, where the system tells."""
-    for folder in sorted(CACHES.glob("index*")):
+    for n in range(16):
         try:
-            if int((folder / "level").read_text()) == level and (folder / "type").read_text().strip() != "Instruction":
-                return _bytes((folder / "size").read_text().strip())
-        except (OSError, ValueError):
+            if int(_told(n, "level")) == level and _told(n, "type") != "Instruction":
+                return _bytes(_told(n, "size"))
+        except ValueError:
             continue
+        except OSError:
+            break
     return None
+
+
+def _told(n: int, what: str) -> str:
+    with open(f"{CACHES}/index{n}/{what}", encoding="ascii") as file:
+        return file.read().strip()
 
 
 def _bytes(text: str) -> int:

@@ -157,13 +157,14 @@ def load(data: bytes, symbols: Mapping[str, int] | None = None) -> Loaded:
 
 
 def _loaded(data: bytes, symbols: Mapping[str, int]) -> Loaded:
-    return elf.load(data, lambda name: symbols.get(name) or _find(name)) or _engine(data, symbols)
+    known = {**_symbols, **symbols}
+    return elf.load(data, lambda name: _find(name, known)) or _engine(data, known)
 
 
-def _find(name: str) -> int | None:
+def _find(name: str, symbols: Mapping[str, int]) -> int | None:
     """The address of a function: ours, or one that the process has."""
-    if name in _symbols:
-        return _symbols[name]
+    if name in symbols:
+        return symbols[name]
     try:
         return ctypes.cast(ctypes.CDLL(None)[name], ctypes.c_void_p).value
     except AttributeError:
@@ -173,7 +174,7 @@ def _find(name: str) -> int | None:
 def _engine(data: bytes, symbols: Mapping[str, int]) -> Loaded:
     import llvmlite.binding as llvm
 
-    for name, address in {**_symbols, **symbols}.items():
+    for name, address in symbols.items():
         llvm.add_symbol(name, address)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(2))
     engine.add_object_file(llvm.ObjectFileRef.from_data(data))

@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 import gemel.semantics
 from gemel.codegen import cache as kept
-from gemel.codegen import tables, threads
+from gemel.codegen import threads
 from gemel.codegen.host import caches
-from gemel.semantics.ir import Alloc, Call, For, Kernel, Let
-from gemel.semantics.text import print_kernel
-from gemel.semantics.traverse import statements
+
+if TYPE_CHECKING:
+    from gemel.semantics.ir import Kernel
 
 CPU = Path("/proc/cpuinfo")
 FACTS = ("vendor_id", "cpu family", "model", "stepping", "flags", "Features", "CPU ", "isa", "uarch")
@@ -42,11 +45,24 @@ def of_kernel(kernel: Kernel, steps: str = "") -> str | None:
 
 def content(kernel: Kernel) -> list[str]:
     """What a source-level kernel says: its text, and what this leaves out. Whether it is guarded isn't part of it."""
+    from gemel.codegen import tables
+    from gemel.semantics.text import print_kernel
+
     return [print_kernel(kernel, tables.shown), *_unsaid(kernel)]
+
+
+def of_call(*what: str) -> str | None:
+    """The key of the native entry of a kernel that `what` tells from all others; None where it is not to be kept."""
+    if any(map(os.environ.get, WATCHED)):
+        return None
+    return kept.key("call", *what, np.__version__, str(threads.count()), front_end(), compiler(), machine())
 
 
 def _unsaid(kernel: Kernel) -> Iterator[str]:
     """What the text of a kernel doesn't say and its code may depend on: strictness, and names as they were given."""
+    from gemel.semantics.ir import Alloc, Call, For, Let
+    from gemel.semantics.traverse import statements
+
     yield str(kernel.strict)
     for b in (*kernel.params, *kernel.results):
         yield b.hint
@@ -64,23 +80,31 @@ def _unsaid(kernel: Kernel) -> Iterator[str]:
 
 
 @cache
+def front_end() -> str:
+    """Which Gemel traces a kernel: the files as they are."""
+    return "\n".join(_files(os.path.dirname(gemel.__file__), nested=False))
+
+
+@cache
 def compiler() -> str:
     """Which Gemel and which LLVM: versions, and the files as they are, so that a change to either is noticed."""
+    folders = [os.path.dirname(gemel.semantics.__file__), os.path.dirname(__file__)]
     found = find_spec("llvmlite")
-    llvm = Path(found.origin).parent if found is not None and found.origin is not None else Path("llvmlite")
-    ours = Path(gemel.semantics.__file__).parent
-    folders = (ours, Path(__file__).parent, llvm)
+    if found is not None and found.origin is not None:
+        folders.append(os.path.join(os.path.dirname(found.origin), "binding"))
     return "\n".join([sys.version, *(line for folder in folders for line in _files(folder))])
 
 
-def _files(folder: Path) -> Iterator[str]:
+def _files(folder: str, nested: bool = True) -> Iterator[str]:
     """Path, size and time of each source and library in a folder."""
-    for path, folders, names in os.walk(folder):
-        folders[:] = sorted(set(folders) - {"__pycache__", "tests"})
-        for name in sorted(names):
-            if name.endswith((".py", ".toml", ".so", ".dylib", ".dll")):
-                facts = os.stat(os.path.join(path, name))
-                yield f"{path}/{name} {facts.st_size} {facts.st_mtime_ns}"
+    with os.scandir(folder) as found:
+        inside = sorted(found, key=lambda f: f.name)
+    for one in inside:
+        if one.name.endswith((".py", ".toml", ".so", ".dylib", ".dll")):
+            facts = one.stat()
+            yield f"{one.path} {facts.st_size} {facts.st_mtime_ns}"
+        elif nested and one.is_dir() and one.name not in ("__pycache__", "tests"):
+            yield from _files(one.path)
 
 
 @cache

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import ast
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gemel.codegen.cache import key
 from gemel.semantics.errors import CompileError
-from gemel.semantics.ir import Kernel
 
 if TYPE_CHECKING:
     from gemel.codegen.lower import Lowered
+    from gemel.semantics.ir import Kernel
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,13 @@ class Facts:
 
 def packed(facts: Facts, code: bytes) -> bytes:
     """Facts and object as one entry of the cache."""
-    return json.dumps(asdict(facts)).encode() + b"\n" + code
+    return repr(asdict(facts)).encode() + b"\n" + code
 
 
 def unpacked(entry: bytes) -> tuple[Facts, bytes]:
     """The reverse of `packed`."""
     line, _, code = entry.partition(b"\n")
-    facts = json.loads(line)
-    return Facts(**{**facts, "filled": tuple(facts["filled"]), "changed": tuple(facts["changed"])}), code
+    return Facts(**ast.literal_eval(line.decode())), code
 
 
 @dataclass(frozen=True)

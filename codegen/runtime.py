@@ -26,6 +26,7 @@ from gemel.semantics.storage import WORD, Array, filled, from_values, from_words
 from gemel.semantics.traverse import stored
 
 if TYPE_CHECKING:
+    from gemel.codegen.entries import Entry
     from gemel.codegen.lower import Lowered
     from gemel.codegen.objects import Library
 
@@ -57,11 +58,13 @@ class Compiled:
 
     def __init__(self, made: Made, facts: Facts, code: bytes) -> None:
         self.source, self._made, self._facts = made.source, made, facts
-        self.code = Code(lambda: self._lowered.text, *facts.how, load(code, tables.addresses(made.source)))
+        beside = tables.addresses(made.source)
+        self.code = Code(lambda: self._lowered.text, *facts.how, load(code, beside))
+        self.alone = not beside and not facts.begins  # it needs no data of the kernel's, and nothing runs before it
         if facts.keeps:
             self.code.at_end(keeping.RELEASE)
         if facts.begins and self.code.function(SETUP, ctypes.c_int64)():
-            raise self._error(-1, b"")
+            raise self.error(-1, b"")
         source = made.source
         types = [_ctype(p) for p in source.params] + [ctypes.c_void_p] * (len(source.results) + 1)
         self._native = self.code.function("kernel", ctypes.c_int64, *types)
@@ -74,6 +77,7 @@ class Compiled:
         self._calls = 0
         self._call: Function = self._first
         self.when_warm: Callable[[Compiled], bool] = _nobody
+        self.kept_as: str | None = None  # the name of the code in the disk cache
 
     @property
     def vectors(self) -> bool:
@@ -135,13 +139,17 @@ class Compiled:
         What it can't take as it is (other types or sizes, say), it passes on to `fallback`, whose result it returns; so
         it does with all calls while `gate` is not 0.
         """
+        made = self.native_entry
+        return fallback if made is None else made.function(self.code.loaded, fallback, self.error, self, gate)
+
+    @cached_property
+    def native_entry(self) -> Entry | None:
+        """The code of that function; None where layout or types are such that there is none."""
         from gemel.codegen import fastcall
 
         source, facts = fastcall.bare(self.source), self._facts
         changed = [p for p, stored in zip(source.params, facts.changed, strict=True) if stored]
-        address = self.code.address("kernel")
-        plan = fastcall.Plan(source, changed, facts.record, address, facts.brief, self._makers, gate)
-        return fastcall.make(plan, fallback, self._error, self) or fallback
+        return fastcall.make(fastcall.Plan(source, changed, facts.record, facts.brief, self._makers))
 
     def _first(self, *args: Any, **out: Any) -> Any:
         self._calls += 1
@@ -179,9 +187,9 @@ class Compiled:
         for p in self._stored.intersection(words):
             from_values(from_words(words[p], p.dtype), p.dtype, bound.arrays[p])
         if status:
-            raise self._error(status, record.raw)
+            raise self.error(status, record.raw)
 
-    def _error(self, status: int, record: bytes) -> GemelError:
+    def error(self, status: int, record: bytes) -> GemelError:
         """What a run failed of."""
         if status < 0:
             return trimmed(
@@ -262,12 +270,12 @@ def compile_kernel(kernel: Kernel, steps: str | None = None) -> Compiled:
     steps = tuned.steps(kernel) if steps is None else steps
     key, made = keys.of_kernel(kernel, steps), Made(kernel, steps)
     entry = None if key is None else cache.get(key)
-    if entry is not None:
-        return Compiled(made, *unpacked(entry))
-    facts, code = _compiled(made)
-    if key is not None:
+    facts, code = _compiled(made) if entry is None else unpacked(entry)
+    if key is not None and entry is None:
         cache.put(key, packed(facts, code))
-    return Compiled(made, facts, code)
+    compiled = Compiled(made, facts, code)
+    compiled.kept_as = key
+    return compiled
 
 
 def _known(kernel: Kernel) -> None:

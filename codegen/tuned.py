@@ -7,17 +7,19 @@ parsed and checked like a user's: no entry can change what a kernel computes.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gemel.semantics
 from gemel.codegen import cache, keys, threads
 from gemel.semantics.errors import ToolError
-from gemel.semantics.ir import Kernel
+
+if TYPE_CHECKING:
+    from gemel.semantics.ir import Kernel
 
 SUFFIX = ".tuned"
 
@@ -66,8 +68,19 @@ def steps(kernel: Kernel) -> str:
     return "" if entry is None else entry.steps
 
 
+def state() -> str:
+    """What there is, unread: another state may have other steps for a kernel."""
+    folder, found = place(), []
+    if folder is not None:
+        with suppress(OSError), os.scandir(folder) as files:
+            found = [(f.name, f.stat().st_mtime_ns) for f in files if f.name.endswith(SUFFIX)]
+    return repr(sorted(found))
+
+
 def read(path: Path) -> Entry | None:
     """The entry of a file; None where there is none that is whole."""
+    import json
+
     with suppress(OSError, ValueError, TypeError):
         digest, _, text = path.read_text(encoding="utf-8").partition("\n")
         if digest == cache.key(text):
@@ -80,6 +93,8 @@ def write(path: Path, entry: Entry) -> None:
 
     Raises ToolError where the folder can't be written.
     """
+    import json
+
     text = json.dumps(asdict(entry), indent=1)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -2,67 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from gemel import errors
 from gemel._version import __version__
-from gemel.functions import (
-    abs_ as abs,
-)
-from gemel.functions import (
-    argmax,
-    argmin,
-    array,
-    assume,
-    bitcast,
-    bits,
-    cast,
-    ceil,
-    clip,
-    concat,
-    cos,
-    empty,
-    ensures,
-    erf,
-    exp,
-    exp2,
-    floor,
-    fma,
-    full,
-    invariant,
-    log,
-    log2,
-    maximum,
-    mean,
-    minimum,
-    ones,
-    prod,
-    reciprocal,
-    requires,
-    rsqrt,
-    saturate,
-    sigmoid,
-    sin,
-    sqrt,
-    tanh,
-    trunc,
-    where,
-    zeros,
-)
-from gemel.functions import (
-    max_ as max,
-)
-from gemel.functions import (
-    min_ as min,
-)
-from gemel.functions import (
-    pow_ as pow,
-)
-from gemel.functions import (
-    round_ as round,
-)
-from gemel.functions import (
-    sum_ as sum,
-)
 from gemel.kernel import Kernel, kernel, parse
+from gemel.late import PLACES, found
 from gemel.loops import dims, grid, parallel, static, unroll
 from gemel.semantics.dtypes import BF16 as bf16
 from gemel.semantics.dtypes import BOOL as bool_
@@ -75,6 +17,65 @@ from gemel.semantics.dtypes import INDEX as index
 from gemel.semantics.dtypes import Fixed, Int, UFixed, UInt
 
 if TYPE_CHECKING:
+    from gemel import errors
+    from gemel.functions import (
+        abs_ as abs,
+    )
+    from gemel.functions import (
+        argmax,
+        argmin,
+        array,
+        assume,
+        bitcast,
+        bits,
+        cast,
+        ceil,
+        clip,
+        concat,
+        cos,
+        empty,
+        ensures,
+        erf,
+        exp,
+        exp2,
+        floor,
+        fma,
+        full,
+        invariant,
+        log,
+        log2,
+        maximum,
+        mean,
+        minimum,
+        ones,
+        prod,
+        reciprocal,
+        requires,
+        rsqrt,
+        saturate,
+        sigmoid,
+        sin,
+        sqrt,
+        tanh,
+        trunc,
+        where,
+        zeros,
+    )
+    from gemel.functions import (
+        max_ as max,
+    )
+    from gemel.functions import (
+        min_ as min,
+    )
+    from gemel.functions import (
+        pow_ as pow,
+    )
+    from gemel.functions import (
+        round_ as round,
+    )
+    from gemel.functions import (
+        sum_ as sum,
+    )
     from gemel.hwsynth import Design
     from gemel.tuning.tune import tune
 
@@ -162,15 +163,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name == "Design":
-        from gemel.hwsynth import Design
-
-        return Design
-    if name == "tune":
-        from gemel.tuning.tune import tune
-
-        return tune
+    if name in PLACES:
+        return globals().setdefault(name, found(name))
     import difflib
 
     close = difflib.get_close_matches(name, __all__, 1)
     raise AttributeError(f"module 'gemel' has no attribute {name!r}" + (f"; did you mean {close[0]}?" if close else ""))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -16,8 +16,9 @@ from gemel.semantics.ops import Op
 from gemel.semantics.span import Span
 from gemel.stores import materialise
 from gemel.tensors import Tensor
+from gemel.traced import BINARY, COMPARED, Traced, Value
 from gemel.tracer import here
-from gemel.values import COMPARISONS, OPERATORS, Traced, Value, as_expr, scalar_op
+from gemel.values import COMPARISONS, OPERATORS, as_expr, scalar_op
 
 
 def is_traced(x: object) -> bool:
@@ -106,15 +107,10 @@ def _compared(name: str) -> Any:
 
 def install() -> None:
     """Gives traced values Python's operators, so that plain library code can compute with them."""
-    methods = {
-        "Add": "add", "Sub": "sub", "Mult": "mul", "Div": "truediv", "FloorDiv": "floordiv", "Mod": "mod",
-        "BitAnd": "and", "BitOr": "or", "BitXor": "xor", "LShift": "lshift", "RShift": "rshift", "MatMult": "matmul",
-        "Pow": "pow",
-    }  # fmt: skip
-    for name, method in methods.items():
+    for name, method in BINARY.items():
         setattr(Traced, f"__{method}__", _reflected(name, False))
         setattr(Traced, f"__r{method}__", _reflected(name, True))
-    for name, method in {"Eq": "eq", "NotEq": "ne", "Lt": "lt", "LtE": "le", "Gt": "gt", "GtE": "ge"}.items():
+    for name, method in COMPARED.items():
         setattr(Traced, f"__{method}__", _compared(name))
     setattr(Traced, "__neg__", lambda self: negative(self, here()))  # noqa: B010  mypy knows no such method
     setattr(Traced, "__invert__", lambda self: invert(self, here()))  # noqa: B010

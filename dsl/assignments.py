@@ -16,8 +16,9 @@ from gemel.semantics.dtypes import DType, TensorType
 from gemel.semantics.errors import TraceError, TypeCheckError
 from gemel.semantics.span import Span
 from gemel.tensors import Tensor
+from gemel.traced import Traced, Value
 from gemel.tracer import tracer
-from gemel.values import OPERATORS, Traced, Value, as_expr, as_index, for_store, meant_by
+from gemel.values import OPERATORS, as_expr, as_index, for_store, meant_by
 
 
 def assign_statement(s: ast.Assign, frame: Frame) -> None:

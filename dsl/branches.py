@@ -13,8 +13,9 @@ from gemel.semantics.errors import GemelError
 from gemel.semantics.span import Span
 from gemel.semantics.typerules import RuleError, join
 from gemel.tensors import Tensor
+from gemel.traced import Value
 from gemel.tracer import tracer
-from gemel.values import Value, is_static, operands
+from gemel.values import is_static, operands
 
 Names = dict[str, Any]
 

@@ -18,9 +18,9 @@ from gemel.scope import Frame
 from gemel.semantics.dtypes import DType
 from gemel.semantics.errors import GemelError, TraceError
 from gemel.semantics.span import Span
-from gemel.source import source_of
+from gemel.source import closure_of, source_of
+from gemel.traced import Traced
 from gemel.tracer import Retrace, tracer
-from gemel.values import Traced
 
 MAX_DEPTH = 100
 
@@ -228,18 +228,6 @@ def _endless(name: str, span: Span) -> TraceError:
     )
 
 
-def closure_of(fn: Callable[..., Any]) -> dict[str, Any]:
-    """The names that a function takes from the functions around it."""
-    code, cells = fn.__code__, fn.__closure__ or ()
-    found = {}
-    for name, cell in zip(code.co_freevars, cells, strict=True):
-        try:
-            found[name] = cell.cell_contents
-        except ValueError:
-            continue
-    return found
-
-
 def _fold(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     def fold(*args: Any, **kwargs: Any) -> Any:
         return function(args, kwargs)
@@ -310,7 +298,8 @@ def _len(args: Any, kwargs: Any) -> Any:
 
 
 def _bool(args: Any, kwargs: Any) -> Any:
-    from gemel.values import Value, truth
+    from gemel.traced import Value
+    from gemel.values import truth
 
     x = args[0] if args else False
     return Value(truth(x, tracer().span)) if isinstance(x, Value) else bool(x)

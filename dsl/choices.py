@@ -15,8 +15,9 @@ from gemel.semantics.errors import TraceError
 from gemel.semantics.span import Span
 from gemel.semantics.typerules import RuleError, join
 from gemel.tensors import Tensor
+from gemel.traced import Value
 from gemel.tracer import tracer
-from gemel.values import Value, for_store, operands, truth
+from gemel.values import for_store, operands, truth
 
 Test = tuple[Callable[[], Any], Span, Span]
 """A condition, evaluated when it is asked for, where it stands, and where what it chooses does."""

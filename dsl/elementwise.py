@@ -12,8 +12,9 @@ from gemel.semantics.ops import Op
 from gemel.semantics.span import Span
 from gemel.stores import materialise
 from gemel.tensors import Indices, Tensor, as_tensor
+from gemel.traced import Value
 from gemel.tracer import MAX_HEIGHT, MAX_NODES
-from gemel.values import Value, described, is_static
+from gemel.values import described, is_static
 
 
 def elementwise(function: Callable[[tuple[Expr, ...]], Expr], parts: Sequence[Tensor], span: Span) -> Tensor | Value:

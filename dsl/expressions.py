@@ -21,8 +21,9 @@ from gemel.semantics import build
 from gemel.semantics.errors import GemelError, TraceError, TypeCheckError
 from gemel.semantics.span import Span
 from gemel.tensors import Tensor
+from gemel.traced import Dim, Traced, Value
 from gemel.tracer import Retrace, tracer
-from gemel.values import COMPARISONS, OPERATORS, Dim, Traced, Value, truth
+from gemel.values import COMPARISONS, OPERATORS, truth
 
 
 def evaluate(node: ast.expr, frame: Frame) -> Any:

@@ -21,11 +21,11 @@ from gemel.semantics.errors import TraceError, TypeCheckError
 from gemel.semantics.ops import Op
 from gemel.semantics.storage import EXTENSIONS, filled, is_wide, numpy_dtype, to_values
 from gemel.tensors import Tensor
-from gemel.tracer import here, tracer, tracing
+from gemel.traced import Traced, Value
+from gemel.tracer import here, tracer
+from gemel.underway import tracing
 from gemel.values import (
     NUMPY_TYPES,
-    Traced,
-    Value,
     as_expr,
     as_index,
     described,

@@ -12,8 +12,9 @@ from gemel.semantics.errors import ShapeError, TraceError
 from gemel.semantics.ir import Const, Expr
 from gemel.semantics.span import Span
 from gemel.tensors import Indices, Tensor, viewed
+from gemel.traced import Value
 from gemel.tracer import here
-from gemel.values import Value, as_index
+from gemel.values import as_index
 
 
 def subscript(t: Tensor, key: object, span: Span) -> Tensor | Value:

@@ -11,8 +11,8 @@ from gemel.scope import Frame
 from gemel.semantics.errors import TraceError
 from gemel.semantics.span import Span
 from gemel.tensors import Tensor
+from gemel.traced import Traced
 from gemel.tracer import tracer
-from gemel.values import Traced
 
 
 def iterate(items: Any, span: Span) -> Iterator[Any]:

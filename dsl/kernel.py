@@ -4,41 +4,30 @@ from __future__ import annotations
 
 import copy
 import copyreg
-import difflib
 import functools
-import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import UnionType
+from types import FunctionType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from gemel import broadcasting, tensors
-from gemel.calls import closure_of
+from gemel import native
 from gemel.native import cool, plain_class, warm
-from gemel.passing import passed, solved
-from gemel.semantics import arguments
-from gemel.semantics import ir as irs
-from gemel.semantics.dtypes import DType
+from gemel.origin import Decorated, Origin, Written
 from gemel.semantics.entry import entry, trimmed
-from gemel.semantics.errors import ArgumentError, GemelError, ShapeError, counted
-from gemel.semantics.interp import interpret
-from gemel.semantics.passes.constants import Constants, constants, fix
-from gemel.semantics.passes.specialize import specialize
-from gemel.semantics.traverse import Copier
-from gemel.signature import Signature, read_signature
-from gemel.source import source_of
-from gemel.tracer import here, in_turn, tracer, tracing
-from gemel.tracing import trace
-from gemel.values import Dim, Value, described
+from gemel.semantics.errors import ArgumentError, GemelError, ShapeError
+from gemel.underway import tracing
 
 if TYPE_CHECKING:
-    from gemel.codegen import Compiled
     from gemel.codegen.objects import Library
+    from gemel.codegen.runtime import Compiled
     from gemel.hwsynth import Design
     from gemel.schedule import Schedule
+    from gemel.semantics import ir as irs
+    from gemel.semantics.passes.constants import Constants
     from gemel.semantics.verify.report import Report
+    from gemel.signature import Signature
 
 Sizes = tuple[tuple[int, ...] | None, ...]
 
@@ -54,19 +43,18 @@ class Kernel:
     def __init__(
         self,
         name: str,
-        fn: Callable[..., Any] | None,
-        traced: Callable[[Mapping[str, Any]], irs.Kernel],
-        signature: Callable[[], Signature] | None,
+        origin: Origin,
         known: Mapping[str, Any] | None = None,
         constants: Constants | None = None,
     ) -> None:
         self.__name__ = name
-        self.fn = fn
-        self._traced, self._signature_of = traced, signature
+        self.fn = fn = origin.fn
+        self._origin = origin
         self._known = dict(known or {})
-        self._constants = constants or Constants({}, {})
+        self._constants = constants
         self._irs: dict[tuple[Any, ...], irs.Kernel] = {}
         self._compiled: dict[tuple[Any, ...], Compiled] = {}
+        self._asked: set[str] = set()  # entries that were looked for on disk
         self._bases: dict[tuple[Any, ...], irs.Kernel] = {}  # shared with what `specialize` makes, as are the reports
         self._reports: dict[irs.Kernel, Report] = {}
         if fn is not None:
@@ -74,9 +62,9 @@ class Kernel:
 
     # ------------------------------------------------------------------------------------------------------------- IR
 
-    @functools.cached_property
+    @property
     def _signature(self) -> Signature | None:
-        return None if self._signature_of is None else self._signature_of()
+        return self._origin.signature
 
     @property
     @entry
@@ -97,7 +85,10 @@ class Kernel:
         """The IR before sizes are put in."""
         key = _statics_key(statics)
         if key not in self._bases:
-            in_turn(lambda: self._bases.setdefault(key, self._traced(statics)), (self._traced, key), self.__name__)
+            from gemel.tracer import in_turn
+
+            origin = self._origin
+            in_turn(lambda: self._bases.setdefault(key, origin.trace(statics)), (origin, key), self.__name__)
         return self._bases[key]
 
     def _checked(self, statics: Mapping[str, Any]) -> irs.Kernel:
@@ -108,9 +99,15 @@ class Kernel:
         return self._sized(self._reports[base].kernel) if base in self._reports else k
 
     def _sized(self, k: irs.Kernel) -> irs.Kernel:
+        from gemel.semantics.passes.specialize import specialize
+
         dims = {d.hint: self._known[d.hint] for d in k.dims if d.hint in self._known}
         sized = specialize(k, dims) if dims else k
-        return fix(sized, self._constants) if self._constants else sized
+        if not self._constants:
+            return sized
+        from gemel.semantics.passes.constants import fix
+
+        return fix(sized, self._constants)
 
     def _statics(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The static arguments: as given, as specialised, or by default."""
@@ -119,7 +116,7 @@ class Kernel:
             if not p.static:
                 continue
             value = given.get(p.name, self._known.get(p.name, p.default))
-            if value is inspect.Parameter.empty:
+            if value is p.EMPTY:
                 raise ArgumentError(
                     f"the static argument {p.name} is missing",
                     code="A08",
@@ -144,7 +141,7 @@ class Kernel:
             self._check_static(name, values[name])
         fixed = self._fixed(values)
         known = {**self._known, **{n: v for n, v in values.items() if n not in fixed}}
-        made = Kernel(self.__name__, self.fn, self._traced, self._signature_of, known, self._constants)
+        made = Kernel(self.__name__, self._origin, known, self._constants)
         made._bases, made._reports = self._bases, self._reports
         if not (names - known.keys() - self._defaulted()):
             self._check_names(made, known.keys() & values.keys(), names)
@@ -157,7 +154,7 @@ class Kernel:
         if self._signature:
             named = {p.name for p in self._signature.parameters if not p.static}
         else:
-            named = {p.hint for p in self._traced({}).params}
+            named = {p.hint for p in self._origin.trace({}).params}
         if not values.keys() & named:
             return {}
         sizes = {d.hint for d in self._base(self._statics(values)).dims}
@@ -165,13 +162,15 @@ class Kernel:
 
     def _fix(self, fixed: Mapping[str, Any]) -> None:
         """Makes parameters constants; those that are checked against what is known now."""
-        held = self._constants
-        self._constants = constants(self._base(self._statics({})), {**held.tensors, **held.numbers, **fixed})
+        from gemel.semantics.passes.constants import constants
+
+        held = {**self._constants.tensors, **self._constants.numbers} if self._constants else {}
+        self._constants = constants(self._base(self._statics({})), {**held, **fixed})
         self._ir_at(self._statics({}))
 
     def _defaulted(self) -> set[str]:
         parameters = self._signature.parameters if self._signature else ()
-        return {p.name for p in parameters if p.default is not inspect.Parameter.empty}
+        return {p.name for p in parameters if p.default is not p.EMPTY}
 
     def _check_names(self, made: Kernel, given: Iterable[str], statics: set[str]) -> None:
         whole = self._base(made._statics({}))
@@ -192,6 +191,8 @@ class Kernel:
                 )
 
     def _check_static(self, name: str, value: Any) -> None:
+        from gemel.semantics.dtypes import DType
+
         for p in self._signature.parameters if self._signature else ():
             kind = getattr(p.annotation, "kind", object)
             wanted = DType if kind is type else kind  # gm.static[type]: an element type
@@ -210,6 +211,8 @@ class Kernel:
         """Static arguments by name, and the others in order."""
         signature = self._signature
         if signature is None:
+            from gemel.semantics import arguments
+
             return {}, arguments.in_order(self._ir_at({}), args, kwargs) if kwargs else list(args)
         plain = not self._constants and not any(p.static for p in signature.parameters)
         if not kwargs and plain and len(args) == len(signature.parameters):
@@ -219,12 +222,14 @@ class Kernel:
     def _split_named(
         self, signature: Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> tuple[dict[str, Any], list[Any]]:
-        parameters = [p for p in signature.parameters if p.name not in self._constants]
+        parameters = [p for p in signature.parameters if p.name not in (self._constants or ())]
         names = [p.name for p in parameters if not (p.static and p.name in self._known)]
         given = dict(zip(names, args, strict=False))
         extra = [n for n in kwargs if n not in names or n in given]
         if len(args) > len(names) or extra:
             what = f"there is no {extra[0]}" if extra else f"{len(args)} arguments are too many"
+            import difflib
+
             close = difflib.get_close_matches(extra[0], names, 1) if extra else []
             raise ArgumentError(
                 f"{self.__name__} takes ({', '.join(names)}); {what}",
@@ -241,7 +246,7 @@ class Kernel:
                 continue
             if p.name in given:
                 values.append(given[p.name])
-            elif p.default is not inspect.Parameter.empty:
+            elif p.default is not p.EMPTY:
                 values.append(p.default)
             else:
                 raise ArgumentError(
@@ -273,8 +278,13 @@ class Kernel:
             raise trimmed(error)  # noqa: B904  it is the same error
 
     def _call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        if tracing() is None and kwargs.keys() <= {"out"} and native.found(self, args):
+            return self(*args, **kwargs)
         out, kwargs = self._out(kwargs)
         if tracing() is not None:
+            from gemel import nested
+            from gemel.tracer import here
+
             if out is not None:
                 raise ArgumentError(
                     f"{self.__name__} is called in a kernel, where there is no out=",
@@ -282,7 +292,9 @@ class Kernel:
                     span=here(),
                     mend=f"store what it gives: y[:] = {self.__name__}(...)",
                 )
-            return self._trace_call(args, kwargs)
+            return nested.call(self, args, kwargs)
+        from gemel.semantics import arguments
+
         statics, given = self._split(args, kwargs)
         values = [arguments.shared(v) for v in given]
         key = (*(a.shape if isinstance(a, np.ndarray) else None for a in values), *map(_key, statics.values()))
@@ -291,6 +303,7 @@ class Kernel:
             compiled = self._compile_for(self._checked(self._statics(statics)), given)
             compiled.when_warm = self._warm
             self._compiled[key] = compiled
+            native.keep(self, compiled, args)
         try:
             return compiled(*values, out=out)
         except ArgumentError:
@@ -316,26 +329,41 @@ class Kernel:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """A copy is of the plain class, and compiles anew."""
-        state = {**self.__dict__, "_compiled": {}}
+        state = {**self.__dict__, "_compiled": {}, "_asked": set()}
         return copyreg.__newobj__, (plain_class(type(self)),), state  # type: ignore[attr-defined]
 
     def __deepcopy__(self, memo: Any) -> Kernel:
         return copy.copy(self)  # as for a function: there is nothing in it that changes
 
     def _compile_for(self, k: irs.Kernel, values: Sequence[Any]) -> Compiled:
-        from gemel.codegen import compile_kernel
+        from gemel.codegen.runtime import compile_kernel
 
         return compile_kernel(_at_sizes(k, values))
 
     def _sized_ir(self, args: Sequence[Any]) -> tuple[irs.Kernel, list[Any]]:
         """The IR for the sizes of arguments, and these in order."""
+        from gemel.semantics import arguments
+
         statics, values = self._split(args, {})
         given = [arguments.shared(v) for v in values]
         return _at_sizes(self._checked(self._statics(statics)), given), given
 
+    def _compile_at(self, sizes: Sizes) -> Compiled:
+        """Code for arguments of such sizes."""
+        from gemel.codegen.runtime import compile_kernel
+        from gemel.semantics.arguments import solve_dims
+        from gemel.semantics.ir import Buffer
+        from gemel.semantics.passes.specialize import specialize
+
+        k = self._checked(self._statics({}))
+        arrays = {p: s for p, s in zip(k.params, sizes, strict=True) if isinstance(p, Buffer) and s is not None}
+        return compile_kernel(specialize(k, _hinted(solve_dims(k, arrays))))
+
     @entry
     def interpret(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the reference interpreter: slow and exact; arguments, results and errors as for a call."""
+        from gemel.semantics.interp import interpret
+
         out, named = self._out(kwargs)
         statics, values = self._split(args, named)
         return interpret(self._ir_at(self._statics(statics)), values, out=out)
@@ -367,7 +395,7 @@ class Kernel:
         Code for this machine can be called; of others `codegen/targets.toml` has the list. Raises ShapeError where a
         size is missing, CompileError for an unknown target.
         """
-        from gemel.codegen import compile_for
+        from gemel.codegen.runtime import compile_for
 
         return compile_for(self._static_ir(sizes), target)
 
@@ -401,6 +429,8 @@ class Kernel:
     @entry
     def schedule_for(self, *args: Any, start: str = "source", **kwargs: Any) -> Schedule:
         """A Schedule for the sizes of example arguments."""
+        from gemel.semantics import arguments
+
         statics, values = self._split(args, kwargs)
         sizes = _hinted(arguments.bind(self._ir_at(self._statics(statics)), values).dims)
         return self.schedule(start, **sizes, **statics)
@@ -420,38 +450,21 @@ class Kernel:
     @entry
     def synth_for(self, *args: Any, target: str = "ecp5", clock_mhz: float = 100.0, **kwargs: Any) -> Design:
         """Hardware for the sizes of example arguments; otherwise as `synth`."""
+        from gemel.hwsynth import synthesize
+
         statics, values = self._split(args, kwargs)
         k = self._checked(self._statics(statics))
-        from gemel.hwsynth import synthesize
 
         sized = _at_sizes(k, values)
         return synthesize(sized, runnable=of_ir, target=target, clock_mhz=clock_mhz, interface="memory")
-
-    # ----------------------------------------------------------------------------------------------- calls in kernels
-
-    def _trace_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """A call in another kernel: the IR keeps it as a call."""
-        statics, values = self._split(args, kwargs)
-        callee, span = self._ir_at(self._statics(statics)), here()
-        if len(values) != len(callee.params):
-            raise ArgumentError(f"{callee.name} takes {counted(len(callee.params), 'argument')}", code="A01", span=span)
-        given = [passed(p, v, callee, span) for p, v in zip(callee.params, values, strict=True)]
-        dims = solved(callee, given, span)
-        copier = Copier(vars=dict(zip(callee.dims, dims, strict=True)))
-        results = []
-        for b in callee.results:
-            shape = broadcasting.settled_shape([copier.expr(s) for s in b.shape])
-            results.append(irs.Buffer(b.hint, b.dtype, shape, span))
-            tracer().emit(irs.Alloc(results[-1], span))
-        tracer().emit(irs.Call(callee, dims, tuple(given), tuple(results), span))
-        made = tuple(tensors.of_buffer(b) if b.rank else Value(irs.Load(b, (), span)) for b in results)
-        return None if not made else made[0] if len(made) == 1 else made
 
     # --------------------------------------------------------------------------------------------------------- display
 
     def __repr__(self) -> str:
         if self.fn is None:
             return f"<kernel {self.__name__}>"
+        import inspect
+
         return f"<kernel {self.__name__}{inspect.signature(self.fn)}>"
 
     def _repr_html_(self) -> str:
@@ -473,6 +486,9 @@ def _key(value: Any) -> Any:
 
 
 def _at_sizes(k: irs.Kernel, values: Sequence[Any]) -> irs.Kernel:
+    from gemel.semantics import arguments
+    from gemel.semantics.passes.specialize import specialize
+
     return specialize(k, _hinted(arguments.bind(k, values).dims))
 
 
@@ -503,30 +519,19 @@ def kernel(fn: Callable[..., Any] | None = None, /, *, fp: str = "relaxed") -> A
 
 
 def _make(fn: Callable[..., Any], strict: bool, around: dict[str, Any]) -> Kernel:
-    if not inspect.isfunction(fn):
+    if not isinstance(fn, FunctionType):
+        from gemel.values import described
+
         raise ArgumentError(
             f"@gm.kernel on {described(fn)}", code="A06", mend="put it above a plain function, written with def"
         )
 
-    dims = {p.__name__: Dim(p.__name__) for p in getattr(fn, "__type_params__", ())}  # def f[M, N](...), PEP 695
-
-    @functools.cache
-    def signature() -> Signature:
-        defaults = {n: p.default for n, p in inspect.signature(fn).parameters.items()}
-        names = {**fn.__globals__, **around, **closure_of(fn), **dims}
-        return read_signature(source_of(fn), names, defaults)
-
-    def traced(statics: Mapping[str, Any]) -> irs.Kernel:
-        scope = {**around, **closure_of(fn), **dims}
-        outer = {n: v for n, v in scope.items() if n not in fn.__globals__ or fn.__globals__[n] is not v}
-        return trace(fn.__name__, source_of(fn), signature(), statics, outer, fn.__globals__, strict)
-
-    return Kernel(fn.__name__, fn, traced, signature)
+    return Kernel(fn.__name__, Decorated(fn, strict, around))
 
 
 def of_ir(k: irs.Kernel) -> Kernel:
     """A kernel object around IR."""
-    return Kernel(k.name, None, lambda statics: k, None)
+    return Kernel(k.name, Written(k))
 
 
 @entry

@@ -12,8 +12,9 @@ from gemel.semantics import build, ir, ops
 from gemel.semantics.dtypes import BOOL, BoolType
 from gemel.semantics.errors import TraceError
 from gemel.tensors import Tensor
+from gemel.traced import Value
 from gemel.tracer import tracer
-from gemel.values import Value, truth
+from gemel.values import truth
 
 Evaluate = Callable[[ast.expr, Frame], Any]
 

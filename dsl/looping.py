@@ -33,8 +33,9 @@ from gemel.semantics.ir import LoopKind
 from gemel.semantics.span import Span
 from gemel.statements import State, guarded, negated, run_block, tensor_as_condition
 from gemel.tensors import Tensor
+from gemel.traced import Traced, Value
 from gemel.tracer import Retrace, tracer
-from gemel.values import Traced, Value, as_expr, as_index, truth
+from gemel.values import as_expr, as_index, truth
 
 Loop = ast.For | ast.While
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gemel.semantics.errors import ArgumentError
-from gemel.values import Dim
+from gemel.traced import Dim
 
 
 class Grid:

@@ -14,8 +14,9 @@ from gemel.semantics.dtypes import BoolType, DType, FixedType, FloatType
 from gemel.semantics.errors import TraceError, TypeCheckError
 from gemel.semantics.span import Span
 from gemel.tensors import Tensor
+from gemel.traced import Traced, Value
 from gemel.tracer import tracer
-from gemel.values import Traced, Value, described
+from gemel.values import described
 
 M = TypeVar("M")
 

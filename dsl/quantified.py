@@ -14,8 +14,9 @@ from gemel.semantics import build, ir, ops
 from gemel.semantics.dtypes import BOOL, INDEX
 from gemel.semantics.ir import LoopKind
 from gemel.semantics.span import Span
+from gemel.traced import Traced, Value
 from gemel.tracer import tracer
-from gemel.values import Traced, Value, as_expr, as_index, truth
+from gemel.values import as_expr, as_index, truth
 
 QUANTIFIERS = (all, any)
 

@@ -14,8 +14,8 @@ from gemel.semantics.ops import Op
 from gemel.semantics.span import Span
 from gemel.stores import allocate, nest
 from gemel.tensors import Indices, Tensor
+from gemel.traced import Value
 from gemel.tracer import tracer
-from gemel.values import Value
 
 Axis = int | tuple[int, ...] | None
 """One axis, several, or all of them."""

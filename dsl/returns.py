@@ -17,8 +17,9 @@ from gemel.semantics.traverse import map_body
 from gemel.semantics.typerules import RuleError, join
 from gemel.stores import nest
 from gemel.tensors import Tensor
+from gemel.traced import Value
 from gemel.tracer import tracer
-from gemel.values import Value, as_expr, described
+from gemel.values import as_expr, described
 
 
 def record_return(frame: Frame, value: Any, span: Span) -> None:

@@ -17,8 +17,9 @@ from gemel.semantics.span import Span
 from gemel.semantics.traverse import map_body
 from gemel.semantics.typerules import holds
 from gemel.source import FunctionNode, Source
+from gemel.traced import Value
 from gemel.tracer import tracer
-from gemel.values import NUMPY_TYPES, Value, as_expr, for_store, is_static, spelled_type
+from gemel.values import NUMPY_TYPES, as_expr, for_store, is_static, spelled_type
 
 
 @dataclass(frozen=True)

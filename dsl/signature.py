@@ -6,7 +6,7 @@ import ast
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from gemel.loops import Static
 from gemel.semantics import ir
@@ -16,7 +16,8 @@ from gemel.semantics.errors import TraceError
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import subexprs
 from gemel.source import Source
-from gemel.values import Value, meant_by
+from gemel.traced import Value
+from gemel.values import meant_by
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Parameter:
     annotation: Annotation
     span: Span
     default: Any = inspect.Parameter.empty
+
+    EMPTY: ClassVar = inspect.Parameter.empty
 
     @property
     def static(self) -> bool:

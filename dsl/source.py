@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import functools
-import inspect
+import linecache
+import os
 import textwrap
 import types
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -23,6 +25,7 @@ class Source:
     """A function's syntax tree with the offsets that lead back to its file."""
 
     node: FunctionNode
+    text: str
     file: str
     line_offset: int
     column_offset: int
@@ -87,8 +90,7 @@ def source_of(fn: Callable[..., Any]) -> Source:
 
 def _read(fn: Callable[..., Any]) -> Source:
     try:
-        lines, first = inspect.getsourcelines(fn)
-        file = inspect.getsourcefile(fn) or fn.__code__.co_filename
+        lines, first, file = _block(fn) or _told(fn)
     except (OSError, TypeError):
         raise TraceError(
             f"the source of {fn.__name__} can't be read",
@@ -116,14 +118,48 @@ def _read(fn: Callable[..., Any]) -> Source:
             span=place,
             mend="define it with `def` on lines of its own",
         )
-    return Source(node, file, max(first, 1) - 1, indent)
+    return Source(node, text, file, max(first, 1) - 1, indent)
+
+
+def _told(fn: Callable[..., Any]) -> tuple[list[str], int, str]:
+    """The lines of a function, the number of the first, and their file; as Python tells."""
+    import inspect
+
+    lines, first = inspect.getsourcelines(fn)
+    return lines, first, inspect.getsourcefile(fn) or fn.__code__.co_filename
+
+
+def _block(fn: Callable[..., Any]) -> tuple[list[str], int, str] | None:
+    """The same for a `def` in a file, where that is easily seen: Python's tokenizer takes milliseconds to load.
+
+    A line that is not further in than the first ends the block, unless what is before it is no whole statement.
+    """
+    file, first = fn.__code__.co_filename, fn.__code__.co_firstlineno
+    if hasattr(fn, "__wrapped__") or not os.path.isfile(file):
+        return None
+    linecache.checkcache(file)
+    lines = linecache.getlines(file)[first - 1 :]
+    if not lines or not lines[0].lstrip().startswith(("@", "def ")):
+        return None
+    indent = len(lines[0]) - len(lines[0].lstrip())
+    for end in range(1, len(lines) + 1):
+        if end == len(lines) or _ends(lines[end], indent):
+            with suppress(SyntaxError):
+                ast.parse(textwrap.dedent("".join(lines[:end])))
+                return lines[:end], first, file
+    return None
+
+
+def _ends(line: str, indent: int) -> bool:
+    code = line.strip()
+    return bool(code) and not code.startswith("#") and len(line) - len(line.lstrip()) <= indent
 
 
 def _find(tree: ast.Module, fn: Callable[..., Any]) -> FunctionNode | None:
     if fn.__name__ != "<lambda>":
         return next((n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == fn.__name__), None)
     found = [n for n in ast.walk(tree) if isinstance(n, ast.Lambda)]
-    same = [n for n in found if _code(n, fn) == _essence(fn.__code__)]
+    same = [n for n in found if _code(n, fn) == essence(fn.__code__)]
     return same[0] if same else found[0] if len(found) == 1 else None
 
 
@@ -136,9 +172,22 @@ def _code(node: ast.Lambda, fn: Callable[..., Any]) -> object:
         outer.body = [ast.Return(node)]
     code = compile(ast.fix_missing_locations(around), "<lambda>", "exec")
     inner = next(c for c in code.co_consts if isinstance(c, types.CodeType))
-    return _essence(next(c for c in inner.co_consts if isinstance(c, types.CodeType)))
+    return essence(next(c for c in inner.co_consts if isinstance(c, types.CodeType)))
 
 
-def _essence(code: types.CodeType) -> object:
-    consts = [_essence(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
+def essence(code: types.CodeType) -> object:
+    """What a function does, wherever it stands."""
+    consts = [essence(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
     return code.co_code, consts, code.co_names, code.co_varnames, code.co_freevars
+
+
+def closure_of(fn: Callable[..., Any]) -> dict[str, Any]:
+    """The names that a function takes from the functions around it."""
+    code, cells = fn.__code__, fn.__closure__ or ()
+    found = {}
+    for name, cell in zip(code.co_freevars, cells, strict=True):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:
+            continue
+    return found

@@ -28,8 +28,9 @@ from gemel.semantics.errors import TraceError
 from gemel.semantics.span import Span
 from gemel.source import FunctionNode, Source
 from gemel.tensors import Tensor
+from gemel.traced import Traced, Value
 from gemel.tracer import tracer
-from gemel.values import Traced, Value, truth
+from gemel.values import truth
 
 
 class State(enum.Enum):

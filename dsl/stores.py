@@ -13,8 +13,9 @@ from gemel.semantics.ops import Op
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import subexprs
 from gemel.tensors import Indices, Shape, Tensor, as_tensor, of_buffer
+from gemel.traced import Value
 from gemel.tracer import Retrace, tracer
-from gemel.values import Value, described, for_store, is_static
+from gemel.values import described, for_store, is_static
 
 
 def nest(shape: Shape, body: Callable[[Indices], None], span: Span, hints: str = "ijklmnpq") -> None:

@@ -19,8 +19,9 @@ from gemel.semantics.ir import Buffer, Const, Expr
 from gemel.semantics.span import Span
 from gemel.semantics.storage import aligned
 from gemel.semantics.traverse import subexprs
+from gemel.traced import Traced, Value
 from gemel.tracer import here, tracer
-from gemel.values import Traced, Value, as_expr, element_type
+from gemel.values import as_expr, element_type
 
 Indices = tuple[Expr, ...]
 Shape = tuple[Expr, ...]

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from ctypes import c_int64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -17,6 +13,7 @@ from gemel.semantics.build import is_atom
 from gemel.semantics.dtypes import DType
 from gemel.semantics.errors import TraceError
 from gemel.semantics.span import BUILTIN, Span
+from gemel.underway import tracing
 
 if TYPE_CHECKING:
     from gemel.tensors import Tensor
@@ -129,42 +126,12 @@ class Tracer:
         return buffer
 
 
-_current: ContextVar[Tracer | None] = ContextVar("gemel_tracer", default=None)
-
-
-UNDER_WAY = c_int64(0)
-"""How many traces are under way, in all threads: native code looks here before it runs a kernel."""
-
-_counting = threading.RLock()  # a collected object's finaliser may trace
-
-
-def _count(change: int) -> None:
-    with _counting:
-        UNDER_WAY.value += change
-
-
-def _alone() -> None:
-    """In a child process the traces of other threads don't go on."""
-    global _counting
-    current = _current.get()
-    _counting, UNDER_WAY.value = threading.RLock(), 0 if current is None else current.level + 1
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_alone)
-
-
-def tracing() -> Tracer | None:
-    """The trace that is under way, if any."""
-    return _current.get()
-
-
 def tracer() -> Tracer:
     """The trace that is under way.
 
     Raises TraceError outside of a kernel.
     """
-    current = _current.get()
+    current = tracing()
     if current is None:
         raise TraceError(
             "this needs a kernel around it",
@@ -176,13 +143,13 @@ def tracer() -> Tracer:
 
 def here() -> Span:
     """The place in the source that is being traced."""
-    current = _current.get()
+    current = tracing()
     return BUILTIN if current is None else current.span
 
 
 def calling() -> str:
     """The name of the Python function that the trace is in, if it is in one."""
-    current = _current.get()
+    current = tracing()
     return "" if current is None else current.calling
 
 
@@ -194,7 +161,7 @@ def in_turn(work: Callable[[], object], key: object, name: str) -> None:
 
     Raises TraceError where a kernel calls itself.
     """
-    current = _current.get()
+    current = tracing()
     if current is not None and current.level >= MAX_LEVEL:
         raise Untraced(work, key, name)
     waiting = [(work, key)]
@@ -209,17 +176,3 @@ def in_turn(work: Callable[[], object], key: object, name: str) -> None:
             waiting.append((other.work, other.decision))
         else:
             waiting.pop()
-
-
-@contextmanager
-def activate(t: Tracer) -> Iterator[None]:
-    """Makes `t` the trace under way."""
-    outer = _current.get()
-    t.level = 0 if outer is None else outer.level + 1
-    token = _current.set(t)
-    _count(1)
-    try:
-        yield
-    finally:
-        _count(-1)
-        _current.reset(token)

@@ -18,8 +18,10 @@ from gemel.signature import Annotation, Parameter, Signature, dims_of, shape_of
 from gemel.source import Source
 from gemel.statements import run_function
 from gemel.tensors import Tensor
-from gemel.tracer import Retrace, Tracer, Untraced, activate
-from gemel.values import Value, as_expr, for_store, is_static
+from gemel.traced import Value
+from gemel.tracer import Retrace, Tracer, Untraced
+from gemel.underway import activate
+from gemel.values import as_expr, for_store, is_static
 
 MAX_RETRACES = 1000
 

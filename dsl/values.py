@@ -6,7 +6,7 @@ import ast
 import contextlib
 import operator
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -26,13 +26,13 @@ from gemel.semantics.dtypes import (
     int_holding,
 )
 from gemel.semantics.errors import TraceError, TypeCheckError
-from gemel.semantics.ir import Const, Expr, Ref, Var
+from gemel.semantics.ir import Const, Expr
 from gemel.semantics.naming import spelled
 from gemel.semantics.ops import Op
-from gemel.semantics.span import BUILTIN, Span
+from gemel.semantics.span import Span
 from gemel.semantics.storage import EXTENSIONS
 from gemel.semantics.typerules import holds
-from gemel.tracer import calling, here, tracing
+from gemel.traced import Traced, Value
 
 NUMPY_TYPES: dict[str, DType] = {
     "bool": BOOL,
@@ -60,80 +60,6 @@ def element_type(array: np.ndarray[Any, Any]) -> DType | None:
     if array.dtype == object and array.size and all(type(x) is int for x in array.flat):
         return int_holding(min(array.flat), max(array.flat))
     return NUMPY_TYPES.get(array.dtype.name)
-
-
-class Traced:
-    """What scalars and tensors have in common: operators build IR, and Python's own questions are refused."""
-
-    __slots__ = ("__weakref__",)
-    __array_ufunc__ = None
-    __hash__ = object.__hash__
-
-    def number(self) -> Expr | None:
-        """The number that this is; None for a tensor with dimensions."""
-        raise NotImplementedError
-
-    def _refuse(self, what: str, mend: str) -> NoReturn:
-        if tracing() is None:
-            raise TraceError(
-                f"{self!r} has no value in plain Python, outside of a kernel",
-                code="P10",
-                mend="write @gm.kernel above the function that uses it; to run a kernel in Python, k.interpret(...)",
-            )
-        asked = calling()
-        who = f"{asked}() asks for {what}, which" if asked else what
-        raise TraceError(f"{who} isn't known while tracing", code="P06", span=here(), mend=mend)
-
-    def __bool__(self) -> bool:
-        self._refuse(
-            "the truth of a kernel's value",
-            "use it in the kernel's own `if`, `while`, `and`, `or`; in a Python library function it can't be used",
-        )
-
-    def __index__(self) -> int:
-        self._refuse("the number behind a kernel's value", "use gm.static[int] for a number that tracing needs")
-
-    __int__ = __float__ = __index__
-
-    def __iter__(self) -> Any:
-        self._refuse(
-            "how many elements to loop over", "loop over range(...), or over gm.unroll(range(n)) with a known n"
-        )
-
-
-class Value(Traced):
-    """A scalar of the kernel; what has become a tall tree is named, so that no traversal goes deep."""
-
-    __slots__ = ("expr",)
-
-    def __init__(self, expr: Expr) -> None:
-        t = tracing()
-        self.expr = expr if t is None else t.low(expr)
-
-    def number(self) -> Expr:
-        """The expression."""
-        return self.expr
-
-    @property
-    def dtype(self) -> DType:
-        """The element type."""
-        return self.expr.dtype
-
-    def __repr__(self) -> str:
-        return f"<{self.dtype} value>"
-
-
-class Dim(Value):
-    """A size that the arrays of a call decide; outside of kernels it stands in annotations."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        super().__init__(Ref(Var(name, INDEX, BUILTIN), BUILTIN))
-        self.name = name
-
-    def __repr__(self) -> str:
-        return self.name
 
 
 def number(x: object) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gemel.codegen import compile_kernel
+from gemel.codegen.runtime import compile_kernel
 from gemel.hwsynth.system import START
 from gemel.hwsynth.verilog import literal, print_design, type_text
 from gemel.semantics.arguments import bind

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 import gemel as gm
-from gemel.codegen import Compiled
+from gemel.codegen.runtime import Compiled
 from gemel.errors import CATALOGUE, GemelError
 from gemel.hwsynth.design import Simulation
 from gemel.hwsynth.report import LoopReport, MemoryReport

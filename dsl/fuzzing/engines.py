@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from gemel.codegen import compile_kernel
 from gemel.codegen import pipeline as cpu
+from gemel.codegen.runtime import compile_kernel
 from gemel.fuzzing import nests, options, programs, scripts
 from gemel.fuzzing.cases import Case, read, write
 from gemel.fuzzing.draws import cases

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from gemel.bench.worker import ended_with_parent
-from gemel.codegen import Compiled, compile_kernel
+from gemel.codegen.runtime import Compiled, compile_kernel
 from gemel.semantics.arguments import shape_of
 from gemel.semantics.dtypes import DType, FloatType
 from gemel.semantics.errors import GemelError

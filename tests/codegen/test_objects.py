@@ -14,8 +14,8 @@ from needs import needs
 
 import gemel as gm
 from gemel import bf16, f8e4m3, f16, f32, f64, i8, i32, i64, u64
-from gemel.codegen import compile_for
 from gemel.codegen.objects import library
+from gemel.codegen.runtime import compile_for
 from gemel.codegen.targets import target
 from gemel.errors import BoundsError, CheckError
 from gemel.semantics.arguments import bind

@@ -90,6 +90,7 @@ def test_a_kept_object_computes_it_anew(tmp_path: Path) -> None:
         **os.environ,
         "GEMEL_VERIFY": "",
         "GEMEL_CACHE": str(tmp_path),
+        "GEMEL_CACHE_MB": "256",
         "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
     }
 

@@ -11,7 +11,7 @@ import pytest
 from opcases import Case, arbitrary, cases_of, corners
 
 import gemel as gm
-from gemel.codegen import compile_kernel
+from gemel.codegen.runtime import compile_kernel
 from gemel.semantics import build, ops
 from gemel.semantics.dtypes import INDEX, FloatType, width_of
 from gemel.semantics.ir import Apply, Buffer, Const, Expr, For, Kernel, Load, LoopKind, Ref, Store, Var

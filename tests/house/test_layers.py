@@ -30,6 +30,7 @@ MUTUAL = (
         "gemel.quantified",
         "gemel.statements",
     },  # an evaluator recurs, as syntax does
+    {"gemel.arith", "gemel.traced"},  # a size that meets its first operator loads the operators
     {"gemel.codegen.elementary", "gemel.codegen.llvmops"},  # a function's body is made of ops
     {  # an op of the tower has smaller ops as its meaning
         "gemel.semantics.build",

@@ -25,7 +25,7 @@ from gemel import bf16, bool_, f32, f64, i8, i32, i64, u64
 from gemel.codegen import cpython, effort, fastcall
 from gemel.codegen.runtime import WARM
 from gemel.native import MAX_ENTRIES, cool, plain_class
-from gemel.tracer import UNDER_WAY
+from gemel.underway import UNDER_WAY
 
 N = gm.dims("N")
 

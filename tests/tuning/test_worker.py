@@ -11,7 +11,7 @@ import pytest
 
 import gemel as gm
 from gemel import bf16, f32, f64, i32
-from gemel.codegen import compile_kernel
+from gemel.codegen.runtime import compile_kernel
 from gemel.semantics.storage import numpy_dtype
 from gemel.tuning import worker
 from gemel.tuning.job import Job, packed
