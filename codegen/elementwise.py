@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from gemel.codegen.choices import whether
 from gemel.codegen.host import Host
 from gemel.codegen.rows import attempt
 from gemel.semantics import ops
@@ -26,9 +27,11 @@ SHORTEST = 4
 def schedule(start: Scheduled, host: Host) -> Scheduled:
     """The steps for the element-wise loops of a kernel."""
     s = _fused(start)
-    s = attempt(s, lambda s: s.step("common"))
+    made = attempt(s, lambda s: s.step("common"))
+    s = made if made is not s and whether("common") else s
     for name in [p.loop.var.hint for p in loops(s.kernel.body) if _profits(p.loop)]:
-        s = attempt(s, lambda s, name=name: _in_lanes(s, name, host))  # type: ignore[misc]
+        made = attempt(s, lambda s, name=name: _in_lanes(s, name, host))  # type: ignore[misc]
+        s = made if made is not s and whether(f"{name}.lanes") else s
     return s
 
 
@@ -43,9 +46,10 @@ def _fused(s: Scheduled) -> Scheduled:
         if pair is None:
             return s
         made = attempt(s, lambda s, pair=pair: _joined(s, *pair))  # type: ignore[misc]
-        if made is s:
+        if made is s or not whether(f"{pair[0]}+{pair[1]}.fuse"):
             refused.add(pair)
-        s = made
+        else:
+            s = made
 
 
 def _neighbours(body: Body) -> Iterator[tuple[str, str]]:

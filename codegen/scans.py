@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gemel.codegen.choices import whether
 from gemel.codegen.host import Host
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import FloatType, IntType, storage_bits
@@ -54,6 +55,7 @@ def _scan(s: Scheduled, name: str, buffer: Buffer, host: Host) -> Scheduled:
     lanes, block, lane = host.vector_bits // storage_bits(buffer.dtype), f"{name}_b", f"{name}_l"
     try:
         made = s.step("split", name, lanes, block, lane, tail="cut").step("scan", buffer.hint, lane)
-        return made.step("vectorize", f"{lane}_in").step("vectorize", lane)
+        made = made.step("vectorize", f"{lane}_in").step("vectorize", lane)
+        return made if whether(f"{name}.scan") else s
     except ScheduleError:
         return s

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from gemel.codegen.apart import keeps_apart
+from gemel.codegen.choices import whether
 from gemel.codegen.effort import middle, trips, work
 from gemel.codegen.host import Host
 from gemel.codegen.outline import may_outline
@@ -45,7 +46,7 @@ def _loop(s: Scheduled, x: For, at: dict[Var, int]) -> Scheduled:
     name = x.var.hint
     if trips(x, at) > 1 and may_outline(x) and keeps_apart(s.kernel, find(s.kernel, name)):
         made = attempt(s, partial(_shared, name=name))
-        if made is not s:
+        if made is not s and whether(f"{name}.parallel"):
             return made
     return _body(s, x.body, {**at, x.var: middle(x, at)})
 

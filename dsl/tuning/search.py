@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gemel.semantics import ir
 from gemel.semantics.errors import ArgumentError, ToolError
@@ -19,6 +19,8 @@ from gemel.tuning.space import Candidate, Space
 
 if TYPE_CHECKING:
     from gemel.tuning.proposals import Proposal, Proposals
+
+T = TypeVar("T")
 
 ROUNDS, SECONDS = 61, 1.5
 """Turns of a candidate beside the default, and how long they take altogether."""
@@ -44,6 +46,21 @@ class Here(Executor):
         except Exception as error:
             future.set_exception(error)
         return future
+
+
+def result(future: Future[T]) -> T:
+    """What an executor gives.
+
+    Raises ToolError where it fails.
+    """
+    try:
+        return future.result()
+    except Exception as error:
+        raise ToolError(
+            f"the executor failed: {type(error).__name__}: {error}",
+            code="X02",
+            mend="what has been measured is kept; start the workers anew, with this Gemel, and run this again",
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -94,14 +111,7 @@ class Search:
 
         Raises ToolError where the executor fails, or has run it on a machine that isn't that of the others.
         """
-        try:
-            answer = future.result()
-        except Exception as error:
-            raise ToolError(
-                f"the executor failed: {type(error).__name__}: {error}",
-                code="X02",
-                mend="what has been measured is kept; start the workers anew and run this again",
-            ) from error
+        answer = result(future)
         if answer.digest and answer.digest != self.place.digest:
             raise ToolError(
                 "the executor's workers run on machines of several kinds, or with different GEMEL_THREADS",

@@ -28,7 +28,7 @@ from gemel.tuning import job
 from gemel.tuning.job import Place
 from gemel.tuning.log import Log, Trial
 from gemel.tuning.progress import Progress
-from gemel.tuning.search import Here, Search
+from gemel.tuning.search import Here, Search, result
 from gemel.tuning.space import Candidate, Space
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def tune(
     until = time.monotonic() + 60 * minutes
     source, given = _case(kernel, args, seed)
     with Progress(source.name, trials, progress) as shown:
-        where = (executor or Here()).submit(job.look).result()
+        where = result((executor or Here()).submit(job.look))
         search = _search(source, given, where, executor or Here(), seed, anew, shown)
         search.first()
         shown.start(search.log.trials)
@@ -107,9 +107,9 @@ def tune(
             note = "stopped early; the same call goes on from here"
         shown.confirm()
         found = search.final()
-    result = _kept(search, found, note)
+    kept = _kept(search, found, note)
     cool(kernel, kernel._compiled.clear)
-    return result
+    return kept
 
 
 def _case(kernel: Kernel, args: tuple[object, ...], seed: int) -> tuple[ir.Kernel, bytes | int]:
@@ -160,7 +160,7 @@ def _nothing(source: ir.Kernel) -> ScheduleError:
     if source.scheduled:
         why, mend = "it has a schedule", "tune the kernel that this schedule began with"
     elif source.strict:
-        why, mend = 'fp="strict" leaves its default schedule without steps', 'tune it without fp="strict"'
+        why, mend = 'fp="strict" leaves its default schedule nothing to choose', 'tune it without fp="strict"'
     return ScheduleError(f"{source.name} can't be tuned: {why}", code="K04", span=source.span, mend=mend)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import gemel as gm
 from gemel import f32
+from gemel.codegen import compile_kernel
 from gemel.codegen.choices import Choice, answered, asked, choose, steps_to
 
 M, N, K = gm.dims("M N K")
@@ -74,3 +75,19 @@ def test_each_answer_is_a_schedule_of_the_same_function(k: gm.Kernel) -> None:
             result = made.kernel(*args)
             np.testing.assert_allclose(result, usual.kernel(*args), 1e-6)
     assert len(seen - {usual.text}) >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "k", [gemm.specialize(M=13, N=37, K=70), softmax.specialize(M=5, N=67)], ids=["products", "rows"]
+)
+def test_the_interpreter_has_the_bits_of_each_schedule(k: gm.Kernel, seed: int) -> None:
+    """Sizes that no tile divides, answers at random; the steps as text, as an entry of tuning has them."""
+    rng = np.random.default_rng(seed)
+    args = [rng.standard_normal([d.value for d in p.shape]).astype(np.float32) for p in k.ir.params]
+    answers: dict[str, int] = {}
+    with answered(lambda c: answers.setdefault(c.name, c.among[rng.integers(len(c.among))])):
+        made = k.schedule("default")
+    code = compile_kernel(k.ir, made.text or "# no steps\n")
+    assert code(*args).tobytes() == made.kernel.interpret(*args).tobytes(), answers

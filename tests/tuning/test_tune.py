@@ -314,16 +314,19 @@ def test_workers_of_another_kind_are_told() -> None:
 
 
 def test_an_executor_that_breaks_is_told() -> None:
-    executor = Pretended(by_rows)
+    class Breaking(Pretended):
+        after = 0
 
-    def broken(fn: Callable[..., Any], *args: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_exception(RuntimeError("the pool is gone"))
-        return future if len(executor.jobs) == 3 else Pretended.submit(executor, fn, *args)
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_exception(RuntimeError("the pool is gone"))
+            return future if len(self.jobs) == self.after else super().submit(fn, *args, **kwargs)
 
-    executor.submit = broken  # type: ignore[method-assign]
-    with pytest.raises(ToolError, match="the pool is gone"):
-        tuning(executor)
+    for after in (0, 3):
+        executor = Breaking(by_rows)
+        executor.after = after
+        with pytest.raises(ToolError, match="the pool is gone"):
+            tuning(executor)
 
 
 def test_a_folder_that_cannot_be_written_is_told(folder: Path) -> None:
