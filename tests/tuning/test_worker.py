@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -92,30 +92,40 @@ def test_a_schedule_with_another_result_is_out(monkeypatch: pytest.MonkeyPatch) 
     assert "no" in worker.measured(Job(packed(CASE), ("refused", ""), 3, 6, 1.0, 9.0, "wall")).broken
 
 
-def sleeping(seconds: float) -> Callable[[], object]:
-    return lambda: time.sleep(seconds)
-
-
 def race(*seconds: float) -> Race:
-    made = Race(Case.of(CASE, [np.zeros(4, np.int32), 0]), [], "wall")
-    made.calls, made.times = [sleeping(s) for s in seconds], [[] for _ in seconds]
+    """Calls that take so long by a clock that nothing but they move."""
+    made, now = Race(Case(CASE, [], [], []), [], "wall"), [0.0]
+
+    def lasting(one: float) -> Callable[[], object]:
+        return lambda: now.__setitem__(0, now[0] + one)
+
+    made.clock = lambda: now[0]
+    made.calls, made.times = [lasting(s) for s in seconds], [[] for _ in seconds]
     return made
 
 
+def test_turns_are_timed() -> None:
+    made = race(1e-3, 2e-3)
+    made.run(7, 60.0)
+    assert [statistics.median(t) for t in made.times] == pytest.approx([1e-3, 2e-3])
+
+
 def test_a_hopeless_one_has_no_more_turns() -> None:
-    made = race(1e-3, 1e-3, 2e-2)
+    made = race(1e-3, 1.1e-3, 2e-2)
     made.run(12, 60.0)
     assert list(map(len, made.times)) == [12, 12, worker.LEAST]
 
 
 def test_time_is_a_limit_too() -> None:
-    made = race(2e-2, 2e-2)
-    made.run(1000, 0.1)
-    assert worker.LEAST <= len(made.times[0]) == len(made.times[1]) < 20
+    made = race(1e-3, 1e-3)
+    made.run(10**9, 0.01)
+    assert worker.LEAST <= len(made.times[0]) == len(made.times[1]) < 10**6
 
 
 def test_short_calls_are_repeated() -> None:
     made = race(1e-5)
-    made.case.restored.clear()
     made.warm()
-    assert made.repeat > 1 and made.sample(made.calls[0] or sleeping(0)) < worker.SAMPLE
+    assert worker.SAMPLE <= 1e-5 * made.repeat < 2 * worker.SAMPLE
+    changed = Race(Case.of(CASE, [np.zeros(4, np.int32), 0]), [compile_kernel(CASE, "")], "wall")
+    changed.warm()
+    assert changed.repeat == 1, "each call begins with the same arguments"
