@@ -7,8 +7,8 @@ import pytest
 
 import gemel as gm
 from gemel import f32
-from gemel.codegen import compile_kernel
 from gemel.codegen.choices import Choice, answered, asked, choose, steps_to
+from gemel.codegen.runtime import compile_kernel
 
 M, N, K = gm.dims("M N K")
 
