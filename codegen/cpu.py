@@ -31,3 +31,9 @@ def is_x86() -> bool:
 def converts_half() -> bool:
     """Whether it converts between half and float: elsewhere than on x86 all 64-bit ones do."""
     return not is_x86() or features().get("f16c", False)
+
+
+@cache
+def scales() -> bool:
+    """Whether it multiplies vectors of any width by powers of two in one instruction."""
+    return bool(is_x86() and features().get("avx512f", False) and features().get("avx512vl", False))

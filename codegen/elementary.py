@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
+from gemel.codegen import llvmfloat
 from gemel.codegen.emitter import Emitter, llvm_type
-from gemel.semantics import tower
+from gemel.semantics import ops, tower
 from gemel.semantics.dtypes import DType, FloatType
 from gemel.semantics.ir import Apply, Const, Expr, Load, Ref, Var
 from gemel.semantics.ops import Op
+
+SCALED = "gemel.scaled"
 
 Emit = Callable[[Emitter, DType, list[tuple[str, DType]]], str]
 
@@ -35,9 +38,11 @@ def _function(made: tower.Definition, name: str, dtype: FloatType, half: bool) -
     """The text of a function, and what it needs from elsewhere."""
     out, kind = Emitter(half=half), llvm_type(dtype)
     values = {p: f"%p{n}" for n, p in enumerate(made.params)}
-    body = _Body(out, values, name)
+    body = _Body(out, values, name, made.numbers)
     for let in made.lets:
         values[let.var] = body.value(let.value)
+        if let.var in made.scaled:
+            values[let.var] = _scaled(out, kind, [*map(body.value, made.scaled[let.var]), values[let.var]])
     if made.rare is not None and made.otherwise is not None:
         out.branch(body.value(made.rare), "rare", "usual")
         out.start("rare")
@@ -51,11 +56,19 @@ def _function(made: tower.Definition, name: str, dtype: FloatType, half: bool) -
     return {"\n".join([*body.tables, head, *out.lines, "}"]), *out.declarations}
 
 
+def _scaled(out: Emitter, kind: str, args: list[str]) -> str:
+    """x * 2**k as (x, k, the same in other steps): the third, but for vectors where one instruction does it."""
+    name = f'@"{SCALED}.{kind}"'
+    head = f"define internal {kind} {name}({kind} %x, {kind} %k, {kind} %made) alwaysinline nounwind {{"
+    out.declarations.add(f"{head}\nentry:\n  ret {kind} %made\n}}")
+    return out.value(f"call {kind} {name}({', '.join(f'{kind} {a}' for a in args)})")
+
+
 class _Body:
     """Emits the expressions of one definition."""
 
-    def __init__(self, out: Emitter, values: dict[Var, str], name: str) -> None:
-        self.out, self.values, self.name = out, values, name.strip('@"')
+    def __init__(self, out: Emitter, values: dict[Var, str], name: str, numbers: Set[Var]) -> None:
+        self.out, self.values, self.name, self.numbers = out, values, name.strip('@"'), numbers
         self.tables: list[str] = []
         self.at: dict[object, str] = {}
 
@@ -70,6 +83,8 @@ class _Body:
                 return self.values[e.var]
             case Load():
                 return self._load(e)
+            case Apply(op=ops.BITCAST, args=(Ref(var=var),)) if var in self.numbers:
+                return llvmfloat.pattern(self.out, self.values[var], llvmfloat.float_type(var.dtype))
             case Apply():
                 return llvmops.emit(e.op, e.dtype, [(self.value(a), a.dtype) for a in e.args], self.out)
 

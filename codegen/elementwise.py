@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from gemel.codegen.choices import whether
+from gemel.codegen.choices import choose, whether
 from gemel.codegen.host import Host
 from gemel.codegen.rows import attempt
 from gemel.semantics import ops
@@ -19,6 +19,9 @@ from gemel.semantics.ir import Apply, Expr, For, If, Let, LoopKind, Reduce, Stmt
 from gemel.semantics.schedule.names import loops, nest
 from gemel.semantics.schedule.schedule import Scheduled
 from gemel.semantics.traverse import Body, blocks_of, exprs_of, loaded, statements, stored, subexprs
+
+REGISTERS, LONG = 2, 8
+"""Registers that long loops fill at a time, and how many a long one fills: operations of one need not wait for another's."""
 
 SHORTEST = 4
 """Iterations below which a loop is not worth lanes."""
@@ -111,8 +114,10 @@ def _elementary(e: Expr) -> bool:
 def _in_lanes(s: Scheduled, name: str, host: Host) -> Scheduled:
     loop = next(p.loop for p in loops(s.kernel.body) if p.loop.var.hint == name)
     lanes = host.vector_bits // _widest(loop.body)
+    count = value_of(loop.hi, {}) or 0
+    registers = choose(f"{name}.registers", REGISTERS if count >= LONG * lanes else 1, (1, 2, 4))
     tile, lane = f"{name}_t", f"{name}_l"
-    return s.step("split", name, lanes, tile, lane).step("vectorize", lane)
+    return s.step("split", name, lanes * registers, tile, lane).step("vectorize", lane)
 
 
 def _widest(body: tuple[Stmt, ...]) -> int:

@@ -63,10 +63,12 @@ class Emitter:
     """The text of a function body, block by block.
 
     `half` says that the CPU converts between half and float; without it that takes integer operations, since LLVM would
-    call a library function that the process may not have.
+    call a library function that the process may not have. `scales` says that it multiplies a vector of floats by powers
+    of two in one instruction (AVX-512).
     """
 
     half: bool = True
+    scales: bool = False
     lines: list[str] = field(default_factory=list)
     declarations: set[str] = field(default_factory=set)
     block: str = "entry"

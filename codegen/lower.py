@@ -8,7 +8,7 @@ after the other they may have the same memory for large local arrays, see `keepi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gemel.codegen import hints, keeping, llvmops
 from gemel.codegen.covered import Coverage
@@ -365,7 +365,7 @@ class Lowering:
 
     def nested(self) -> Lowering:
         """The state of emission of another function of the module, which sees the values and buffers of this one."""
-        out = Emitter(half=self.out.half, declarations=self.out.declarations, _count=self.out._count)
+        out = replace(self.out, lines=[], block="entry", known={})
         places = Places(out, dict(self.places.at), self.places.globals, self.places.kept)
         return Lowering(out, places, dict(self.values), metadata=self.metadata, may_widen=self.may_widen, parallel=True)
 
@@ -404,15 +404,17 @@ def _phi(dtype: DType, incoming: list[tuple[str, str]]) -> str:
     return f"phi {llvm_type(dtype)} {', '.join(f'[ {value}, %{block} ]' for value, block in incoming)}"
 
 
-def lower(kernel: Kernel, half: bool = True, vectors: bool = True, alone: bool = False) -> Lowered:
-    """The LLVM module of a promoted kernel; `half` as for `Emitter`.
+def lower(
+    kernel: Kernel, half: bool = True, vectors: bool = True, alone: bool = False, scales: bool = False
+) -> Lowered:
+    """The LLVM module of a promoted kernel; `half` and `scales` as for `Emitter`.
 
     Without `vectors` vector loops are scalar ones. What is to be `alone` has no runtime of ours around it: parallel
     loops run in their caller's thread, and no memory is kept between calls.
 
     Raises CompileError for what has to be lowered before.
     """
-    out = Emitter(half=half)
+    out = Emitter(half=half, scales=scales)
     low = Lowering(out, Places(out, kept=None if alone else []), may_widen=vectors, parallel=alone)
     params = parameters(low, kernel)
     body = kernel.body if alone else emit_setup(low, kernel.body)

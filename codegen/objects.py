@@ -51,7 +51,7 @@ class Library:
     @cached_property
     def _made(self) -> tuple[Lowered, dict[str, str]]:
         for vectors in (True, False):
-            lowered = lower(self.kernel, self.target.half, vectors, alone=True)
+            lowered = lower(self.kernel, self.target.half, vectors, alone=True, scales=self.target.scales)
             made = _generate(self.target, self._job(lowered))
             if made is not None:
                 return lowered, made

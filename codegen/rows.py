@@ -175,7 +175,8 @@ def _together(s: Scheduled, name: str, buffer: str, host: Host) -> Scheduled:
     if i.body[0] is not k:
         s = s.step("fission", name, r)
     s = s.step("split", name, width, t, w).step("split", w, lanes, v, x).step("reorder", t, r, v, x)
-    return s.step("spread", buffer, t, r, v, x).step("vectorize", x).step("unroll", r, v)
+    s = s.step("spread", buffer, t, r, v, x).step("vectorize", x).step("unroll", r, v)
+    return _contracted(s, t, host)
 
 
 def _spread(s: Scheduled, name: str, buffer: str, host: Host) -> Scheduled:
@@ -187,7 +188,17 @@ def _spread(s: Scheduled, name: str, buffer: str, host: Host) -> Scheduled:
     streams = choose(f"{name}.streams", min(wanted, most), range(1, min(2 * STREAMS, most) + 1))
     t, w, v, x = (f"{name}_{part}" for part in "twvl")
     s = s.step("split", name, lanes * streams, t, w).step("split", w, lanes, v, x)
-    return s.step("spread", buffer, t, v, x).step("vectorize", x).step("unroll", v)
+    return _contracted(s.step("spread", buffer, t, v, x).step("vectorize", x).step("unroll", v), t, host)
+
+
+def _contracted(s: Scheduled, name: str, host: Host) -> Scheduled:
+    """Sums of products round once, where that is one instruction."""
+    place = find(s.kernel, name)
+    products = any(
+        isinstance(x, Reduce) and x.op is ops.ADD and getattr(x.value, "op", None) is ops.MUL
+        for x in statements(place.loop.body)
+    )
+    return s.step("contract", name) if products and host.fma else s
 
 
 def _sums(loop: For) -> bool:

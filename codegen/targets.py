@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from gemel.codegen.cpu import converts_half, native
+from gemel.codegen.cpu import converts_half, native, scales
 from gemel.codegen.host import Host, this_host
 from gemel.semantics.errors import CompileError
 
@@ -29,6 +29,7 @@ class Target:
     features: str = ""
     abi: str = ""
     half: bool = True
+    scales: bool = False
     fma: bool = True
     pointer_bits: int = 64
     l1_bytes: int = 32 << 10
@@ -80,6 +81,7 @@ def _native() -> Target:
         (),
         features,
         half=converts_half(),
+        scales=scales(),
         fma=host.fma,
         l1_bytes=host.l1_bytes,
         l2_bytes=host.l2_bytes,

@@ -165,7 +165,7 @@ class Lanes:
     def scalar_text(self, emit: Callable[[Emitter], str]) -> str:
         """The vector form of what a function emits; gives the value that it gives."""
         out = self.low.out
-        scratch = Emitter(half=out.half, _count=out._count)
+        scratch = Emitter(half=out.half, scales=out.scales, _count=out._count)
         result = emit(scratch)
         out._count = scratch._count
         own = own_functions(scratch.declarations)

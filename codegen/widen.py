@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from gemel.codegen.elementary import SCALED
 from gemel.codegen.emitter import Emitter
 
 NAME = r'%[\w."-]+'
@@ -31,6 +32,7 @@ LINE = re.compile(rf"\s*(?P<name>{NAME}) = (?P<rest>.*)")
 DEFINITION = re.compile(
     rf'define internal (?P<type>{TYPE}) @"(?P<name>[^"]+)"\((?P<params>.*)\) alwaysinline nounwind \{{'
 )
+WIDTH = {"float": 32, "double": 64}
 SUFFIX = {"float": "f32", "double": "f64", "half": "f16"}
 PLAIN_ARGUMENTS = ("llvm.abs.", "llvm.ctlz.", "llvm.cttz.")
 """Intrinsics whose second argument is a literal of its own."""
@@ -141,13 +143,29 @@ class Widener:
 
     def _call_own(self, name: str, kind: str, given: list[tuple[str, str]]) -> str:
         """A call of a function of the module, of which a vector form is made."""
+        if name == f"{SCALED}.{kind}":
+            return self._scaled(kind, given)
         wide = f"{name}.x{self.lanes}"
         text = self.definitions.get(name)
         if text is None:
             raise NotWide(name)
-        self.out.declarations |= _widened(text, wide, self.lanes, self.definitions)
+        self.out.declarations |= _widened(text, wide, self.lanes, self.definitions, self.out.scales)
         args = ", ".join(f"{self._type(t)} {self.operand(t, v)}" for t, v in given)
         return f'call {self._type(kind)} @"{wide}"({args})'
+
+    def _scaled(self, kind: str, given: list[tuple[str, str]]) -> str:
+        """x * 2**k in one instruction for each register, or as it has been made in others."""
+        x, k, made = (self.operand(t, v) for t, v in given)
+        whole, most = self._type(kind), 512 // WIDTH[kind]
+        if not self.out.scales or self.lanes * WIDTH[kind] < 128 or self.lanes & (self.lanes - 1):
+            return f"select i1 true, {whole} {made}, {whole} {made}"
+        if self.lanes <= most:
+            return scale(self.out, self.lanes, kind, x, k)
+        parts = []
+        for first in range(0, self.lanes, most):
+            pair = (_part(self.out, self.lanes, kind, v, first, most) for v in (x, k))
+            parts.append(self.out.value(scale(self.out, most, kind, *pair)))
+        return _joined(self.out, most, kind, parts)
 
     _FORMS: tuple[tuple[re.Pattern[str], Callable[[Widener, re.Match[str]], str]], ...] = (
         (BINARY, _binary),
@@ -173,6 +191,33 @@ def gather(out: Emitter, lanes: int, kind: str, pointers: str, mask: str | None,
     return f"call {t} @{name}({p} {pointers}, i32 {align}, {m} {mask or 'splat (i1 true)'}, {t} zeroinitializer)"
 
 
+def scale(out: Emitter, lanes: int, kind: str, x: str, k: str) -> str:
+    """The text of x * 2**k for a register that is full."""
+    t, bits = vector(lanes, kind), lanes * WIDTH[kind]
+    name, mask = f"llvm.x86.avx512.mask.scalef.p{kind[0].replace('f', 's')}.{bits}", f"i{max(8, lanes)}"
+    args = [f"{t} {x}", f"{t} {k}", f"{t} zeroinitializer", f"{mask} -1"]
+    args += ["i32 4"] if bits == 512 else []  # rounds as everything else does
+    out.declarations.add(f"declare {t} @{name}({', '.join(a.rsplit(' ', 1)[0] for a in args)})")
+    return f"call {t} @{name}({', '.join(args)})"
+
+
+def _part(out: Emitter, lanes: int, kind: str, value: str, first: int, count: int) -> str:
+    """Some lanes of a vector."""
+    t, which = vector(lanes, kind), ", ".join(f"i32 {first + n}" for n in range(count))
+    return out.value(f"shufflevector {t} {value}, {t} poison, <{count} x i32> <{which}>")
+
+
+def _joined(out: Emitter, lanes: int, kind: str, parts: list[str]) -> str:
+    """The text of the last step that makes one vector of two, four, ... parts."""
+    while True:
+        t, which = vector(lanes, kind), ", ".join(f"i32 {n}" for n in range(2 * lanes))
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        texts = [f"shufflevector {t} {a}, {t} {b}, <{2 * lanes} x i32> <{which}>" for a, b in pairs]
+        if len(texts) == 1:
+            return texts[0]
+        parts, lanes = [out.value(text) for text in texts], 2 * lanes
+
+
 def own_functions(declarations: Iterable[str]) -> dict[str, str]:
     """The module's functions that may be widened, by name."""
     found = {}
@@ -183,13 +228,13 @@ def own_functions(declarations: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _widened(text: str, name: str, lanes: int, definitions: dict[str, str]) -> set[str]:
+def _widened(text: str, name: str, lanes: int, definitions: dict[str, str], scales: bool) -> set[str]:
     """The vector form of a function, and what it needs."""
     head = next((m for line in text.splitlines() if (m := DEFINITION.fullmatch(line))), None)
     if head is None:
         raise NotWide(name)
     body = text[text.index("entry:") :].splitlines()[1:-1]
-    out = Emitter()
+    out = Emitter(scales=scales)
     params = [(a["type"], a["value"]) for a in ARGUMENT.finditer(head["params"])]
     w = Widener(out, lanes, {value for _, value in params}, definitions)
     out._count = 10_000  # names of its own beside those of the text

@@ -20,7 +20,7 @@ def erf(f: Formula, x: X) -> X:
     size = x.abs()
     small = f.fma(x, f.polynomial(x * x, ERF[dtype.width]), x)
     q = f.polynomial(at_most(f, size, ONE[dtype.width]), ERFC_LOG[dtype.width])
-    tail, bits = reduced(f, q, number_from(f, q, LEAST), dtype.bias)
+    tail, _, bits = reduced(f, q, number_from(f, q, LEAST), dtype.bias)
     scale = power_of_two(f, bits, dtype)
     large = f.fma(-tail, scale, 1.0 - scale)  # the difference is exact where it matters
     return f.where(size < SMALL, small, signed_as(f, x, large))

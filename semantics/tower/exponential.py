@@ -27,26 +27,31 @@ ONE_TANH = {32: 10.0, 64: 20.0}
 """From where on tanh is 1."""
 
 
-def reduced(f: Formula, x: X, number: X, offset: int) -> tuple[X, X]:
-    """exp(x) as (1 + tail) * 2**k: tail, and a pattern whose last bits are k plus the offset.
+def reduced(f: Formula, x: X, number: X, offset: int) -> tuple[X, X, X]:
+    """exp(x) as (1 + tail) * 2**k: tail, k, and a pattern whose last bits are k plus the offset.
 
     `number` is x where that is no NaN; of a NaN the tail is NaN.
     """
     width = format_of(x).width
     ln2 = LN2[width]
-    k, bits = nearest(number, PER_LN2[width][0], offset)
+    k, bits = nearest(f, number, PER_LN2[width][0], offset)
     high = f.fma(k, -ln2[0], x)  # exact: a multiple of the last bits of both, and small
     low = k * -ln2[1]
     r = high + low
-    return high + f.fma(r * r, f.polynomial(r, EXP[width]), low), bits
+    return high + f.fma(r * r, f.polynomial(r, EXP[width]), low), k, bits
 
 
 def exp(f: Formula, x: X) -> X:
     """e**x."""
-    least, most = RANGE[format_of(x).width]
+    dtype = format_of(x)
+    least, most = RANGE[dtype.width]
     x = at_most(f, x, most)
-    tail, bits = reduced(f, at_least(f, x, least), number_from(f, x, least), 2 * format_of(x).bias)
-    return scaled(f, 1.0 + tail, bits)
+    ln2 = LN2[dtype.width]
+    k, bits = nearest(f, number_from(f, x, least), PER_LN2[dtype.width][0], 2 * dtype.bias)
+    high = f.fma(k, -ln2[0], at_least(f, x, least))  # exact: a multiple of the last bits of both, and small
+    r = f.fma(k, -ln2[1], high)
+    slope = f.fma(r, f.polynomial(r, EXP[dtype.width]), 1.0)
+    return scaled(f, f.fma(r, slope, 1.0), k, bits)
 
 
 def exp2(f: Formula, x: X) -> X:
@@ -54,9 +59,9 @@ def exp2(f: Formula, x: X) -> X:
     dtype = format_of(x)
     least, most = RANGE2[dtype.width]
     x = at_most(f, x, most)
-    k, bits = nearest(number_from(f, x, least), 1.0, 2 * dtype.bias)
+    k, bits = nearest(f, number_from(f, x, least), 1.0, 2 * dtype.bias)
     r = at_least(f, x, least) - k
-    return scaled(f, f.fma(r, f.polynomial(r, EXP2[dtype.width]), 1.0), bits)
+    return scaled(f, f.fma(r, f.polynomial(r, EXP2[dtype.width]), 1.0), k, bits)
 
 
 def sigmoid(f: Formula, x: X) -> X:
@@ -64,26 +69,31 @@ def sigmoid(f: Formula, x: X) -> X:
     dtype = format_of(x)
     least, _ = RANGE[dtype.width]
     negative = -at_most(f, x.abs(), -least)
-    tail, bits = reduced(f, negative, number_from(f, negative, least), 2 * dtype.bias)
+    tail, k, bits = reduced(f, negative, number_from(f, negative, least), 2 * dtype.bias)
     e, e_low = f.quick_sum(1.0, tail)
-    d, d_low = f.quick_sum(1.0, scaled(f, e, bits))
+    d, d_low = f.quick_sum(1.0, scaled(f, e, k, bits))
     positive = x >= 0.0
     n, n_low = f.where(positive, 1.0, e), f.where(positive, 0.0, e_low)
     inverse = 1.0 / d
     q = n * inverse
     better = f.fma(f.fma(-q, d_low, f.fma(-q, d, n) + n_low), inverse, q)
-    return f.where(positive, better, scaled(f, better, bits))
+    return f.where(positive, better, scaled(f, better, k, bits))
 
 
 def tanh(f: Formula, x: X) -> X:
-    """The hyperbolic tangent: an odd polynomial near 0, else 1 - 2 / (e**2x + 1)."""
+    """The hyperbolic tangent: an odd polynomial near 0, else 1 - 2 / (e**2x + 1).
+
+    Far from 0 an error of e**2x hardly shows, so the power of two is that of a product.
+    """
     dtype = format_of(x)
     z = x * x
-    small = f.fma(x * z, f.polynomial(z, TANH[dtype.width]), x)
+    bent = f.fma(z, f.polynomial(z, TANH[dtype.width]), 0.0)  # +0 at 0, so that the next step keeps the sign of a zero
+    small = f.fma(x, bent, x)
     size = x.abs()
-    double = at_most(f, size, ONE_TANH[dtype.width]) * 2.0
-    tail, bits = reduced(f, double, number_from(f, double, 0.0), dtype.bias)
-    scale = power_of_two(f, bits, dtype)
+    number = f.where(size < ONE_TANH[dtype.width], size, ONE_TANH[dtype.width])
+    factor = tuple(2.0 * c for c in PER_LN2[dtype.width])
+    k, bits = nearest(f, number, factor[0], dtype.bias)
+    r = f.fma(number, factor[1], f.fma(number, factor[0], -k))
+    tail, scale = r * f.polynomial(r, EXP2[dtype.width]), power_of_two(f, bits, dtype)
     large = 1.0 - 2.0 / f.fma(tail, scale, scale + 1.0)  # the inner sum is exact where it matters
-    value = f.where(size < SMALL_TANH, small, signed_as(f, x, large))
-    return f.where(x.equals(0.0), x, value)
+    return f.where(size >= SMALL_TANH, signed_as(f, x, large), small)

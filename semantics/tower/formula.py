@@ -5,7 +5,7 @@ Each operation becomes a `Let`, so that a value used twice is computed once and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,7 +26,9 @@ LONG = 12
 class Definition:
     """A function by smaller ops: `result` is its value after `lets`; where `rare` holds it is that of `otherwise`.
 
-    `otherwise` takes the same parameters; it is apart because it costs much and is seldom needed.
+    `otherwise` takes the same parameters; it is apart because it costs much and is seldom needed. `scaled` has values
+    that are x * 2**k, rounded once, as (x, k) with k a float: some machines have an instruction for that. `numbers` are
+    values that are never NaN, so that their patterns are what they are.
     """
 
     name: str
@@ -35,6 +37,8 @@ class Definition:
     result: Expr
     rare: Expr | None = None
     otherwise: Definition | None = None
+    scaled: Mapping[Var, tuple[Expr, Expr]] = field(default_factory=dict)
+    numbers: Set[Var] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +156,8 @@ class Formula:
     """Collects the operations of one definition."""
 
     lets: list[Let] = field(default_factory=list)
+    scaled: dict[Var, tuple[Expr, Expr]] = field(default_factory=dict)
+    numbers: set[Var] = field(default_factory=set)
 
     def of(self, value: X | float, dtype: DType) -> X:
         """A value, or a literal of a type."""
@@ -229,4 +235,4 @@ def defined(name: str, body: Body, count: int, dtype: FloatType = F64) -> Defini
     f = Formula()
     params = tuple(Var(f"x{n}" if n else "x", dtype, BUILTIN) for n in range(count))
     result = body(f, *(X(Ref(p, BUILTIN), f) for p in params))
-    return Definition(name, params, tuple(f.lets), result.expr)
+    return Definition(name, params, tuple(f.lets), result.expr, scaled=f.scaled, numbers=f.numbers)

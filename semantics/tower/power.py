@@ -36,7 +36,7 @@ def power32(f: Formula, size: X, y: X) -> X:
     wide = size.to(F64)
     p = with_ends(f, wide, log2_of_positive(f, wide, POW_LOG2)) * y.to(F64)
     p = number_from(f, at_most(f, p, 200.0), -200.0)
-    k, bits = nearest(p, 1.0, F64.bias)
+    k, bits = nearest(f, p, 1.0, F64.bias)
     r = p - k
     return (f.fma(r, f.polynomial(r, POW_EXP2), 1.0) * power_of_two(f, bits, F64)).to(F32)
 
@@ -48,12 +48,12 @@ def power(f: Formula, size: X, y: X) -> X:
     p_low = f.fma(log_low, y, p_low)
     p_low = f.where(p.abs() < 1100.0, p_low, 0.0)
     p = number_from(f, at_most(f, p, 1100.0), -1100.0)
-    k, bits = nearest(p, 1.0, 2 * F64.bias)
+    k, bits = nearest(f, p, 1.0, 2 * F64.bias)
     r = p - k
     high, low = f.product(r, LN2[64][0])
     low = f.fma(r, LN2[64][1], low) + p_low * LN2[64][0]
     near = high + low
-    return scaled(f, 1.0 + (high + f.fma(near * near, f.polynomial(near, EXP[64]), low)), bits)
+    return scaled(f, 1.0 + (high + f.fma(near * near, f.polynomial(near, EXP[64]), low)), k, bits)
 
 
 def log2_parts(f: Formula, x: X) -> tuple[X, X]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from gemel.semantics import ops
 from gemel.semantics.dtypes import FloatType, IntType
+from gemel.semantics.ir import Ref
 from gemel.semantics.tower.formula import Formula, X
 
 
@@ -39,13 +40,15 @@ def number_from(f: Formula, x: X, bound: float) -> X:
     return f.where(x > bound, x, bound)
 
 
-def nearest(x: X, factor: float, offset: int) -> tuple[X, X]:
-    """The whole number next to x * factor, and a pattern whose last bits are that number plus `offset`.
+def nearest(f: Formula, x: X, factor: float, offset: int) -> tuple[X, X]:
+    """A whole number next to x * factor, and a pattern whose last bits are that number plus `offset`.
 
     `x` is no NaN, and the product less than 2**21 in size. Adding 3 * 2**(mantissa - 1) rounds to a whole number.
     """
     anchor = 1.5 * 2.0 ** format_of(x).mantissa + offset
-    turned = x * factor + anchor if factor != 1.0 else x + anchor
+    turned = f.fma(x, factor, anchor) if factor != 1.0 else x + anchor
+    if isinstance(turned.expr, Ref):
+        f.numbers.add(turned.expr.var)
     return turned - anchor, pattern(turned)
 
 
@@ -54,12 +57,18 @@ def power_of_two(f: Formula, biased: X, dtype: FloatType) -> X:
     return f.apply(ops.SHL, biased, f.of(dtype.mantissa, biased.dtype), dtype=biased.dtype).as_bits(dtype)
 
 
-def scaled(f: Formula, x: X, twice: X) -> X:
-    """x * 2**k in two steps, so that it may be subnormal, zero or infinite; `twice` ends in k + 2 * bias."""
+def scaled(f: Formula, x: X, k: X, twice: X) -> X:
+    """x * 2**k in two steps, so that it may be subnormal, zero or infinite; `twice` ends in k + 2 * bias.
+
+    The size of `x` is from 1/4 to 4 (or it is NaN): then the first step is exact.
+    """
     dtype = format_of(x)
     half = twice >> 1
     rest = f.apply(ops.SUB, twice, half, dtype=twice.dtype)
-    return x * power_of_two(f, half, dtype) * power_of_two(f, rest, dtype)
+    made = x * power_of_two(f, half, dtype) * power_of_two(f, rest, dtype)
+    if isinstance(made.expr, Ref):
+        f.scaled[made.expr.var] = x.expr, k.expr
+    return made
 
 
 def signed_as(f: Formula, x: X, size: X) -> X:

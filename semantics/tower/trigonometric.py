@@ -29,7 +29,7 @@ def near(f: Formula, x: X, offset: int) -> tuple[X, X, X]:
     """
     width = format_of(x).width
     half_pi = HALF_PI[width]
-    k, bits = nearest(f.where(x.abs() < FAR[width], x, 0.0), PER_HALF_PI[width], offset)
+    k, bits = nearest(f, f.where(x.abs() < FAR[width], x, 0.0), PER_HALF_PI[width], offset)
     first = f.fma(k, -half_pi[0], x)
     part, part_low = f.product(k, half_pi[1])
     high = first - part
