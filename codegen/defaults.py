@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from gemel.codegen import contraction, elementwise, rows, scans, shares
+from gemel.codegen import contraction, elementwise, rows, scans, shares, stencils
 from gemel.codegen.host import Host, this_host
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import For, Kernel, LoopKind, Reduce, Store
@@ -30,6 +30,7 @@ def scheduled(kernel: Kernel, host: Host | None = None, steps: str = "") -> Sche
     schedule, host = Scheduled.of(kernel), host or this_host()
     if not _by_itself(kernel):
         return schedule
+    schedule = stencils.schedule(schedule, host)
     if not kernel.strict:  # what may round otherwise
         schedule = _apart(schedule)
         for name in _nests(schedule.kernel):

@@ -21,7 +21,7 @@ from gemel.semantics.schedule.schedule import Scheduled
 from gemel.semantics.traverse import Body, blocks_of, exprs_of, loaded, statements, stored, subexprs
 
 REGISTERS, LONG = 2, 8
-"""Registers that long loops fill at a time, and how many a long one fills: operations of one need not wait for another's."""
+"""Registers that long loops fill at a time, and how many a long one fills: what waits for one goes on with another."""
 
 SHORTEST = 4
 """Iterations below which a loop is not worth lanes."""

@@ -66,9 +66,16 @@ class Schedule:
         """A loop whose iterations threads share."""
         return self._step("parallel", loop)
 
-    def fuse(self, first: str, second: str) -> Schedule:
-        """Two loops over the same range, one after the other, as one."""
-        return self._step("fuse", first, second)
+    def fuse(self, first: str, second: str, shift: int | None = None) -> Schedule:
+        """Two loops over the same range, one after the other, as one; with a shift the second lags that much."""
+        return self._step("fuse", first, second, shift=shift)
+
+    def skew(self, loop: str, by: str, factor: int) -> Schedule:
+        """A loop whose iterations come `factor` later for each iteration of the loop `by` around it.
+
+        That changes no order yet, but `reorder` may then exchange loops that it couldn't before: tiles over time.
+        """
+        return self._step("skew", loop, by, factor)
 
     def fission(self, loop: str, outer: str) -> Schedule:
         """What stands before `loop` in its block gets a nest of its own, from the loop `outer` on."""

@@ -28,7 +28,7 @@ SIZE = 40
 STEPS = 10
 KINDS = (
     *("split", "split", "tile", "reorder", "unroll", "vectorize", "parallel"),
-    *("fuse", "local", "local", "share", "common"),
+    *("fuse", "fuse", "skew", "local", "local", "share", "common"),
 )
 
 
@@ -117,7 +117,11 @@ def _step(rng: random.Random, kernel: Kernel, names: list[str]) -> tuple[str, li
             return kind, chain, {}
         case "tile":
             return kind, [], {name: rng.randint(1, 4) for name in (loop, rng.choice(names))}
-        case "fuse" | "share":
+        case "skew":
+            return kind, [loop, rng.choice(names), rng.randint(1, 3)], {}
+        case "fuse":
+            return kind, [loop, rng.choice(names)], {"shift": rng.randint(-1, 2)} if rng.random() < 0.5 else {}
+        case "share":
             return kind, [loop, rng.choice(names)], {}
         case "common":
             return kind, [], {}

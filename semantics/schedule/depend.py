@@ -148,15 +148,22 @@ class Dependences:
                 if a.op is None or a.op is not b.op:
                     yield a, b
 
-    def distances(self, a: Access, b: Access, loops: Sequence[Var]) -> dict[Var, Interval] | None:
-        """Bounds of how far apart, in each loop, iterations can be in which the accesses meet; None: they never do."""
+    def distances(
+        self, a: Access, b: Access, loops: Sequence[Var], direction: dict[Var, int] | None = None
+    ) -> dict[Var, Interval] | None:
+        """Bounds of how far apart, in each loop, iterations can be in which the accesses meet; None: they never do.
+
+        With a direction only iterations that lie in that one count.
+        """
         equations = [
             self._equation(x, y, loops)
             for x, y in zip(a.forms, b.forms, strict=True)
             if x is not None and y is not None
         ]
-        spans = {v: self._length(v) for v in loops}
-        bounds = {v: (-spans[v], spans[v]) for v in loops}
+        spans = {v: self.length(v) for v in loops}
+        bounds = {v: _towards(spans[v], direction[v] if direction is not None else None) for v in loops}
+        if any(low > high for low, high in bounds.values()):
+            return None
         for _ in range(8):
             before = dict(bounds)
             for constant, terms in equations:
@@ -166,7 +173,8 @@ class Dependences:
                 break
         return bounds
 
-    def _length(self, v: Var) -> float:
+    def length(self, v: Var) -> float:
+        """How far apart two iterations of a loop can be."""
         low, high = self.intervals[v]
         return max(high - low, 0)
 
@@ -191,6 +199,11 @@ class Dependences:
         if v not in self.intervals:
             self.intervals[v] = self.ranges.of(Ref(v, v.span))
         return self.intervals[v]
+
+
+def _towards(span: float, sign: int | None) -> Interval:
+    """The distances of a sign that a loop of a span has."""
+    return {None: (-span, span), -1: (-span, -1.0), 0: (0.0, 0.0), 1: (1.0, span)}[sign]
 
 
 def _narrow(bounds: dict[Var, Interval], constant: Interval, terms: dict[Var, int]) -> bool:
@@ -322,7 +335,8 @@ def order_kept(kernel: Kernel, found: Found, old: Sequence[For], new: Sequence[F
         if bounds is None:
             continue
         swapped = [d for d in signs(bounds, before) if leading(d, before) > 0 > leading(d, after)]
-        meeting = meet(known, a, b, before, before, after) if swapped else None
+        possible = any(known.distances(a, b, before, d) is not None for d in swapped)
+        meeting = meet(known, a, b, before, before, after) if possible else None
         if meeting is not None:
             names = ", ".join(x.var.hint for x in new)
             raise refuse(f"the order {names} would swap iterations: {meeting}", old[0].span, code="K02")

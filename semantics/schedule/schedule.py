@@ -10,7 +10,7 @@ from typing import Any
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import Kernel
 from gemel.semantics.passes.simplify import simplify
-from gemel.semantics.schedule import fusion, local, loops, partial, sharing, versions
+from gemel.semantics.schedule import fusion, local, loops, partial, sharing, skewing, versions
 from gemel.semantics.schedule.absorb import absorb
 from gemel.semantics.schedule.common import common
 from gemel.semantics.schedule.hoist import hoist
@@ -33,6 +33,7 @@ STEPS: dict[str, Change] = {
     "parallel": loops.parallel,
     "fuse": fusion.fuse,
     "fission": fusion.fission,
+    "skew": skewing.skew,
     "stage": local.stage,
     "hoist": hoist,
     "accumulate": local.accumulate,
