@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from gemel.codegen.choices import choose, whether
 from gemel.codegen.host import Host
+from gemel.codegen.places import known_bytes
 from gemel.codegen.rows import attempt
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
@@ -117,7 +118,15 @@ def _in_lanes(s: Scheduled, name: str, host: Host) -> Scheduled:
     count = value_of(loop.hi, {}) or 0
     registers = choose(f"{name}.registers", REGISTERS if count >= LONG * lanes else 1, (1, 2, 4))
     tile, lane = f"{name}_t", f"{name}_l"
-    return s.step("split", name, lanes * registers, tile, lane).step("vectorize", lane)
+    s = s.step("split", name, lanes * registers, tile, lane).step("vectorize", lane)
+    for b in _large(loop.body, host):
+        s = attempt(s, lambda s, b=b: s.step("stream", b, tile))  # type: ignore[misc]
+    return s
+
+
+def _large(body: Body, host: Host) -> list[str]:
+    """The buffers that a block stores to and that don't fit in the last cache."""
+    return sorted(b.hint for b in stored(body) if known_bytes(b) > host.l3_bytes)
 
 
 def _widest(body: tuple[Stmt, ...]) -> int:

@@ -18,8 +18,12 @@ METADATA = (
     '!{!"llvm.loop.unroll.disable"}',
     '!{!"llvm.loop.unroll.full"}',
     '!{!"llvm.loop.vectorize.enable", i1 true}',
+    "!{i32 1}",
 )
 """Nodes that loops refer to by their position."""
+
+STREAMS = ", !nontemporal !5"
+"""On a store: its place in a cache is better used for something else."""
 
 RARE = ", !prof !0"
 """On a branch: the second way is hardly ever taken."""

@@ -383,9 +383,14 @@ class Lowering:
             "leave:",
             f"  %status = phi i64 {statuses}",
             *frees,
+            *self._fence(),
             "  ret i64 %status",
             "}",
         ]
+
+    def _fence(self) -> list[str]:
+        """Stores that pass by the caches are there for other threads only after a fence."""
+        return ["  fence seq_cst"] if any(hints.STREAMS in line for line in self.out.lines) else []
 
 
 def _asks(e: Expr) -> bool:

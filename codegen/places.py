@@ -38,6 +38,12 @@ def known_shape(b: Buffer) -> tuple[int, ...] | None:
     return known if len(known) == b.rank else None
 
 
+def known_bytes(b: Buffer) -> int:
+    """The bytes of an array; 0 where a size is not known."""
+    shape = known_shape(b)
+    return prod(shape) * element_bytes(b.dtype) if shape is not None else 0
+
+
 @dataclass(frozen=True)
 class Place:
     """A buffer's address, and its sizes as LLVM values where they are not known."""

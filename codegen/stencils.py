@@ -10,19 +10,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from math import prod
 
 from gemel.codegen.choices import choose, steps_to
 from gemel.codegen.host import Host
+from gemel.codegen.places import known_bytes
 from gemel.codegen.rows import attempt
 from gemel.semantics.arguments import value_of
-from gemel.semantics.dtypes import storage_bits
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import (
     Alloc,
     Assert,
     Assume,
-    Buffer,
     Call,
     Expr,
     For,
@@ -129,14 +127,10 @@ def _exchanged(s: Scheduled, time: str, row: str, factor: int, depth: int) -> Sc
 
 
 def _all_bytes(body: Body) -> int:
-    return sum(_bytes(b) for b in stored(body) | loaded(body))
+    return sum(known_bytes(b) for b in stored(body) | loaded(body))
 
 
 def _row_bytes(body: Body) -> int:
     """Bytes of one iteration of a sweep, of all arrays: those of an array over its first axis."""
     arrays = [b for b in stored(body) | loaded(body) if b.rank]
-    return sum(_bytes(b) // max(value_of(b.shape[0], {}) or 1, 1) for b in arrays)
-
-
-def _bytes(b: Buffer) -> int:
-    return prod(value_of(n, {}) or 0 for n in b.shape) * storage_bits(b.dtype) // 8
+    return sum(known_bytes(b) // max(value_of(b.shape[0], {}) or 1, 1) for b in arrays)

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gemel.codegen import llvmops
+from gemel.codegen import hints, llvmops
 from gemel.codegen.emitter import Emitter
 from gemel.codegen.forward import Row
 from gemel.codegen.places import alignment, element_bytes, known_shape
-from gemel.codegen.widen import NotWide, Widener, gather, own_functions, suffix, vector
+from gemel.codegen.widen import WIDTH, NotWide, Widener, gather, own_functions, part, suffix, vector
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import BOOL, INDEX, DType, is_integer, storage_bits
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from gemel.codegen.lower import Lowering
 
 MOST_LANES = 64
+STREAMED = 128
+"""Bits of a piece that is stored past the caches."""
 
 
 def lanes_of(s: For) -> int | None:
@@ -279,13 +281,17 @@ class Lanes:
         whole = self.widener.operand("i64", flat)
         return out.value(f"getelementptr {kind}, ptr {place.pointer}, {vector(n, 'i64')} {whole}")
 
-    def store(self, b: Buffer, indices: tuple[Expr, ...], value: str) -> None:
+    def store(self, b: Buffer, indices: tuple[Expr, ...], value: str, streams: bool = False) -> None:
         """Sets each lane's element."""
         kind, stride, out = self._memory_type(b), self.stride(b, indices), self.low.out
         if stride == 0:
             raise NotWide("lanes that store to one element")
         raw = self.widener.operand(kind, self.scalar_text(lambda o: llvmops.to_memory(o, value, b.dtype)))
         t, m, align = vector(self.count, kind), vector(self.count, "i1"), alignment(b.dtype)
+        if stride == 1 and self.mask is None and streams and storage_bits(b.dtype) * self.count % STREAMED == 0:
+            self.low.places.held.drop(b)
+            self._stream(kind, raw, self._address(b, indices), align)
+            return
         if stride == 1 and self.mask is None:
             out.do(f"store {t} {raw}, ptr {self._address(b, indices)}, align {align}")
             self.low.places.held.put(b, self._first(b, indices), Row(raw, kind, self.count))
@@ -302,6 +308,25 @@ class Lanes:
             pointers = self._pointers(b, indices, stride, kind)
             out.do(f"call void @{name}({t} {raw}, {p} {pointers}, i32 {align}, {m} {self.mask or 'splat (i1 true)'})")
 
+    def _stream(self, kind: str, raw: str, address: str, align: int) -> None:
+        """Stores a row past the caches where its address allows it: in pieces of which each array of NumPy is made."""
+        out, t = self.low.out, vector(self.count, kind)
+        far, near, after = out.name("far"), out.name("near"), out.name("after")
+        place = out.value(f"ptrtoint ptr {address} to i64")
+        rest = out.value(f"and i64 {place}, {STREAMED // 8 - 1}")
+        out.branch(out.value(f"icmp eq i64 {rest}, 0"), far, near)
+        self.low.start(far)
+        count = STREAMED // WIDTH[kind]
+        for first in range(0, self.count, count):
+            piece = part(out, self.count, kind, raw, first, count)
+            at = out.value(f"getelementptr {kind}, ptr {address}, i64 {first}")
+            out.do(f"store {vector(count, kind)} {piece}, ptr {at}, align {STREAMED // 8}{hints.STREAMS}")
+        out.jump(after)
+        self.low.start(near)
+        out.do(f"store {t} {raw}, ptr {address}, align {align}")
+        out.jump(after)
+        self.low.start(after)
+
     # ------------------------------------------------------------------------------------------------- statements
 
     def stmt(self, s: Stmt) -> bool:
@@ -313,7 +338,7 @@ class Lanes:
                 if value in self.widener.wide:
                     self.moving.add(s.var)
             case Store():
-                self.store(s.buffer, s.indices, self.typed(s.value, s.buffer.dtype))
+                self.store(s.buffer, s.indices, self.typed(s.value, s.buffer.dtype), s.streams)
             case Reduce():
                 dtype = s.buffer.dtype
                 old = self.value(Load(s.buffer, s.indices, s.span))

@@ -32,7 +32,7 @@ LINE = re.compile(rf"\s*(?P<name>{NAME}) = (?P<rest>.*)")
 DEFINITION = re.compile(
     rf'define internal (?P<type>{TYPE}) @"(?P<name>[^"]+)"\((?P<params>.*)\) alwaysinline nounwind \{{'
 )
-WIDTH = {"float": 32, "double": 64}
+WIDTH = {"float": 32, "double": 64, "half": 16, "i8": 8, "i16": 16, "i32": 32, "i64": 64}
 SUFFIX = {"float": "f32", "double": "f64", "half": "f16"}
 PLAIN_ARGUMENTS = ("llvm.abs.", "llvm.ctlz.", "llvm.cttz.")
 """Intrinsics whose second argument is a literal of its own."""
@@ -163,7 +163,7 @@ class Widener:
             return scale(self.out, self.lanes, kind, x, k)
         parts = []
         for first in range(0, self.lanes, most):
-            pair = (_part(self.out, self.lanes, kind, v, first, most) for v in (x, k))
+            pair = (part(self.out, self.lanes, kind, v, first, most) for v in (x, k))
             parts.append(self.out.value(scale(self.out, most, kind, *pair)))
         return _joined(self.out, most, kind, parts)
 
@@ -201,7 +201,7 @@ def scale(out: Emitter, lanes: int, kind: str, x: str, k: str) -> str:
     return f"call {t} @{name}({', '.join(args)})"
 
 
-def _part(out: Emitter, lanes: int, kind: str, value: str, first: int, count: int) -> str:
+def part(out: Emitter, lanes: int, kind: str, value: str, first: int, count: int) -> str:
     """Some lanes of a vector."""
     t, which = vector(lanes, kind), ", ".join(f"i32 {first + n}" for n in range(count))
     return out.value(f"shufflevector {t} {value}, {t} poison, <{count} x i32> <{which}>")

@@ -120,6 +120,10 @@ class Schedule:
         """
         return self._step("scan", buffer, loop, name=name)
 
+    def stream(self, buffer: str, at: str) -> Schedule:
+        """What the loop `at` stores to a buffer in lanes passes by the caches: for arrays larger than these."""
+        return self._step("stream", buffer, at)
+
     def absorb(self, buffer: str, at: str) -> Schedule:
         """Drops the nest before that fills `buffer` with a number: accumulators begin with that number."""
         return self._step("absorb", buffer, at)

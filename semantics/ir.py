@@ -202,12 +202,13 @@ class Alloc:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Store:
-    """Sets an element of a buffer."""
+    """Sets an element of a buffer; with `streams` it isn't worth a place in a cache, as a schedule's step has said."""
 
     buffer: Buffer
     indices: tuple[Expr, ...]
     value: Expr
     span: Span
+    streams: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -299,8 +300,8 @@ class Kernel:
     loop of such, at the top of the body; the verifier takes it as given. With `strict` no rewrite may change a float's
     rounding. In a `guarded` kernel each access, division and shift that may fail stands
     behind an `Assert`: the rest needs no check. In a `scheduled` kernel loops and order of computation are decided; a
-    target adds nothing of its own. Text doesn't carry these flags, nor that of an `Alloc`: what is parsed is guarded
-    anew.
+    target adds nothing of its own. Text doesn't carry these flags, nor those of `Alloc` and `Store`: what is parsed is
+    guarded anew.
     """
 
     name: str

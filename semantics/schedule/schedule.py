@@ -10,7 +10,7 @@ from typing import Any
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import Kernel
 from gemel.semantics.passes.simplify import simplify
-from gemel.semantics.schedule import fusion, local, loops, partial, sharing, skewing, versions
+from gemel.semantics.schedule import fusion, local, loops, partial, sharing, skewing, streaming, versions
 from gemel.semantics.schedule.absorb import absorb
 from gemel.semantics.schedule.common import common
 from gemel.semantics.schedule.hoist import hoist
@@ -41,6 +41,7 @@ STEPS: dict[str, Change] = {
     "common": common,
     "spread": partial.spread,
     "scan": scan,
+    "stream": streaming.stream,
     "absorb": absorb,
     "unguard": unguard,
     "contract": contract,
