@@ -98,11 +98,11 @@ class Tiles:
 
 def contraction(top: For, host: Host) -> Contraction | None:
     """What a perfect nest contracts, in the roles in which the host is fastest; None where it is something else."""
-    return min(_contractions(top), key=lambda c: _expected(c, host), default=None)
+    return min(contractions(top), key=lambda c: _expected(c, host), default=None)
 
 
-def _contractions(top: For) -> list[Contraction]:
-    """What a perfect nest contracts, for each choice of columns."""
+def contractions(top: For) -> list[Contraction]:
+    """What a perfect nest contracts, in all roles that its loops may have."""
     chain = nest(top)
     last = chain[-1].body
     if len(last) != 1 or not isinstance(last[0], Reduce) or last[0].op is not ops.ADD:
@@ -237,12 +237,12 @@ def _cost(rows: int, vectors: int, m: int, n: int, lanes: int) -> float:
     return count * (max(rows * vectors, rows + vectors, 10) + 0.2 * (rows + vectors))
 
 
-def schedule(start: Scheduled, c: Contraction, host: Host) -> Scheduled:
-    """The steps for a contraction.
+def schedule(start: Scheduled, c: Contraction, host: Host, own: Tiles | None = None) -> Scheduled:
+    """The steps for a contraction; `own` are tiles other than the model's.
 
     Raises ScheduleError where one can't be taken.
     """
-    t, s = tiles(c, host), start
+    t, s = own or tiles(c, host), start
     i, j = c.row, c.column
     s = s.step("split", i, t.rows, f"{i}_t", f"{i}_r")
     s = s.step("split", j, t.columns, f"{j}_t", f"{j}_w").step("split", f"{j}_w", t.lanes, f"{j}_v", f"{j}_l")

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from gemel.codegen import contraction, elementwise, rows, scans, shares, stencils
+from gemel.codegen import blocks, contraction, elementwise, rows, scans, shares, stencils
 from gemel.codegen.host import Host, this_host
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import For, Kernel, LoopKind, Reduce, Store
@@ -32,7 +32,7 @@ def scheduled(kernel: Kernel, host: Host | None = None, steps: str = "") -> Sche
         return schedule
     schedule = stencils.schedule(schedule, host)
     if not kernel.strict:  # what may round otherwise
-        schedule = _apart(schedule)
+        schedule = blocks.schedule(_apart(schedule), host)
         for name in _nests(schedule.kernel):
             schedule = _contraction(schedule, name, host)
         schedule = rows.schedule(scans.schedule(schedule, host), host)

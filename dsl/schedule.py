@@ -128,6 +128,32 @@ class Schedule:
         """Drops the nest before that fills `buffer` with a number: accumulators begin with that number."""
         return self._step("absorb", buffer, at)
 
+    def hold(self, at: str, *order: str, name: str = "") -> Schedule:
+        """Before the loop `at`, a nest computes the largest expression of that loop which changes with the loops of
+        `order` and no other; the loop reads it from an array with an axis for each of them.
+        """
+        return self._step("hold", at, *order, name=name)
+
+    def recall(self, buffer: str, at: str) -> Schedule:
+        """What the loop `at` computes and the array `buffer` holds already is read from there."""
+        return self._step("recall", buffer, at)
+
+    def layout(self, buffer: str, *axes: int) -> Schedule:
+        """A local array with its axes in another order; the last one is contiguous."""
+        return self._step("layout", buffer, *axes)
+
+    def localize(self, buffer: str, at: str) -> Schedule:
+        """A local array made anew in each iteration of the loop `at`, no larger than what an iteration uses of it."""
+        return self._step("localize", buffer, at)
+
+    def reuse(self, buffer: str, old: str) -> Schedule:
+        """The local array `buffer` takes the memory of `old`, which nothing reads any more."""
+        return self._step("reuse", buffer, old)
+
+    def pad(self, at: str) -> Schedule:
+        """Drops conditions in the loop `at` that only keep iterations out which store to elements nobody reads."""
+        return self._step("pad", at)
+
     def unguard(self, at: str) -> Schedule:
         """Drops conditions in the loop `at` that only keep padding out of local accumulators."""
         return self._step("unguard", at)

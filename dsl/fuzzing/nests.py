@@ -136,22 +136,22 @@ def _local(rng: random.Random, kernel: Kernel, names: list[str]) -> tuple[str, l
     buffers += [s.buffer for s in statements(kernel.body) if isinstance(s, Alloc)]
     b = rng.choice(buffers)
     kinds = [
-        "stage",
-        "accumulate",
-        "absorb",
-        "hoist",
-        "scan",
-        "unguard",
-        *["spread"] * (not isinstance(b.dtype, FloatType)),
+        *("stage", "accumulate", "absorb", "hoist", "scan", "unguard"),
+        *("hold", "recall", "layout", "localize", "reuse", "pad"),
     ]
-    kind, at = rng.choice(kinds), rng.choice(names)
-    if kind == "unguard":
+    kind, at = rng.choice([*kinds, *["spread"] * (not isinstance(b.dtype, FloatType))]), rng.choice(names)
+    if kind in ("unguard", "pad"):
         return kind, [at], {}
-    if kind in ("absorb", "hoist", "scan"):
+    if kind in ("absorb", "hoist", "scan", "recall", "localize"):
         return kind, [b.hint, at], {}
+    if kind == "reuse":
+        return kind, [b.hint, rng.choice(buffers).hint], {}
+    if kind == "layout":
+        return kind, [b.hint, *reversed(range(b.rank))], {}
     inner = [p.loop.var.hint for p in loops(kernel.body) if any(s.var.hint == at for s in p.around)]
     rng.shuffle(inner)
-    return kind, [b.hint, at, *inner[: rng.randint(0, 3)]], {}
+    some = inner[: rng.randint(0, 3)]
+    return kind, [at, at, *some] if kind == "hold" else [b.hint, at, *some], {}
 
 
 def seed_of(case: Case) -> int:

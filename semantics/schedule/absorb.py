@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gemel.semantics import build, ops
 from gemel.semantics.arguments import value_of
-from gemel.semantics.ir import Buffer, Const, Expr, For, Kernel, Load, Ref, Stmt, Store, Var
+from gemel.semantics.ir import Alloc, Buffer, Const, Expr, For, Kernel, Load, Ref, Stmt, Store, Var
 from gemel.semantics.schedule.depend import Dependences
-from gemel.semantics.schedule.names import Found, find, find_buffer, nest, refuse, rewritten
+from gemel.semantics.schedule.names import Found, block_of, find, find_buffer, nest, refuse, rewritten
 from gemel.semantics.schedule.windows import Use, alike, uses, variables
-from gemel.semantics.traverse import loaded, map_body, map_expr, map_own_exprs, stored
+from gemel.semantics.traverse import Body, loaded, map_body, map_expr, map_own_exprs, stored
 
 MOST_POINTS = 1 << 16
 """Elements of an axis beyond which coverage isn't looked at."""
@@ -31,16 +31,13 @@ def absorb(kernel: Kernel, buffer: str, at: str) -> Kernel:
     where one could be left without a value.
     """
     b, found = find_buffer(kernel, buffer), find(kernel, at)
-    top = found.around[0] if found.around else found.loop
-    fill = _fill_before(kernel, top, b)
-    if fill is None:
-        raise refuse(f"no nest before {top.var.hint} fills all of {buffer} with a number", top.span)
+    top, fill = _filled_before(kernel, found, b)
     reads = [u for u in uses((top,), b) if isinstance(u.stmt, Store) and u.stmt.buffer is not b]
     writes = [u for u in uses((top,), b) if isinstance(u.stmt, Store) and u.stmt.buffer is b]
     if len(reads) != 1 or len(writes) != 1 or len(list(uses((top,), b))) != 2:
         raise refuse(f"{buffer} isn't loaded and stored once each in {top.var.hint}", top.span, "accumulate first")
     again = _met_again(kernel, top, b, reads[0])
-    _covered(b, writes[0], again, top)
+    covered(b, writes[0], again, top)
     first: Expr = build.boolean(True, top.span)
     for s in again:
         first = build.both(first, build.apply(ops.EQ, Ref(s.var, s.span), s.lo, span=s.span), s.span)
@@ -54,12 +51,27 @@ def absorb(kernel: Kernel, buffer: str, at: str) -> Kernel:
         return map_own_exprs(s, lambda e: map_expr(begun, e)) if s is reads[0].stmt else s
 
     kernel = rewritten(kernel, top, lambda s: map_body((s,), stmt=changed))
-    return rewritten(kernel, fill.loop, lambda _: ())
+    kernel = rewritten(kernel, fill.loop, lambda _: ())
+    return replace(kernel, body=map_body(kernel.body, stmt=lambda s: _known(s, b)))
 
 
-def _fill_before(kernel: Kernel, top: For, b: Buffer) -> _Fill | None:
-    """The fill in the kernel's own block, with nothing that touches the buffer between it and `top`."""
-    body = kernel.body
+def _known(s: Stmt, b: Buffer) -> Stmt:
+    """The array's `Alloc`: what is read of it has been stored to, since the fill came before all that reads it."""
+    return replace(s, filled=True) if isinstance(s, Alloc) and s.buffer is b else s
+
+
+def _filled_before(kernel: Kernel, found: Found, b: Buffer) -> tuple[For, _Fill]:
+    """The loop around, or the one found itself, that a fill stands before in its block, and that fill."""
+    chain = (*found.around, found.loop)
+    for top in chain:
+        fill = _fill_before(block_of(kernel.body, top), top, b)
+        if fill is not None:
+            return top, fill
+    raise refuse(f"no nest before {chain[0].var.hint} fills all of {b.hint} with a number", chain[0].span)
+
+
+def _fill_before(body: Body, top: For, b: Buffer) -> _Fill | None:
+    """The fill in the loop's block, with nothing that touches the buffer between it and the loop."""
     n = next((n for n, s in enumerate(body) if s is top), None)
     for s in reversed(body[: n or 0]):
         if b in stored((s,)) | loaded((s,)):
@@ -101,7 +113,7 @@ def _met_again(kernel: Kernel, top: For, b: Buffer, read: Use) -> list[For]:
     return list(again.values())
 
 
-def _covered(b: Buffer, write: Use, again: list[For], top: For) -> None:
+def covered(b: Buffer, write: Use, again: list[For], top: For) -> None:
     """Raises ScheduleError unless the stores of one round reach each element of the buffer."""
     for axis, (index, size) in enumerate(zip(write.indices, b.shape, strict=True)):
         own = [s for s in write.loops if s.var in _needed(index, write.loops)]

@@ -80,4 +80,4 @@ def _stored_back(w: Window, taken: set[str]) -> Body:
         cond = copier.expr(w.cond)
         return (back,) if isinstance(cond, Const) else (If(cond, (back,), (), span),)
 
-    return copies(w, f"{w.local.hint}_back", taken, inner)
+    return copies(w.order, f"{w.local.hint}_back", taken, inner)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from gemel.semantics.errors import ScheduleError
-from gemel.semantics.ir import Alloc, Buffer, For, If, Kernel, Ref, Var, While
+from gemel.semantics.ir import Alloc, Buffer, For, If, Kernel, Ref, Stmt, Var, While
 from gemel.semantics.span import Span
-from gemel.semantics.traverse import Body, Copier, map_blocks, statements
+from gemel.semantics.traverse import Body, Copier, blocks_of, map_blocks, statements
 
 
 class Renaming(Copier):
@@ -128,6 +128,14 @@ def in_block(kernel: Kernel, loop: For, change: Callable[[Body], Body]) -> Kerne
 def rewritten(kernel: Kernel, loop: For, change: Callable[[For], Body]) -> Kernel:
     """The kernel with a loop replaced."""
     return in_block(kernel, loop, lambda body: tuple(x for s in body for x in (change(loop) if s is loop else (s,))))
+
+
+def block_of(body: Body, wanted: Stmt) -> Body:
+    """The statement list that a statement is in."""
+    if any(s is wanted for s in body):
+        return body
+    inner = (block_of(block, wanted) for s in body for block in blocks_of(s))
+    return next((found for found in inner if found), ())
 
 
 MENDS = {

@@ -10,7 +10,7 @@ from typing import Any
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import Kernel
 from gemel.semantics.passes.simplify import simplify
-from gemel.semantics.schedule import fusion, local, loops, partial, sharing, skewing, streaming, versions
+from gemel.semantics.schedule import arrays, fusion, holding, local, loops, partial, sharing, skewing, streaming, versions
 from gemel.semantics.schedule.absorb import absorb
 from gemel.semantics.schedule.common import common
 from gemel.semantics.schedule.hoist import hoist
@@ -19,6 +19,7 @@ from gemel.semantics.schedule.padding import unguard
 from gemel.semantics.schedule.products import contract
 from gemel.semantics.schedule.scan import scan
 from gemel.semantics.schedule.tree import tree
+from gemel.semantics.schedule.whole import pad
 
 Change = Callable[..., Kernel]
 
@@ -39,11 +40,17 @@ STEPS: dict[str, Change] = {
     "accumulate": local.accumulate,
     "share": sharing.share,
     "common": common,
+    "hold": holding.hold,
+    "recall": holding.recall,
+    "layout": arrays.layout,
+    "localize": arrays.localize,
+    "reuse": arrays.reuse,
     "spread": partial.spread,
     "scan": scan,
     "stream": streaming.stream,
     "absorb": absorb,
     "unguard": unguard,
+    "pad": pad,
     "contract": contract,
     "simplify": simplify,
 }

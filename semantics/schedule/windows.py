@@ -91,6 +91,21 @@ def alike(a: object, b: object) -> bool:
             return False
 
 
+def matches(pattern: Expr, e: Expr, free: set[Var], at: dict[Var, Expr]) -> bool:
+    """Whether an expression is a pattern with something in place of its free variables, which `at` then has."""
+    match pattern, e:
+        case Ref(), _ if pattern.var in free:
+            return e.dtype == pattern.dtype and alike(at.setdefault(pattern.var, e), e)
+        case Load(), Load():
+            pairs = zip(pattern.indices, e.indices, strict=True)
+            return pattern.buffer is e.buffer and all(matches(p, x, free, at) for p, x in pairs)
+        case Apply(), Apply():
+            same = pattern.op is e.op and pattern.dtype == e.dtype and len(pattern.args) == len(e.args)
+            return same and all(matches(p, x, free, at) for p, x in zip(pattern.args, e.args, strict=True))
+        case _:
+            return alike(pattern, e)
+
+
 def variables(e: Expr) -> set[Var]:
     """The names in an expression."""
     return {x.var for x in subexprs(e) if isinstance(x, Ref)}
@@ -139,20 +154,20 @@ def window_of(kernel: Kernel, buffer: str, at: str, order: Sequence[str], name: 
         raise refuse(
             f"the place in {buffer} depends on {missing[0]}", span, f"name it: {', '.join([*order, missing[0]])}"
         )
-    _bounds_given(loops, moving)
+    bounds_given(loops, moving)
     kept = [c for c in first.conditions if not variables(c) & moving and all(_under(c, u) for u in every)]
     cond: Expr = build.boolean(True, span)
     for c in kept:
         cond = build.both(cond, c, span)
-    extents = _extents(kernel, found, first, loops)
+    sizes = extents(kernel, found, first, loops)
     hint = unused(name or f"{buffer}_{at}", names(kernel))
-    local = Buffer(hint, b.dtype, tuple(build.index(n, span) for n in extents), span)
+    local = Buffer(hint, b.dtype, tuple(build.index(n, span) for n in sizes), span)
     made = Window(found, b, loops, first.indices, cond, local)
     _in_range(kernel, made)
     return made
 
 
-def _bounds_given(order: tuple[For, ...], moving: set[Var]) -> None:
+def bounds_given(order: tuple[For, ...], moving: set[Var]) -> None:
     """Raises ScheduleError where a loop's bounds need one that isn't named, or that is named after it."""
     later = {s.var for s in order}
     for s in order:
@@ -167,9 +182,9 @@ def _under(cond: Expr, use: Use) -> bool:
     return any(alike(cond, c) for c in use.conditions)
 
 
-def _extents(kernel: Kernel, found: Found, use: Use, loops: tuple[For, ...]) -> list[int]:
+def extents(kernel: Kernel, found: Found, use: Use, loops: tuple[For, ...]) -> list[int]:
     """How many iterations the loops have at most."""
-    with _within(kernel, found.loop, use.loops) as ranges:
+    with within(kernel, found.loop, use.loops) as ranges:
         return [_most(ranges, s) for s in loops]
 
 
@@ -183,7 +198,7 @@ def _most(ranges: Ranges, s: For) -> int:
 
 
 @contextmanager
-def _within(kernel: Kernel, loop: For, inner: Iterable[For]) -> Iterator[Ranges]:
+def within(kernel: Kernel, loop: For, inner: Iterable[For]) -> Iterator[Ranges]:
     """What is known in a loop's body, with the variables of loops within it."""
     with inside(kernel, loop) as (ranges, _), ExitStack() as stack:
         for s in inner:
@@ -193,7 +208,7 @@ def _within(kernel: Kernel, loop: For, inner: Iterable[For]) -> Iterator[Ranges]
 
 def _in_range(kernel: Kernel, w: Window) -> None:
     """Raises ScheduleError where the copy could read or write outside of the buffer."""
-    with _within(kernel, w.found.loop, w.order) as ranges, ranges.assuming(w.cond, True):
+    with within(kernel, w.found.loop, w.order) as ranges, ranges.assuming(w.cond, True):
         for index, size in zip(w.indices, w.buffer.shape, strict=True):
             room = build.apply(ops.SUB, size, index, span=index.span)
             inside_ = ranges.of(index)[1] < ranges.of(size)[0] or ranges.of(room)[0] >= 1
@@ -205,11 +220,11 @@ def _in_range(kernel: Kernel, w: Window) -> None:
                 )
 
 
-def copies(w: Window, suffix: str, taken: set[str], inner: Callable[[dict[Var, Expr]], Body]) -> Body:
-    """A nest over the window; `inner` gets the new variables in place of the loops' own."""
+def copies(order: Iterable[For], suffix: str, taken: set[str], inner: Callable[[dict[Var, Expr]], Body]) -> Body:
+    """A nest over the ranges of some loops; `inner` gets the new variables in place of the loops' own."""
     fresh: dict[Var, Expr] = {}
     made: list[tuple[For, Var]] = []
-    for s in w.order:
+    for s in order:
         v = Var(unused(f"{s.var.hint}_{suffix}", taken), s.var.dtype, s.span)
         taken.add(v.hint)
         made.append((s, v))
@@ -232,7 +247,7 @@ def filled(w: Window, taken: set[str]) -> Body:
             value = build.apply(ops.SELECT, cond, value, zero(w.buffer.dtype, cond.span), span=cond.span)
         return (Store(w.local, w.place(lambda s: fresh[s.var]), value, w.found.loop.span),)
 
-    return copies(w, f"{w.local.hint}", taken, inner)
+    return copies(w.order, f"{w.local.hint}", taken, inner)
 
 
 def zero(dtype: DType, span: Span) -> Const:
