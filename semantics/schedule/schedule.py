@@ -10,7 +10,18 @@ from typing import Any
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import Kernel
 from gemel.semantics.passes.simplify import simplify
-from gemel.semantics.schedule import arrays, fusion, holding, local, loops, partial, sharing, skewing, streaming, versions
+from gemel.semantics.schedule import (
+    arrays,
+    fusion,
+    holding,
+    local,
+    loops,
+    partial,
+    sharing,
+    skewing,
+    streaming,
+    versions,
+)
 from gemel.semantics.schedule.absorb import absorb
 from gemel.semantics.schedule.common import common
 from gemel.semantics.schedule.hoist import hoist
