@@ -87,7 +87,7 @@ class Entry:
         places |= {symbol(KERNEL): code.address("kernel"), symbol(GATE): ctypes.addressof(gate)}
         declare()
         loaded = load(self.data, places)
-        return _c_function(self.name, loaded, (fallback, fail, code, owner, gate, objects, loaded))
+        return c_function(self.name, loaded, (fallback, fail, code, owner, gate, objects))
 
 
 def symbol(name: str) -> str:
@@ -99,11 +99,12 @@ class _MethodDef(ctypes.Structure):
     _fields_ = (("name", ctypes.c_char_p), ("call", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p))
 
 
-def _c_function(name: str, code: Loaded, owned: tuple[object, ...]) -> Function:
+def c_function(name: str, code: Loaded, owned: tuple[object, ...]) -> Function:
+    """The Python object around the function `entry` of some code; its `self` is a tuple that begins with `owned`."""
     definition = _MethodDef(name.encode(), code.address("entry"), METH_FASTCALL | METH_KEYWORDS, None)
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.restype, new.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-    function: Function = new(ctypes.addressof(definition), (*owned, definition), None)
+    function: Function = new(ctypes.addressof(definition), (*owned, code, definition), None)
     return function
 
 
@@ -115,6 +116,7 @@ class Kept:
     """An entry and the code of its kernel, from the disk cache; it makes what `Compiled.entry` makes."""
 
     it: Entry
+    sizes: tuple[tuple[int, ...] | None, ...]
     code: Code
     fail: Function
 
@@ -129,8 +131,11 @@ def keep(name: str, entry: Entry, kernel: str) -> None:
     cache.put(name, head.encode() + b"\n" + entry.data)
 
 
-def kept(name: str, fail: Function) -> Kept | None:
-    """What was kept under that name; None where it isn't whole, or this process has not what it relies on."""
+def kept(name: str, sizes: tuple[tuple[int, ...] | None, ...], fail: Function) -> Kept | None:
+    """What was kept under that name for arguments of such sizes.
+
+    None where it isn't whole, or this process has not what it relies on.
+    """
     found = cache.get(name)
     if found is None or not layout_is_known() or (b"PyArray_" in found and not array_functions()):
         return None
@@ -143,4 +148,4 @@ def kept(name: str, fail: Function) -> Kept | None:
     loaded = Code(str, *facts.how, load(data_of_kernel))
     if facts.keeps:
         loaded.at_end(RELEASE)
-    return Kept(Entry(of, objects, data), loaded, fail)
+    return Kept(Entry(of, objects, data), sizes, loaded, fail)

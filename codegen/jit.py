@@ -111,11 +111,12 @@ def compile_text(text: str, level: int = 3, unroll: bool = True, keep: bool = Tr
 
     Raises CompileError where LLVM doesn't take the text, which is a mistake of ours; WideVectors.
     """
-    data = _kept_object(text, level, unroll) if keep else object_of(text, level, unroll)
+    data = kept_object(text, level, unroll) if keep else object_of(text, level, unroll)
     return Code(lambda: text, level, unroll, load(data))
 
 
-def _kept_object(text: str, level: int, unroll: bool) -> bytes:
+def kept_object(text: str, level: int, unroll: bool) -> bytes:
+    """The same from the disk cache, where it goes if it isn't there."""
     name = keys.of_text(text, level, unroll)
     data = kept.get(name)
     if data is None:
@@ -201,7 +202,7 @@ def _provided(text: str, names: tuple[str, ...]) -> Code:
 
     It is never unloaded: workers run it until the process ends, when Python has already cleared its modules.
     """
-    code = Code(lambda: text, 2, True, _loaded(_kept_object(text, 2, True), {}))
+    code = Code(lambda: text, 2, True, _loaded(kept_object(text, 2, True), {}))
     for name in names:
         define(name, code.address(name))
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))

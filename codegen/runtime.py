@@ -133,6 +133,11 @@ class Compiled:
         """
         return self._call(*args, **out)
 
+    @property
+    def sizes(self) -> tuple[tuple[int, ...] | None, ...]:
+        """The sizes of the arguments; None for a number."""
+        return tuple(shape_of(p, {}) if isinstance(p, Buffer) else None for p in self.source.params)
+
     def entry(self, fallback: Function, gate: ctypes.c_int64 | None = None) -> Function:
         """A function for calls that take well under a microsecond: it checks the arguments natively.
 

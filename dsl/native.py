@@ -1,9 +1,9 @@
 """A warm kernel's own call: native code that checks the arguments, as `__call__` of a class that this kernel alone has.
 
 Python looks `__call__` up in an object's class, so a kernel that has been called often gets a class of its own, made of
-its former class and the entry. Entries for several sizes form a chain: each passes what it can't take on to the one
-before, the first to `Kernel.__call__`, which takes everything. While a kernel is traced in any thread all calls go
-there too, by way of `underway.UNDER_WAY`.
+its former class and the entry; entries for several sizes are found by a table, see `codegen.dispatch`. What they
+can't take they pass on to `Kernel.__call__`, which takes everything. While a kernel is traced in any thread all calls
+go there too, by way of `underway.UNDER_WAY`.
 
 Entries are kept on disk, by all that a kernel depends on before it is traced: a later process that calls it at sizes
 that were called before needs neither its trace nor LLVM.
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from gemel.codegen.runtime import Compiled
     from gemel.kernel import Kernel, Sizes
 
-MAX_ENTRIES = 4
-"""Sizes that have an entry: the last costs as many failed checks as there are others."""
+MAX_ENTRIES = 100
+"""Sizes that have an entry."""
 
-OWN = "_gemel_entries"
-"""The attribute of such a class that counts the entries."""
+OWN, TABLE = "_gemel_entries", "_gemel_table"
+"""The attributes of such a class: the entries with their sizes, and the table where there are several."""
 
 _lock = threading.RLock()  # a collected object's finaliser may call a kernel
 
@@ -44,6 +44,10 @@ def plain_class(cls: type) -> type:
 class Enterable(Protocol):
     """Code for some sizes: compiled here, or kept on disk."""
 
+    @property
+    def sizes(self) -> Sizes:
+        """The sizes of the arguments; None for a number."""
+
     def entry(self, fallback: Callable[..., Any], gate: c_int64 | None = None) -> Callable[..., Any]:
         """A function for calls that take well under a microsecond; what it can't take it passes on."""
 
@@ -52,21 +56,36 @@ def warm(kernel: Any, compiled: Enterable, wanted: Callable[[], bool]) -> bool:
     """Makes calls of a kernel begin in the code for some sizes, if that is still wanted; says whether they do."""
     with _lock:
         cls = type(kernel)
-        plain, count = plain_class(cls), vars(cls).get(OWN, 0)
-        if count == MAX_ENTRIES or not wanted():
+        plain, entries = plain_class(cls), vars(cls).get(OWN, [])
+        if len(entries) >= MAX_ENTRIES or not wanted():
             return False
-        before = cls.__call__ if count else MethodType(plain.__call__, kernel)
-        entry = compiled.entry(before, UNDER_WAY)
-        if entry is before:
+        slow = MethodType(plain.__call__, kernel)
+        entry = compiled.entry(slow, UNDER_WAY)
+        if entry is slow:
             return False
-        names = {
-            "__slots__": (),
-            "__module__": plain.__module__,
-            "__doc__": plain.__doc__,
-            "__qualname__": plain.__name__,
-        }
-        kernel.__class__ = type(plain.__name__, (plain,), {**names, OWN: count + 1, "__call__": entry})
+        entries.append((compiled.sizes, entry))
+        if len(entries) == 1:
+            kernel.__class__ = _own(plain, {OWN: entries, "__call__": entry})
+        elif len(entries) == 2:
+            kernel.__class__ = _several(plain, entries, slow)
+        else:
+            getattr(cls, TABLE).add(*entries[-1])
         return True
+
+
+def _own(plain: type, attributes: dict[str, Any]) -> type:
+    facts = {"__slots__": (), "__module__": plain.__module__, "__doc__": plain.__doc__, "__qualname__": plain.__name__}
+    return type(plain.__name__, (plain,), {**facts, **attributes})
+
+
+def _several(plain: type, entries: list[tuple[Sizes, Any]], slow: Callable[..., Any]) -> type:
+    """The class of a kernel whose entries are found by a table."""
+    from gemel.codegen.dispatch import Dispatch
+
+    table = Dispatch()
+    for sizes, entry in entries:
+        table.add(sizes, entry)
+    return _own(plain, {OWN: entries, TABLE: table, "__call__": table.function(plain.__name__, slow)})
 
 
 def cool(kernel: Any, clear: Callable[[], None]) -> None:
@@ -111,7 +130,7 @@ def found(kernel: Kernel, args: Sequence[Any]) -> bool:
     kernel._asked.add(name)
     from gemel.codegen.entries import kept
 
-    entry = kept(name, partial(_failed, kernel, _sizes(args)))
+    entry = kept(name, _sizes(args), partial(_failed, kernel, _sizes(args)))
     return entry is not None and warm(kernel, entry, lambda: not kernel._reports)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -87,6 +88,11 @@ def bind(kernel: Kernel, args: Sequence[object]) -> Bound:
     return bound
 
 
+def is_masked(arg: object) -> bool:
+    """Whether an argument is a masked array; NumPy loads the module for these when it is first asked for."""
+    return type(arg) is not np.ndarray and "numpy.ma" in sys.modules and isinstance(arg, np.ma.MaskedArray)
+
+
 def memory(arg: object) -> object:
     """An argument's memory as an array of NumPy's own class, or the NotSharedError that says why it can't be had;
     anything else, and a masked array, as it is.
@@ -94,7 +100,7 @@ def memory(arg: object) -> object:
     Here code of others may run: for all arguments of a call before any is checked, so that what was checked stays true.
     """
     if isinstance(arg, np.ndarray):
-        return arg if isinstance(arg, np.ma.MaskedArray) else np.asarray(arg)
+        return arg if is_masked(arg) else np.asarray(arg)
     try:
         found = foreign.as_array(arg)
     except foreign.NotSharedError as error:
@@ -115,7 +121,7 @@ def _array(param: Buffer, given: object, arg: object) -> Array:
         arg.flags.writeable = False  # a store to it would be lost
     if not isinstance(arg, np.ndarray):
         raise _no_array(param, given, arg)
-    if isinstance(arg, np.ma.MaskedArray):
+    if is_masked(arg):
         raise ArgumentError(
             f"{param.hint} is a masked array, and a kernel knows no masks",
             code="A06",
@@ -147,7 +153,7 @@ def frozen(param: Buffer, given: object) -> Array:
     Raises as `bind`, but takes any layout.
     """
     found = memory(given)
-    if isinstance(found, np.ndarray) and not isinstance(found, np.ma.MaskedArray):
+    if isinstance(found, np.ndarray) and not is_masked(found):
         found = np.ascontiguousarray(found) if found.ndim else found
     array = _array(param, given, found)
     made = aligned(array.shape, array.dtype)

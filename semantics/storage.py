@@ -11,10 +11,9 @@ import importlib.util
 import math
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gemel.semantics.convert import Value, from_bits, to_bits
 from gemel.semantics.dtypes import (
@@ -31,7 +30,12 @@ from gemel.semantics.dtypes import (
     width_of,
 )
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+else:
+    Array = np.ndarray  # its other name takes a while to load
 
 EXTENSIONS = {F8E4M3: "float8_e4m3fn", F8E5M2: "float8_e5m2", BF16: "bfloat16"}
 """The float formats that NumPy doesn't have, by their names in ml_dtypes."""

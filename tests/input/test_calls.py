@@ -21,10 +21,10 @@ import numpy as np
 import pytest
 
 import gemel as gm
-from gemel import bf16, bool_, f32, f64, i8, i32, i64, u64
+from gemel import bf16, bool_, f32, f64, i8, i32, i64, native, u64
 from gemel.codegen import cpython, effort, fastcall
 from gemel.codegen.runtime import WARM
-from gemel.native import MAX_ENTRIES, cool, plain_class
+from gemel.native import cool, plain_class
 from gemel.underway import UNDER_WAY
 
 N = gm.dims("N")
@@ -113,14 +113,20 @@ def test_named_and_wrong_arguments_fall_back() -> None:
     assert is_warm(k)
 
 
-def test_several_sizes_have_entries_and_the_rest_works() -> None:
+def test_several_sizes_have_entries_and_the_rest_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "MAX_ENTRIES", 4)
     k = adding()
-    for n in range(1, MAX_ENTRIES + 3):
+    for n in range(1, 7):
         for _ in range(WARM + 3):
             k(ints(n), ints(n))
-    for n in range(1, MAX_ENTRIES + 5):
+    for n in range(1, 9):
         assert k(ints(n), ints(n)).tolist() == (2 * ints(n)).tolist()
-    assert type(k)._gemel_entries == MAX_ENTRIES
+        assert k(ints(n), b=ints(n)).tolist() == (2 * ints(n)).tolist()
+        assert k(ints(n), ints(n), out=(place := ints(n))) is place and place.tolist() == (2 * ints(n)).tolist()
+    for wrong in ((ints(3), ints(2)), (ints(3),), (ints(3), ints(3), ints(3)), (ints(4).reshape(2, 2), ints(4))):
+        with pytest.raises(gm.errors.GemelError):
+            k(*wrong)
+    assert len(type(k)._gemel_entries) == 4
     k.verify()
     assert not is_warm(k)
 
