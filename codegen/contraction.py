@@ -7,7 +7,7 @@ Van Zee and van de Geijn, "BLIS"). The steps are those that a user has; `Schedul
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from gemel.codegen.choices import choose, steps_to, whether
@@ -98,7 +98,12 @@ class Tiles:
 
 def contraction(top: For, host: Host) -> Contraction | None:
     """What a perfect nest contracts, in the roles in which the host is fastest; None where it is something else."""
-    return min(contractions(top), key=lambda c: _expected(c, host), default=None)
+    some = sorted(contractions(top), key=lambda c: _expected(c, host))
+    if not some:
+        return None
+    c = some[choose(f"{top.var.hint}.roles", 0, range(len(some)))]
+    last = choose(f"{c.row}.innermost", len(c.summed) - 1, range(len(c.summed)))
+    return replace(c, summed=(*c.summed[:last], *c.summed[last + 1 :], c.summed[last]))
 
 
 def contractions(top: For) -> list[Contraction]:

@@ -10,7 +10,7 @@ from gemel import f32
 from gemel.codegen.choices import Choice, answered, asked, choose, steps_to
 from gemel.codegen.runtime import compile_kernel
 
-M, N, K = gm.dims("M N K")
+M, N, K, C = gm.dims("M N K C")
 
 
 @gm.kernel
@@ -30,8 +30,19 @@ def softmax(x: f32[M, N]) -> f32[M, N]:
     return y
 
 
+@gm.kernel
+def conv(x: f32[C, N, M], w: f32[K, C, 3, 3]) -> f32[K, N, M]:
+    padded = gm.zeros((C, N + 2, M + 2), f32)
+    padded[:, 1:-1, 1:-1] = x
+    y = gm.zeros((K, N, M), f32)
+    for k, i, j, c, di, dj in gm.grid(K, N, M, C, 3, 3):
+        y[k, i, j] += w[k, c, di, dj] * padded[c, i + di, j + dj]
+    return y
+
+
 SMALL = gemm.specialize(M=61, N=80, K=150)
 ROWS = softmax.specialize(M=5, N=300)
+IMAGE = conv.specialize(C=5, N=7, M=18, K=20)
 
 
 def ends(choice: Choice) -> str:
@@ -58,11 +69,12 @@ def test_rules_name_their_choices() -> None:
     products = {ends(c): c for c in asked(lambda: SMALL.schedule("cpu"))}
     assert {"rows", "vectors", "depth", "row_tiles", "column_tiles", "pack_left", "pack_right"} <= set(products)
     assert all(c.usual in c.among and len(c.among) > 1 for c in products.values())
+    assert {"roles", "innermost"} <= {ends(c) for c in asked(lambda: IMAGE.schedule("cpu"))}
     assert {"share", "streams"} <= {ends(c) for c in asked(lambda: ROWS.schedule("cpu"))}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("k", [SMALL, ROWS], ids=["products", "rows"])
+@pytest.mark.parametrize("k", [SMALL, ROWS, IMAGE], ids=["products", "rows", "image"])
 def test_each_answer_is_a_schedule_of_the_same_function(k: gm.Kernel) -> None:
     rng = np.random.default_rng(3)
     args = [rng.integers(-4, 5, [d.value for d in p.shape]).astype(np.float32) for p in k.ir.params]
@@ -80,7 +92,7 @@ def test_each_answer_is_a_schedule_of_the_same_function(k: gm.Kernel) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(
-    "k", [gemm.specialize(M=13, N=37, K=70), softmax.specialize(M=5, N=67)], ids=["products", "rows"]
+    "k", [gemm.specialize(M=13, N=37, K=70), softmax.specialize(M=5, N=67), IMAGE], ids=["products", "rows", "image"]
 )
 def test_the_interpreter_has_the_bits_of_each_schedule(k: gm.Kernel, seed: int) -> None:
     """Sizes that no tile divides, answers at random; the steps as text, as an entry of tuning has them."""
