@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from gemel.semantics.errors import ScheduleError
@@ -190,15 +191,15 @@ class Schedule:
         return self._runnable(self._inner.kernel)
 
     def validate(self) -> Validation:
-        """Proves the scheduled kernel equal to the original at its sizes, by running both on symbols.
+        """Proves the scheduled kernel equal to the original: for the sizes it has, for all where they are open.
 
-        Gives a Validation: `.status` ("proved", "refuted", "unknown"), `.ok`, `.why`. Floats are compared in their
-        order of operations, unless `spread`, `scan` or `contract` was used: then up to the order of sums and
-        contraction.
+        Gives a Validation: `.status` ("proved", "refuted", "unknown"), `.ok`, `.why`; `.sizes` says whether it holds
+        for all sizes. Floats are compared in their order of operations, unless `spread`, `scan` or `contract` was used:
+        then up to the order of sums and contraction.
         """
         from gemel.semantics.schedule.validate import validate
 
-        return validate(self._inner)
+        return validate(self._inner, lambda k, args: self._runnable(replace(k, scheduled=True))(*args))
 
     @property
     def text(self) -> str:

@@ -114,30 +114,6 @@ def holds_before(t: Term, token: object) -> bool:
     return (isinstance(t, Before) and t.token is token) or any(holds_before(x, token) for x in below(t))
 
 
-def moved(t: Term, pairs: Sequence[tuple[Any, Any]]) -> Term:
-    """The term with integers in place of variables."""
-    if not pairs:
-        return t
-
-    def put(e: Any) -> Any:
-        return z3.simplify(z3.substitute(e, *pairs))
-
-    match t:
-        case Leaf():
-            return Leaf(t.of, tuple(map(put, t.at)))
-        case Whole():
-            return Whole(put(t.value), t.dtype)
-        case Made():
-            return Made(t.op, t.dtype, tuple(moved(a, pairs) for a in t.args))
-        case Either():
-            return Either(put(t.cond), moved(t.then, pairs), moved(t.orelse, pairs))
-        case Fold():
-            part = Part(t.part.vars, put(t.part.domain), moved(t.part.body, pairs))
-            return Fold(t.op, t.dtype, moved(t.first, pairs), part)
-        case _:
-            return t
-
-
 @dataclass
 class Facts:
     """z3, with what is known where a question is asked."""
@@ -145,7 +121,9 @@ class Facts:
     known: list[Any] = field(default_factory=list)
     solver: Any = field(default_factory=z3.Solver)
     answers: dict[Any, Any] = field(default_factory=dict)
-    end: float = field(default_factory=lambda: time.monotonic() + SECONDS)
+    symbols: dict[Any, tuple[frozenset[str], Any]] = field(default_factory=dict)
+    forms: dict[Any, tuple[Form | None, Any, Any]] = field(default_factory=dict)
+    end: float = field(default_factory=lambda: time.process_time() + SECONDS)
     count: int = 0
 
     def __post_init__(self) -> None:
@@ -168,13 +146,13 @@ class Facts:
         cond = z3.simplify(z3.And(*conds)) if conds else z3.BoolVal(True)
         if z3.is_false(cond):
             return False
-        key = (tuple(k.get_id() for k in self.known), cond.get_id())
+        key = (self.ids(), cond.get_id())
         if key not in self.answers:
             self.answers[key] = (self._check(cond), cond, list(self.known))  # kept, so that no id is used again
         return bool(self.answers[key][0])
 
     def _check(self, cond: Any) -> bool:
-        if time.monotonic() > self.end:
+        if time.process_time() > self.end:
             raise Unknown(f"not decided in {SECONDS:.0f} seconds")
         self.solver.push()
         self.solver.add(*self.known, cond)
@@ -188,25 +166,99 @@ class Facts:
         """Whether a condition always holds."""
         return not self.possible(z3.Not(cond))
 
+    def ids(self) -> tuple[int, ...]:
+        """What is known, as a key."""
+        return tuple(k.get_id() for k in self.known)
 
-class _Given:
-    def __init__(self, facts: Facts, conds: list[Any]) -> None:
-        self.facts, self.conds = facts, conds
+    # ---------------------------------------------------------------------------------------------------- what matters
 
-    def __enter__(self) -> None:
-        self.facts.known += self.conds
+    def names(self, e: Any) -> frozenset[str]:
+        """The symbols in an integer or condition."""
+        key = e.get_id()
+        if key not in self.symbols:
+            own = [str(e)] if z3.is_const(e) and e.decl().kind() == z3.Z3_OP_UNINTERPRETED else []
+            self.symbols[key] = frozenset(own).union(*map(self.names, e.children())), e
+        return self.symbols[key][0]
 
-    def __exit__(self, *_: object) -> None:
-        del self.facts.known[len(self.facts.known) - len(self.conds) :]
+    def free(self, t: Term) -> frozenset[str]:
+        """The symbols in a term, but for the variables of its folds."""
+        if t not in self.symbols:
+            self.symbols[t] = frozenset().union(*map(self.free, below(t)), *map(self.names, _integers(t))), t
+            if isinstance(t, Fold):
+                bound = frozenset(map(str, t.part.vars))
+                self.symbols[t] = self.symbols[t][0] - bound, t
+        return self.symbols[t][0]
+
+    def about(self, names: frozenset[str]) -> _About:
+        """A place where only that is known that has to do with some symbols: answers there serve for more places."""
+        chosen: set[int] = set()
+        grown = True
+        while grown:
+            grown = False
+            for n, k in enumerate(self.known):
+                own = self.names(k)
+                if n not in chosen and own & names:
+                    chosen.add(n)
+                    names, grown = names | own, True
+        return _About(self, [k for n, k in enumerate(self.known) if n in chosen])
+
+    def moved(self, t: Term, pairs: Sequence[tuple[Any, Any]]) -> Term:
+        """The term with integers in place of variables; what has none of them stays the same object."""
+        if not self.free(t) & {str(v) for v, _ in pairs}:
+            return t
+
+        def put(e: Any) -> Any:
+            return z3.simplify(z3.substitute(e, *pairs))
+
+        match t:
+            case Leaf():
+                return Leaf(t.of, tuple(map(put, t.at)))
+            case Whole():
+                return Whole(put(t.value), t.dtype)
+            case Made():
+                return Made(t.op, t.dtype, tuple(self.moved(a, pairs) for a in t.args))
+            case Either():
+                return Either(put(t.cond), self.moved(t.then, pairs), self.moved(t.orelse, pairs))
+            case Fold():
+                part = Part(t.part.vars, put(t.part.domain), self.moved(t.part.body, pairs))
+                return Fold(t.op, t.dtype, self.moved(t.first, pairs), part)
+            case _:
+                return t
+
+    # -------------------------------------------------------------------------------------------------------- digits
+
+    def coefficients(self, e: Any, variables: Sequence[Any]) -> Form | None:
+        """What is left of an integer where variables are 0, and by what each changes it; None where that is no number.
+
+        A guess where the integer isn't linear: who uses it asks z3 whether it was right.
+        """
+        key = e.get_id(), tuple(v.get_id() for v in variables)
+        if key not in self.forms:
+            self.forms[key] = _form(e, variables), e, variables  # kept, so that no id is used again
+        return self.forms[key][0]
+
+    def solved(self, target: Any, e: Any, v: Any, variables: Sequence[Any]) -> Any | None:
+        """A guess of `v` where `e` equals `target`: the digit that it is in a sum of multiples of the variables."""
+        found = self.coefficients(e, variables)
+        if found is None:
+            return None
+        rest, factors = found
+        c = next(f for u, f in zip(variables, factors, strict=True) if u is v)
+        if c == 0:
+            return None
+        larger = [abs(f) for f in factors if abs(f) > abs(c)]
+        difference = target - rest if c > 0 else rest - target
+        if larger:
+            difference = difference % min(larger)
+        return z3.simplify(difference / abs(c) if abs(c) > 1 else difference)
 
 
-def coefficients(e: Any, variables: Sequence[Any]) -> tuple[Any, list[int]] | None:
-    """What is left of an integer where variables are 0, and by what each changes it; None where these are no numbers.
+Form = tuple[Any, list[int]]
+"""A rest, and a factor for each of some variables."""
 
-    A guess where the integer isn't linear: who uses it asks z3 whether it was right.
-    """
-    zeros = [(v, z3.IntVal(0)) for v in variables]
-    rest = z3.simplify(z3.substitute(e, *zeros)) if zeros else z3.simplify(e)
+
+def _form(e: Any, variables: Sequence[Any]) -> Form | None:
+    rest = z3.simplify(z3.substitute(e, *((v, z3.IntVal(0)) for v in variables))) if variables else e
     found = []
     for v in variables:
         pairs = [(u, z3.IntVal(int(u is v))) for u in variables]
@@ -217,17 +269,37 @@ def coefficients(e: Any, variables: Sequence[Any]) -> tuple[Any, list[int]] | No
     return rest, found
 
 
-def solved(target: Any, e: Any, v: Any, variables: Sequence[Any]) -> Any | None:
-    """A guess of `v` where `e` equals `target`: the digit that it is in a sum of multiples of the variables."""
-    found = coefficients(e, variables)
-    if found is None:
-        return None
-    rest, factors = found
-    c = next(f for u, f in zip(variables, factors, strict=True) if u is v)
-    if c == 0:
-        return None
-    larger = [abs(f) for f in factors if abs(f) > abs(c)]
-    difference = target - rest if c > 0 else rest - target
-    if larger:
-        difference = difference % min(larger)
-    return z3.simplify(difference / abs(c) if abs(c) > 1 else difference)
+def _integers(t: Term) -> tuple[Any, ...]:
+    match t:
+        case Leaf():
+            return t.at
+        case Whole():
+            return (t.value,)
+        case Either():
+            return (t.cond,)
+        case Fold():
+            return (t.part.domain,)
+        case _:
+            return ()
+
+
+class _About:
+    def __init__(self, facts: Facts, kept: list[Any]) -> None:
+        self.facts, self.kept = facts, kept
+
+    def __enter__(self) -> None:
+        self.facts.known, self.kept = self.kept, self.facts.known
+
+    def __exit__(self, *_: object) -> None:
+        self.facts.known, self.kept = self.kept, self.facts.known
+
+
+class _Given:
+    def __init__(self, facts: Facts, conds: list[Any]) -> None:
+        self.facts, self.conds = facts, conds
+
+    def __enter__(self) -> None:
+        self.facts.known += self.conds
+
+    def __exit__(self, *_: object) -> None:
+        del self.facts.known[len(self.facts.known) - len(self.conds) :]

@@ -50,7 +50,7 @@ def test_a_changed_kernel_is_refuted(old: str, new: str) -> None:
     assert validate(changed).status == "refuted"
 
 
-def test_what_depends_on_data_is_not_claimed() -> None:
+def test_branches_that_depend_on_data_are_choices() -> None:
     kernel = gm.parse("""
 kernel f(x: i32[8]) -> (y: i32[8]) {
   for i in 0 .. 8 {
@@ -60,10 +60,4 @@ kernel f(x: i32[8]) -> (y: i32[8]) {
     }
   }
 }""")
-    found = kernel.schedule().split("i", 4).validate()
-    assert found.status == "unknown" and "depends on the arguments" in found.why
-
-
-def test_large_sizes_are_not_claimed() -> None:
-    found = gemm.schedule("cpu", M=600, N=600, K=600).validate()
-    assert found.status == "unknown" and "smaller sizes" in found.why
+    assert kernel.schedule().split("i", 4).validate().ok
