@@ -244,7 +244,8 @@ def started(source: IR, start: str, runnable: Callable[[IR], Kernel]) -> Schedul
         case "cpu":
             entry = None if source.dims else tuned.find(source)
             inner = scheduled(kernel, steps="" if entry is None else entry.steps)
-            return Schedule(inner, runnable, str(entry) if entry is not None and inner.text == entry.steps else "")
+            taken = entry is not None and inner.text == _without_comments(entry.steps)
+            return Schedule(inner, runnable, str(entry) if taken else "")
         case _:
             raise ScheduleError(
                 f"no schedule to start from is called {start!r}",
@@ -252,3 +253,7 @@ def started(source: IR, start: str, runnable: Callable[[IR], Kernel]) -> Schedul
                 span=source.span,
                 mend='"source", "cpu" or "default"',
             )
+
+
+def _without_comments(steps: str) -> str:
+    return "".join(line for line in steps.splitlines(keepends=True) if not line.startswith("#"))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gemel as gm
-from gemel import i32
+from gemel import f32, i32
 from gemel.codegen import keys, tuned
 from gemel.codegen.tuned import Entry
 from gemel.errors import ToolError
@@ -75,6 +75,18 @@ def test_a_schedule_says_where_it_is_from(folder: Path) -> None:
     assert (default.note, default.text) == ("", "")
     assert made().schedule_for(np.zeros(20, np.int32), start="cpu").note == found.note
     assert not made().schedule("cpu").note, "sizes are open"
+
+
+def test_no_steps_may_be_the_best(folder: Path) -> None:
+    @gm.kernel
+    def total(x: f32[N]) -> f32:
+        return gm.sum(x)
+
+    kept(total, replace(ENTRY, steps="# no steps\n"), N=640)
+    found, default = total.schedule("cpu", N=640), total.schedule("default", N=640)
+    assert found.note and found.text == f"# {found.note}\n" and default.text
+    x = np.random.default_rng(1).standard_normal(640).astype(np.float32)
+    assert total(x) == found.kernel.interpret(x) != default.kernel.interpret(x)
 
 
 def test_it_can_be_switched_off(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
