@@ -26,7 +26,10 @@ PACKED = 2
 """Half cycles for an element that is copied alone."""
 
 TURNED, SCATTERED = 8, 40
-"""Half cycles for a vector whose elements are stored to one place each, with and without others beside it."""
+"""Half cycles for a vector whose elements are stored to one place each: in whole tiles that are turned, or else."""
+
+FAR = 4.5
+"""Half cycles for a vector that comes from the second cache."""
 
 SMALLEST = 512
 """Multiply-adds below which a nest stays as it is."""
@@ -171,10 +174,12 @@ def _expected(c: Contraction, host: Host) -> float:
     """The time of a contraction in half cycles: products, elements packed one by one, vectors stored across rows."""
     lanes, m, n = host.vector_bits // c.bits, c.sizes[c.row], c.sizes[c.column]
     times = prod(c.sizes[name] for name in c.outer)
-    products = times * c.depth * min(_cost(t[0], t[1], m, n, lanes) for t in _register_tiles(host))
+    rows, vectors = min(_register_tiles(host), key=lambda t: _cost(t[0], t[1], m, n, lanes))
+    products = times * c.depth * _cost(rows, vectors, m, n, lanes)
     there = c.right.constant or _in_rows(c.right.load.indices, c.column)
     packing = 0 if there else prod(c.sizes[name] for name in c.right.loops) * PACKED
-    across = TURNED if _in_rows(c.place, c.row) else SCATTERED
+    whole = m % rows == 0 and n % (vectors * lanes) == 0
+    across = TURNED if whole and _in_rows(c.place, c.row) else SCATTERED
     stores = 0 if _in_rows(c.place, c.column) else times * m * -(-n // lanes) * across
     return products + packing + stores
 
@@ -236,10 +241,10 @@ def _in_rows(indices: tuple[Expr, ...], loop: str) -> bool:
 def _cost(rows: int, vectors: int, m: int, n: int, lanes: int) -> float:
     """Time of one product for the whole tile grid: multiply-adds, or loads where these take longer.
 
-    Loads have a part in it even so: they get in each other's way in the caches.
+    Vectors come from the second cache. Loads have a part in it even so: they get in each other's way in the caches.
     """
     count = -(-m // rows) * -(-n // (vectors * lanes))
-    return count * (max(rows * vectors, rows + vectors, 10) + 0.2 * (rows + vectors))
+    return count * (max(rows * vectors, rows + vectors, 10, FAR * vectors) + 0.2 * (rows + vectors))
 
 
 def schedule(start: Scheduled, c: Contraction, host: Host, own: Tiles | None = None) -> Scheduled:

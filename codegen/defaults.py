@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from gemel.codegen import blocks, contraction, elementwise, rows, scans, shares, stencils
+from gemel.codegen import blocks, contraction, elementwise, planes, rows, scans, shares, stencils
 from gemel.codegen.host import Host, this_host
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import For, Kernel, LoopKind, Reduce, Store
@@ -36,7 +36,7 @@ def scheduled(kernel: Kernel, host: Host | None = None, steps: str = "") -> Sche
         for name in _nests(schedule.kernel):
             schedule = _contraction(schedule, name, host)
         schedule = rows.schedule(scans.schedule(schedule, host), host)
-    schedule = elementwise.schedule(schedule, host)
+    schedule = planes.near(elementwise.schedule(schedule, host), host)
     return shares.schedule(schedule if kernel.strict else _unit_strides(schedule), host)
 
 
@@ -106,7 +106,11 @@ def _unit_strides(schedule: Scheduled) -> Scheduled:
 
 def _contraction(schedule: Scheduled, name: str, host: Host) -> Scheduled:
     top = next((p.loop for p in loops(schedule.kernel.body) if p.loop.var.hint == name), None)
-    what = contraction.contraction(top, host) if isinstance(top, For) else None
+    if not isinstance(top, For):
+        return schedule
+    what, small = contraction.contraction(top, host), planes.filter_of(top)
+    if what is None and small is not None:
+        return rows.attempt(schedule, lambda s: planes.schedule(s, small, host))
     if what is None or what.depth * what.sizes[what.row] * what.sizes[what.column] < contraction.SMALLEST:
         return schedule
     try:

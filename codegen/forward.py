@@ -51,11 +51,11 @@ class Stored:
         if parts is None:
             return None
         (start, row), *more = parts
-        if not more:
+        if not more and row.value.startswith("%"):
             return row.value
-        t = f"<{lanes} x {kind}>"
+        t, other = f"<{lanes} x {kind}>", more[0][1].value if more else "poison"  # a literal gets a name
         mask = ", ".join(f"i32 {first - start + n}" for n in range(lanes))
-        return self.out.value(f"shufflevector {t} {row.value}, {t} {more[0][1].value}, <{lanes} x i32> <{mask}>")
+        return self.out.value(f"shufflevector {t} {row.value}, {t} {other}, <{lanes} x i32> <{mask}>")
 
     def _rows(self, b: Buffer) -> dict[int, Row]:
         if self.block != self.out.block:

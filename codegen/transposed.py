@@ -167,6 +167,7 @@ def _emit(low: Lowering, chain: list[Column]) -> None:
     for lane, row in enumerate(rows):
         address = out.value(f"getelementptr {kind}, ptr {base}, i64 {lane * c.stride}")
         _store(low, row, address, (kind, n, len(chain), alignment(b.dtype)))
+    low.places.held.drop(b)
 
 
 def _value(low: Lowering, c: Column, kind: str) -> str:

@@ -201,3 +201,19 @@ def test_what_has_no_vector_form_is_a_scalar_loop() -> None:
     assert (compiled(np.arange(1, 9, dtype=np.int32)) == np.arange(1, 9)).all()
     with pytest.raises(gm.errors.CheckError):
         compiled(np.zeros(8, np.int32))
+
+
+def test_a_literal_that_was_stored_is_loaded_again() -> None:
+    """Lanes without a mask: what the accumulators begin with is no name of a vector."""
+
+    @gm.kernel
+    def summed(x: gm.f32[4, 16], w: gm.f32[4]) -> gm.f32[16]:
+        y = gm.zeros((16,), gm.f32)
+        for j, d in gm.grid(16, 4):
+            y[j] += w[d] * x[d, j]
+        return y
+
+    s = summed.schedule().split("j", 8, "jt", "jl").reorder("jt", "d", "jl").vectorize("jl").unroll("d")
+    kernel = s.accumulate("y", "jt", "jl").absorb("y", "jt").contract("jt").kernel
+    x, w = np.arange(64, dtype=np.float32).reshape(4, 16), np.arange(4, dtype=np.float32)
+    assert (kernel(x, w) == w @ x).all()
