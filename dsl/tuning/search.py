@@ -25,7 +25,7 @@ T = TypeVar("T")
 ROUNDS, SECONDS = 61, 1.5
 """Turns of a candidate beside the default, and how long they take altogether."""
 
-FINALISTS, FINALS, FINAL_ROUNDS, FINAL_SECONDS = 3, 2, 301, 6.0
+FINALISTS, FINALS, FINAL_ROUNDS, FINAL_SECONDS = 3, 4, 201, 3.0
 """How many of the best candidates are measured again, side by side, and in how many processes, one after the other."""
 
 NOISE = 0.99

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,14 @@ def test_verify_ends_with_1_where_something_is_refuted(kernels: Path) -> None:
 def test_a_name_or_size_that_is_none_is_told(kernels: Path, name: str, size: str) -> None:
     result = CliRunner().invoke(app, ["run", name.replace("{file}", str(kernels)), size])
     assert isinstance(result.exception, ArgumentError)
+
+
+def test_doctor_says_how_to_get_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if name in ("optuna", "pyslang"):
+            raise PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr("importlib.metadata.version", version)
+    output = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "120"}).output
+    assert "pip install 'gemel[tune]'" in output and "pip install 'gemel[hw]'" in output
