@@ -142,10 +142,13 @@ def kept(name: str, sizes: tuple[tuple[int, ...] | None, ...], fail: Function) -
     head, _, data = found.partition(b"\n")
     of, objects, kernel = ast.literal_eval(head.decode())
     code = cache.get(kernel)
-    if code is None:
-        return None
-    facts, data_of_kernel = unpacked(code)
-    loaded = Code(str, *facts.how, load(data_of_kernel))
+    return None if code is None else Kept(Entry(of, objects, data), sizes, _loaded(code), fail)
+
+
+def _loaded(kept_code: bytes) -> Code:
+    """A kernel's code that is `alone`."""
+    facts, data = unpacked(kept_code)
+    code = Code(str, *facts.how, load(data))
     if facts.keeps:
-        loaded.at_end(RELEASE)
-    return Kept(Entry(of, objects, data), sizes, loaded, fail)
+        code.at_end(RELEASE)
+    return code

@@ -159,7 +159,8 @@ class Compiled:
     def _first(self, *args: Any, **out: Any) -> Any:
         self._calls += 1
         if self._calls > WARM:
-            self._call = self._checked if self.when_warm(self) else self.entry(self._checked)
+            self.when_warm(self)
+            self._call = self.entry(self._checked)  # for arrays that aren't NumPy's: they come here by their memory
         return self._checked(*args, **out)
 
     def _checked(self, *args: Any, out: Any = None) -> Any:

@@ -236,6 +236,26 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     assert store.get(key("a")) == bytes(5000)
 
 
+def test_a_full_disk_while_a_kernel_is_called(folder: Path) -> None:
+    a, before = np.arange(5, dtype=np.int32), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        assert all((compiled()(a) == a + 1).all() for _ in range(2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert files(folder) == []
+    compiled()(a)
+    assert len(files(folder)) == 2
+
+
+def test_a_kernel_whose_code_went_from_the_disk(folder: Path) -> None:
+    """The longest unused files go first, and an entry may stay behind."""
+    a = np.arange(5, dtype=np.int32)
+    compiled()(a)
+    file_of(folder, "kernel").unlink()
+    assert (compiled()(a) == a + 1).all() and len(files(folder)) == 2
+
+
 def test_entries_of_other_users_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(tmp_path)
     store.put(key("a"), b"content")

@@ -9,6 +9,7 @@ import textwrap
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 
 import gemel as gm
 from gemel import f32, i32
@@ -146,3 +147,17 @@ def test_accumulations_into_one_element_run_in_one_thread() -> None:
         print(all(k(a)[1] == a.sum() for _ in range(50)), "gemel_parallel" in k.compile().llvm)
     """)
     assert run(code, GEMEL_THREADS="4").split() == ["True", "False"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs RLIMIT_AS")
+def test_threads_that_cannot_be_made_are_done_without() -> None:
+    """No room for the stack of a thread: the caller does all the work."""
+    code = PRELUDE + textwrap.dedent("""
+        import resource, threading
+        kernel_is_there = k.compile()
+        pages = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        threading.stack_size(64 << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (pages + (6 << 20), resource.RLIM_INFINITY))
+        print(right(), threading.active_count())
+    """)
+    assert run(code, GEMEL_THREADS="8").split() == ["True", "1"]

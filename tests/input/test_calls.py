@@ -512,3 +512,15 @@ def test_a_process_that_ends_with_warm_kernels(tmp_path: Any) -> None:
 
 def test_the_gate_is_one_word() -> None:
     assert ctypes.sizeof(UNDER_WAY) == 8
+
+
+def test_arrays_of_others_reach_native_code_by_their_memory() -> None:
+    k, a, b = fresh(), memoryview(ints()), memoryview(ints())
+    for _ in range(WARM + 2):
+        k(a, b)
+    (compiled,) = k._compiled.values()
+    assert isinstance(compiled._call, type(len)) and b.tolist() == [1, 2, 3, 4]
+    with pytest.raises(gm.errors.ArgumentError, match="A02"):
+        k(memoryview(np.zeros(4, np.int8)), b)
+    with pytest.raises(gm.errors.ArgumentError, match="A03"):
+        k(a, memoryview(ints().tobytes()).cast("i"))
