@@ -6,6 +6,8 @@ shows. Where a result is a quotient or a difference, the tail is used apart from
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 from gemel.semantics.tower.coefficients import EXP, EXP2, LN2, PER_LN2, TANH
 from gemel.semantics.tower.formula import Formula, X
 from gemel.semantics.tower.reduction import (
@@ -45,10 +47,11 @@ def exp(f: Formula, x: X) -> X:
     """e**x."""
     dtype = format_of(x)
     least, most = RANGE[dtype.width]
-    x = at_most(f, x, most)
-    ln2 = LN2[dtype.width]
-    k, bits = nearest(f, number_from(f, x, least), PER_LN2[dtype.width][0], 2 * dtype.bias)
-    high = f.fma(k, -ln2[0], at_least(f, x, least))  # exact: a multiple of the last bits of both, and small
+    x = at_least(f, at_most(f, x, most), least)
+    ln2, per_ln2 = LN2[dtype.width], PER_LN2[dtype.width][0]
+    k = nearest(f, x, per_ln2, 0)[0]
+    _, bits = nearest(f, number_from(f, x, least), per_ln2, 2 * dtype.bias)
+    high = f.fma(k, -ln2[0], x)  # exact: a multiple of the last bits of both, and small
     r = f.fma(k, -ln2[1], high)
     slope = f.fma(r, f.polynomial(r, EXP[dtype.width]), 1.0)
     return scaled(f, f.fma(r, slope, 1.0), k, bits)
@@ -83,17 +86,23 @@ def sigmoid(f: Formula, x: X) -> X:
 def tanh(f: Formula, x: X) -> X:
     """The hyperbolic tangent: an odd polynomial near 0, else 1 - 2 / (e**2x + 1).
 
-    Far from 0 an error of e**2x hardly shows, so the power of two is that of a product.
+    Far from 0 an error of e**2x hardly shows, so the power of two is that of a product. Both ways evaluate one
+    polynomial: to choose coefficients takes no multiplier, which is what vectors wait for.
     """
     dtype = format_of(x)
-    z = x * x
-    bent = f.fma(z, f.polynomial(z, TANH[dtype.width]), 0.0)  # +0 at 0, so that the next step keeps the sign of a zero
-    small = f.fma(x, bent, x)
     size = x.abs()
+    far = size >= SMALL_TANH
     number = f.where(size < ONE_TANH[dtype.width], size, ONE_TANH[dtype.width])
     factor = tuple(2.0 * c for c in PER_LN2[dtype.width])
     k, bits = nearest(f, number, factor[0], dtype.bias)
     r = f.fma(number, factor[1], f.fma(number, factor[0], -k))
-    tail, scale = r * f.polynomial(r, EXP2[dtype.width]), power_of_two(f, bits, dtype)
+    argument = f.where(far, r, x * x)
+    chosen = [
+        f.where(far, f.of(a, dtype), b) for a, b in zip_longest(EXP2[dtype.width], TANH[dtype.width], fillvalue=0.0)
+    ]
+    tail = f.fma(
+        argument, f.polynomial(argument, chosen), 0.0
+    )  # +0 at 0, so that what is small keeps the sign of a zero
+    scale = power_of_two(f, bits, dtype)
     large = 1.0 - 2.0 / f.fma(tail, scale, scale + 1.0)  # the inner sum is exact where it matters
-    return f.where(size >= SMALL_TANH, signed_as(f, x, large), small)
+    return f.where(far, signed_as(f, x, large), f.fma(x, tail, x))

@@ -190,7 +190,7 @@ class Formula:
         e = Apply(ops.SELECT, (cond.expr, self.of(a, like).expr, self.of(b, like).expr), like, BUILTIN)
         return self.named(e)
 
-    def polynomial(self, x: X, coefficients: Sequence[float]) -> X:
+    def polynomial(self, x: X, coefficients: Sequence[X | float]) -> X:
         """The value at `x` of a polynomial, lowest power first, by Horner's rule.
 
         Of a long one, the even and the odd powers from the second on go side by side: that halves the time to wait, and
@@ -203,7 +203,7 @@ class Formula:
         even, odd = (self._horner(z, self.of(half[-1], x.dtype), half[:-1]) for half in (rest[::2], rest[1::2]))
         return self._horner(x, self.fma(odd, x, even), first)
 
-    def _horner(self, x: X, total: X, coefficients: Sequence[float]) -> X:
+    def _horner(self, x: X, total: X, coefficients: Sequence[X | float]) -> X:
         for c in reversed(coefficients):
             total = self.fma(total, x, c)
         return total
