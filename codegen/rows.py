@@ -187,7 +187,8 @@ def _spread(s: Scheduled, name: str, buffer: str, host: Host) -> Scheduled:
     wanted = STREAMS if _is_quick(loop) else 2 * STREAMS
     streams = choose(f"{name}.streams", min(wanted, most), range(1, min(2 * STREAMS, most) + 1))
     t, w, v, x = (f"{name}_{part}" for part in "twvl")
-    s = s.step("split", name, lanes * streams, t, w).step("split", w, lanes, v, x)
+    registers = 2 if _costly(loop) and streams % 2 == 0 else 1  # long formulas go side by side
+    s = s.step("split", name, lanes * streams, t, w).step("split", w, lanes * registers, v, x)
     return _contracted(s.step("spread", buffer, t, v, x).step("vectorize", x).step("unroll", v), t, host)
 
 
