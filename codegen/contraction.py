@@ -7,19 +7,22 @@ Van Zee and van de Geijn, "BLIS"). The steps are those that a user has; `Schedul
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any
 
 from gemel.codegen.choices import choose, steps_to, whether
+from gemel.codegen.dots import BRIEF, BYTES
 from gemel.codegen.host import Host
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
-from gemel.semantics.dtypes import FloatType, IntType, storage_bits
+from gemel.semantics.dtypes import BF16, F32, FloatType, Int, IntType, UInt, storage_bits
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import Apply, Buffer, Expr, For, Load, LoopKind, Reduce, Var
 from gemel.semantics.schedule.names import nest
 from gemel.semantics.schedule.schedule import Scheduled
-from gemel.semantics.schedule.windows import variables
+from gemel.semantics.schedule.windows import bare, variables
 from gemel.semantics.traverse import subexprs
 
 PACKED = 2
@@ -45,6 +48,8 @@ class Operand:
     buffer: Buffer
     load: Load
     loops: tuple[str, ...]
+    plain: bool
+    """Whether the factor is the element itself, or it in a wider type."""
 
     @property
     def constant(self) -> bool:
@@ -82,7 +87,10 @@ class Contraction:
 
 @dataclass(frozen=True)
 class Tiles:
-    """The register tile, how many tiles a block has, and how many products an element's block (0: all of them)."""
+    """The register tile, how many tiles a block has, and how many products an element's block (0: all of them).
+
+    `group` is how many products one instruction sums.
+    """
 
     lanes: int
     rows: int
@@ -92,6 +100,7 @@ class Tiles:
     column_tiles: int
     pack_left: bool
     pack_right: bool
+    group: int = 1
 
     @property
     def columns(self) -> int:
@@ -151,7 +160,9 @@ def _operand(e: Expr, chain: list[For], result: Buffer) -> Operand | None:
     if len(loads) != 1 or loads[0].buffer is result or not loads[0].buffer.rank:
         return None
     own = variables(e)
-    return Operand(loads[0].buffer, loads[0], tuple(s.var.hint for s in chain if s.var in own))
+    wider = isinstance(e, Apply) and e.op is ops.CAST and isinstance(e.dtype, FloatType)
+    plain = (e.args[0] if isinstance(e, Apply) and wider else bare(e)) is loads[0]
+    return Operand(loads[0].buffer, loads[0], tuple(s.var.hint for s in chain if s.var in own), plain)
 
 
 def _roles(
@@ -186,7 +197,9 @@ def _expected(c: Contraction, host: Host) -> float:
 
 def tiles(c: Contraction, host: Host) -> Tiles:
     """Sizes of tiles and blocks for the host's registers and caches."""
-    lanes, m, n, k, size = host.vector_bits // c.bits, c.sizes[c.row], c.sizes[c.column], c.depth, c.bits // 8
+    lanes, m, n, k = host.vector_bits // c.bits, c.sizes[c.row], c.sizes[c.column], c.depth
+    group = _group(c, host)
+    size = storage_bits(c.right.buffer.dtype) // 8 if group > 1 else c.bits // 8
     rows, vectors = _register_tile(c, host, lanes)
     depth = max(64, max(host.l1_bytes // 2, host.l2_bytes // 8) // (vectors * lanes * size))
     depth = 0 if k <= depth * 3 // 2 else -(-k // -(-k // depth))
@@ -194,13 +207,14 @@ def tiles(c: Contraction, host: Host) -> Tiles:
     kc, down, across = depth or k, -(-m // rows), -(-n // (lanes * vectors))
     row_tiles = _even(down, min(host.l2_bytes // (kc * rows * size), -(-down // host.threads)))
     column_tiles = _even(across, host.l3_bytes // 4 // (kc * vectors * lanes * size))
-    near = 2 * host.l2_bytes if _in_rows(c.left.load.indices, c.summed[-1]) else host.l2_bytes // 2
-    left = c.left.constant or (across > 1 and m * k * size > near)
+    left = c.left.constant or (across > 1 and m * k * size > 4 * host.l2_bytes)
     right = (
         c.right.constant
         or not _in_rows(c.right.load.indices, c.column)
         or (down > 1 and k * n * size > host.l2_bytes // 2)
     )
+    if group > 1:
+        left, right = left or k % group > 0 or _signed(c), True
     return Tiles(
         lanes,
         rows,
@@ -208,9 +222,25 @@ def tiles(c: Contraction, host: Host) -> Tiles:
         depth,
         choose(f"{c.row}.row_tiles", row_tiles, steps_to(down)),
         choose(f"{c.row}.column_tiles", column_tiles, steps_to(across)),
-        whether(f"{c.row}.pack_left", left),
-        whether(f"{c.row}.pack_right", right),
+        left if group > 1 else whether(f"{c.row}.pack_left", left),
+        right if group > 1 else whether(f"{c.row}.pack_right", right),
+        group,
     )
+
+
+def _group(c: Contraction, host: Host) -> int:
+    """How many products of the operands' types the host sums in one instruction."""
+    types, result = (c.left.buffer.dtype, c.right.buffer.dtype), c.result.dtype
+    if len(c.summed) > 1 or not (c.left.plain and c.right.plain):
+        return 1
+    if all(t in (Int(8), UInt(8)) for t in types) and result == Int(32):
+        return 4 if BYTES in host.dots and types != (UInt(8), UInt(8)) else 1
+    return 2 if types == (BF16, BF16) and result == F32 and BRIEF in host.dots else 1
+
+
+def _signed(c: Contraction) -> bool:
+    """Whether both operands are signed bytes."""
+    return c.left.buffer.dtype == c.right.buffer.dtype == Int(8)
 
 
 def _even(count: int, most: int) -> int:
@@ -253,17 +283,30 @@ def schedule(start: Scheduled, c: Contraction, host: Host, own: Tiles | None = N
     Raises ScheduleError where one can't be taken.
     """
     t, s = own or tiles(c, host), start
+    s, d, q = _grouped(s, c, t)
     i, j = c.row, c.column
     s = s.step("split", i, t.rows, f"{i}_t", f"{i}_r")
     s = s.step("split", j, t.columns, f"{j}_t", f"{j}_w").step("split", f"{j}_w", t.lanes, f"{j}_v", f"{j}_l")
     s = s.step("split", f"{i}_t", t.row_tiles, f"{i}_b", f"{i}_p", tail="bound")
     s = s.step("split", f"{j}_t", t.column_tiles, f"{j}_b", f"{j}_p", tail="bound")
-    s, blocks, k = _deep(s, c, t)
+    s, blocks, k = _deep(s, d, t)
     tile = (f"{i}_r", f"{j}_v", f"{j}_l")
-    s = s.step("reorder", *_outside(c, t, (f"{j}_b", *blocks)), f"{i}_b", f"{j}_p", f"{i}_p", *k, *tile)
-    s = s.step("vectorize", tile[2]).step("unroll", *tile[:2])
-    s = _kept_close(s, c, t, blocks, k)
-    return (s if s.kernel.strict or not host.fma else s.step("contract", f"{i}_p")).step("simplify")
+    s = s.step("reorder", *_outside(c, t, (f"{j}_b", *blocks)), f"{i}_b", f"{j}_p", f"{i}_p", *k, *tile, *q)
+    s = s.step("vectorize", tile[2]).step("unroll", *tile[:2], *q)
+    s = _kept_close(s, c, t, (blocks, k, q))
+    s = s.step("contract", f"{i}_p") if host.fma and not s.kernel.strict else s
+    return s.step("simplify")
+
+
+def _grouped(s: Scheduled, c: Contraction, t: Tiles) -> tuple[Scheduled, Contraction, tuple[str, ...]]:
+    """The products in groups that one instruction sums: the contraction of groups, and the loop over a group."""
+    if t.group == 1:
+        return s, c, ()
+    (k,) = c.summed
+    groups, one = f"{k}_g", f"{k}_q"
+    sizes = {**c.sizes, groups: -(-c.sizes[k] // t.group)}
+    s = s.step("split", k, t.group, groups, one)
+    return s, replace(c, sizes=sizes, summed=(groups,)), (one,)
 
 
 def _outside(c: Contraction, t: Tiles, blocks: tuple[str, ...]) -> tuple[str, ...]:
@@ -275,40 +318,69 @@ def _outside(c: Contraction, t: Tiles, blocks: tuple[str, ...]) -> tuple[str, ..
 def _deep(s: Scheduled, c: Contraction, t: Tiles) -> tuple[Scheduled, tuple[str, ...], tuple[str, ...]]:
     """The products in blocks, where an element sums many; gives the block's loops and the others."""
     first, *rest = c.summed
-    inner = c.depth // c.sizes[first]
+    inner = c.depth // c.sizes[first] * t.group
     if not t.depth or t.depth < 2 * inner:
         return s, (), c.summed
     s = s.step("split", first, max(t.depth // inner, 1), f"{first}_b", f"{first}_p", tail="bound")
     return s, (f"{first}_b",), (f"{first}_p", *rest)
 
 
-def _kept_close(s: Scheduled, c: Contraction, t: Tiles, blocks: tuple[str, ...], k: tuple[str, ...]) -> Scheduled:
+Depth = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+"""The loops over what is summed: blocks, those of a block, those of a group."""
+
+
+def _kept_close(s: Scheduled, c: Contraction, t: Tiles, depth: Depth) -> Scheduled:
     """Packs the operands, accumulates in registers, and drops what only kept padding out."""
-    i, j, right, result = c.row, c.column, c.right.buffer.hint, c.result.hint
+    i, j, left, right, result = c.row, c.column, c.left.buffer.hint, c.right.buffer.hint, c.result.hint
+    blocks, k, q = depth
     if t.pack_right:
         at = blocks[-1] if blocks else f"{j}_b"
-        s = s.step("stage", right, at, f"{j}_p", *k, f"{j}_v", f"{j}_l", name=f"{right}_pack")
-        s = _if_possible(s, "hoist", f"{right}_pack", at)
+        s = s.step("stage", right, at, f"{j}_p", *k, f"{j}_v", f"{j}_l", *q, name=f"{right}_pack")
+        if not q and not c.right.constant and _in_rows(c.right.load.indices, c.summed[-1]):
+            s = _attempt(s, _in_squares, f"{k[-1]}_{right}_pack", [f"{j}_{x}_{right}_pack" for x in "vl"], t.lanes)
+        s = s if q else _if_possible(s, "hoist", f"{right}_pack", at)
     if t.pack_left:
-        s = _if_possible(_packed_left(s, c, t, k), "hoist", f"{c.left.buffer.hint}_pack", f"{i}_b")
+        s = _packed_left(s, c, t, (*k, *q))
+        s = s if q else _if_possible(s, "hoist", f"{left}_pack", f"{i}_b")
     s = s.step("accumulate", result, f"{i}_p", f"{i}_r", f"{j}_v", f"{j}_l", name=f"{result}_tile")
     s = _if_possible(s, "absorb", result, f"{i}_p")
-    return _if_possible(s, "unguard", f"{i}_p")
+    s = _if_possible(s, "unguard", f"{i}_p")
+    if q:
+        s = s.step("dot", *q)
+        s = s.step("unsigned", f"{left}_pack", f"{right}_pack") if _signed(c) else s
+    return s
 
 
 def _packed_left(s: Scheduled, c: Contraction, t: Tiles, k: tuple[str, ...]) -> Scheduled:
     """The left operand packed for its row tiles, copied in vectors along the axis that lies side by side."""
     i, left, name = c.row, c.left.buffer.hint, f"{c.left.buffer.hint}_pack"
-    if not _in_rows(c.left.load.indices, c.summed[-1]) or c.sizes[c.summed[-1]] < t.lanes:
-        return s.step("stage", left, f"{i}_b", f"{i}_p", *k, f"{i}_r", name=name)
+    if not _in_rows(c.left.load.indices, c.summed[-1]) or c.sizes[c.summed[-1]] < t.lanes * t.group:
+        if t.group > 1:
+            return s.step("stage", left, f"{i}_b", f"{i}_p", f"{i}_r", *k, name=name)
+        s = s.step("stage", left, f"{i}_b", f"{i}_p", *k, f"{i}_r", name=name)
+        return _if_possible(s, "vectorize", f"{i}_r_{name}")
     s = s.step("stage", left, f"{i}_b", f"{i}_p", f"{i}_r", *k, name=name)
-    along, across = f"{k[-1]}_{name}", f"{i}_r_{name}"
-    s = s.step("split", along, t.lanes, f"{along}_v", f"{along}_l")
-    return s.step("reorder", f"{along}_v", across).step("vectorize", f"{along}_l")
+    return _attempt(s, _in_lanes, f"{k[-1 if t.group == 1 else -2]}_{name}", t.lanes)
+
+
+def _in_squares(s: Scheduled, loop: str, inner: list[str], lanes: int) -> Scheduled:
+    """A loop that copies columns, some at a time in each lane: the loads of a square are those of its rows."""
+    s = s.step("split", loop, lanes, f"{loop}_v", f"{loop}_u", tail="cut")
+    return s.step("reorder", *inner, f"{loop}_u").step("unroll", f"{loop}_u")
+
+
+def _in_lanes(s: Scheduled, loop: str, lanes: int) -> Scheduled:
+    """A loop that copies, in lanes."""
+    return s.step("split", loop, lanes, f"{loop}_v", f"{loop}_l", tail="cut").step("vectorize", f"{loop}_l")
+
+
+def _attempt(s: Scheduled, steps: Callable[..., Scheduled], *args: Any) -> Scheduled:
+    """The schedule with some steps, or as it is where one of them can't be taken."""
+    try:
+        return steps(s, *args)
+    except ScheduleError:
+        return s
 
 
 def _if_possible(s: Scheduled, name: str, *args: str) -> Scheduled:
-    try:
-        return s.step(name, *args)
-    except ScheduleError:
-        return s
+    return _attempt(s, lambda s: s.step(name, *args))

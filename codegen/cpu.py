@@ -28,6 +28,14 @@ def is_x86() -> bool:
 
 
 @cache
+def dots() -> frozenset[str]:
+    """Which products of short vectors it sums in one instruction, by the names of `codegen.dots`."""
+    has = features()
+    some = {"bytes": "avx512vnni", "bf16": "avx512bf16"}
+    return frozenset(name for name, feature in some.items() if has.get(feature) and has.get("avx512vl"))
+
+
+@cache
 def converts_half() -> bool:
     """Whether it converts between half and float: elsewhere than on x86 all 64-bit ones do."""
     return not is_x86() or features().get("f16c", False)

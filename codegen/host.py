@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from gemel.codegen.cpu import features, is_x86
+from gemel.codegen.cpu import dots, features, is_x86
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
@@ -26,6 +26,8 @@ class Host:
     """How many threads share a loop."""
     fma: bool = True
     """Whether it multiplies and adds with one rounding in one instruction."""
+    dots: frozenset[str] = frozenset()
+    """Which dot products of few elements are one instruction, by the names of `codegen.dots`."""
 
 
 @cache
@@ -37,7 +39,7 @@ def this_host() -> Host:
         registers = 32
     fma = has.get("fma", False) or not is_x86()
     l1, l2, l3 = caches()
-    return Host(bits, registers, l1 or 32 << 10, l2 or 512 << 10, l3 or 4 << 20, threads(), fma)
+    return Host(bits, registers, l1 or 32 << 10, l2 or 512 << 10, l3 or 4 << 20, threads(), fma, dots())
 
 
 @cache

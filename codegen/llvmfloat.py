@@ -218,6 +218,19 @@ def fma(out: Emitter, args: list[str], fmt: FloatType) -> str:
     return convert(out, _odd_sum(out, product, c), F64, fmt)
 
 
+def fma_flush(out: Emitter, args: list[str], fmt: FloatType) -> str:
+    """As `fma`; operands and results that are subnormal are zeros."""
+    return _flushed(out, fma(out, [_flushed(out, v, fmt) for v in args], fmt), fmt)
+
+
+def _flushed(out: Emitter, value: str, fmt: FloatType) -> str:
+    k, s = kind(fmt), suffix(fmt)
+    size = out.call(k, f"llvm.fabs.{s}", (k, value))
+    small = out.value(f"fcmp olt {k} {size}, {literal(2.0 ** (1 - fmt.bias))}")
+    zero = out.call(k, f"llvm.copysign.{s}", (k, literal(0.0)), (k, value))
+    return out.select(small, k, zero, value)
+
+
 def _odd_sum(out: Emitter, a: str, b: str) -> str:
     """a + b in double, rounded to odd; Knuth's two-sum gives the error."""
     total = out.value(f"fadd double {a}, {b}")

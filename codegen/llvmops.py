@@ -212,6 +212,7 @@ TABLE: dict[Op, Emit] = {
     ops.MIN: _extreme("min"),
     ops.MAX: _extreme("max"),
     ops.FMA: lambda out, dtype, args: fl.fma(out, [value for value, _ in args], fl.float_type(dtype)),
+    ops.FMA_FLUSH: lambda out, dtype, args: fl.fma_flush(out, [value for value, _ in args], fl.float_type(dtype)),
     ops.SQRT: _float_unary("sqrt", rounds=True),
     ops.FLOOR: _float_unary("floor"),
     ops.CEIL: _float_unary("ceil"),

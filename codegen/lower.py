@@ -95,6 +95,7 @@ class Lowering:
     lanes: Lanes | None = None
     may_widen: bool = True
     parallel: bool = False
+    dots: frozenset[str] = frozenset()
     vectors: bool = False
     functions: list[str] = field(default_factory=list)
     params: dict[str, str] = field(default_factory=dict)  # the types of what no instruction gives yet
@@ -367,7 +368,15 @@ class Lowering:
         """The state of emission of another function of the module, which sees the values and buffers of this one."""
         out = replace(self.out, lines=[], block="entry", known={})
         places = Places(out, dict(self.places.at), self.places.globals, self.places.kept)
-        return Lowering(out, places, dict(self.values), metadata=self.metadata, may_widen=self.may_widen, parallel=True)
+        return Lowering(
+            out,
+            places,
+            dict(self.values),
+            metadata=self.metadata,
+            may_widen=self.may_widen,
+            parallel=True,
+            dots=self.dots,
+        )
 
     def closing(self) -> list[str]:
         """A function's lines after its first label: memory is made, the work is done, memory is freed."""
@@ -410,9 +419,14 @@ def _phi(dtype: DType, incoming: list[tuple[str, str]]) -> str:
 
 
 def lower(
-    kernel: Kernel, half: bool = True, vectors: bool = True, alone: bool = False, scales: bool = False
+    kernel: Kernel,
+    half: bool = True,
+    vectors: bool = True,
+    alone: bool = False,
+    scales: bool = False,
+    dots: frozenset[str] = frozenset(),
 ) -> Lowered:
-    """The LLVM module of a promoted kernel; `half` and `scales` as for `Emitter`.
+    """The LLVM module of a promoted kernel; `half` and `scales` as for `Emitter`, `dots` as in `dots`.
 
     Without `vectors` vector loops are scalar ones. What is to be `alone` has no runtime of ours around it: parallel
     loops run in their caller's thread, and no memory is kept between calls.
@@ -420,7 +434,7 @@ def lower(
     Raises CompileError for what has to be lowered before.
     """
     out = Emitter(half=half, scales=scales)
-    low = Lowering(out, Places(out, kept=None if alone else []), may_widen=vectors, parallel=alone)
+    low = Lowering(out, Places(out, kept=None if alone else []), may_widen=vectors, parallel=alone, dots=dots)
     params = parameters(low, kernel)
     body = kernel.body if alone else emit_setup(low, kernel.body)
     filled = tuple(low.coverage.covers(body, b) for b in kernel.results)

@@ -73,10 +73,10 @@ class Made:
 
     def lowered(self, widened: bool) -> Lowered:
         """The LLVM IR, with vector loops if it may have some."""
-        from gemel.codegen.cpu import converts_half, scales
+        from gemel.codegen.cpu import converts_half, dots, scales
         from gemel.codegen.lower import lower
 
-        return lower(self.kernel, converts_half(), widened, scales=scales())
+        return lower(self.kernel, converts_half(), widened, scales=scales(), dots=dots())
 
     def facts(self, lowered: Lowered, widened: bool) -> Facts:
         """What a caller has to know."""

@@ -51,7 +51,8 @@ class Library:
     @cached_property
     def _made(self) -> tuple[Lowered, dict[str, str]]:
         for vectors in (True, False):
-            lowered = lower(self.kernel, self.target.half, vectors, alone=True, scales=self.target.scales)
+            target = self.target
+            lowered = lower(self.kernel, target.half, vectors, alone=True, scales=target.scales, dots=target.dots)
             made = _generate(self.target, self._job(lowered))
             if made is not None:
                 return lowered, made

@@ -13,6 +13,7 @@ from gemel.semantics.passes.lower_fixed import lower_fixed
 from gemel.semantics.passes.promote import promote
 from gemel.semantics.passes.simplify import simplify
 from gemel.semantics.passes.unroll import unroll
+from gemel.semantics.passes.unswitch import unswitch
 from gemel.semantics.pipeline import Pass
 
 SOURCE: tuple[Pass, ...] = (
@@ -41,6 +42,7 @@ CPU: tuple[Pass, ...] = (
     once,  # while what fills an array is a statement or a few
     unroll,  # what a schedule wants written out
     simplify,  # what the copies' numbers made constant
+    unswitch,  # what a tile's edge decides needs no mask in each lane; after interchange, which wants one loop
     promote,  # LLVM wants values, not variables
     LowBits(held=True),  # after promote, which shows what a variable's value is used for: no 65 bits where 64 do
 )

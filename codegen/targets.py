@@ -31,6 +31,7 @@ class Target:
     half: bool = True
     scales: bool = False
     fma: bool = True
+    dots: frozenset[str] = frozenset()
     pointer_bits: int = 64
     l1_bytes: int = 32 << 10
     l2_bytes: int = 512 << 10
@@ -38,7 +39,7 @@ class Target:
     @property
     def host(self) -> Host:
         """What default schedules are made for; threads are not: the code runs in its caller's."""
-        return Host(self.vector_bits, self.vector_registers, self.l1_bytes, self.l2_bytes, fma=self.fma)
+        return Host(self.vector_bits, self.vector_registers, self.l1_bytes, self.l2_bytes, fma=self.fma, dots=self.dots)
 
     @property
     def here(self) -> bool:
@@ -83,6 +84,7 @@ def _native() -> Target:
         half=converts_half(),
         scales=scales(),
         fma=host.fma,
+        dots=host.dots,
         l1_bytes=host.l1_bytes,
         l2_bytes=host.l2_bytes,
     )

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gemel.codegen import hints, llvmops
+from gemel.codegen.dots import emit_dot
 from gemel.codegen.emitter import Emitter
 from gemel.codegen.forward import Row
+from gemel.codegen.groups import Groups, expanded
 from gemel.codegen.places import alignment, element_bytes, known_shape
 from gemel.codegen.widen import WIDTH, NotWide, Widener, gather, own_functions, part, suffix, vector
 from gemel.semantics import ops
@@ -65,6 +67,7 @@ def emit_vector_loop(low: Lowering, s: For) -> bool:
     first = value_of(s.lo, {}) or 0
     low.lanes = Lanes(low, s.var, first, count, Widener(out, count))
     low.values[s.var] = str(first)
+    low.lanes.groups.find(s.body)
     try:
         low.body(s.body)
     except NotWide:
@@ -89,7 +92,11 @@ class Lanes:
     widener: Widener
     mask: str | None = None
     moving: set[Var] = field(default_factory=set)
+    groups: Groups = field(init=False)
     _depends: dict[Expr, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.groups = Groups(self)
 
     # -------------------------------------------------------------------------------------------------- questions
 
@@ -222,9 +229,10 @@ class Lanes:
         if stride == 0:
             return self.low.places.load(b, self.low._indices(e.indices))
         kind = self._memory_type(b)
-        if stride == 1:
-            raw = self._held(e, kind) or self._load_row(kind, self._address(b, e.indices), alignment(b.dtype))
-        else:
+        raw = self.groups.load(e, kind) or ""
+        if not raw and stride == 1:
+            raw = self._held(e, kind) or self.load_row(kind, self.address(b, e.indices), alignment(b.dtype))
+        elif not raw:
             pointers = self._pointers(b, e.indices, stride, kind)
             raw = self.low.out.value(gather(self.low.out, self.count, kind, pointers, self.mask, alignment(b.dtype)))
         self.widener.wide.add(raw)
@@ -253,23 +261,38 @@ class Lanes:
             raise NotWide("elements of more than 64 bits")
         return llvmops.memory_type(b.dtype)
 
-    def _address(self, b: Buffer, indices: tuple[Expr, ...]) -> str:
+    def address(self, b: Buffer, indices: tuple[Expr, ...]) -> str:
         """The address of the first lane's element, which need not be one where that lane doesn't run."""
         return self.low.places.address(b, self.low._indices(indices), inside=self.mask is None)
 
-    def _load_row(self, kind: str, address: str, align: int) -> str:
-        out, t = self.low.out, vector(self.count, kind)
+    def load_row(self, kind: str, address: str, align: int, width: int = 1) -> str:
+        """Elements side by side, `width` for each lane."""
+        out, n = self.low.out, self.count * width
+        t = vector(n, kind)
         if self.mask is None:
             return out.value(f"load {t}, ptr {address}, align {align}")
-        m, name = vector(self.count, "i1"), f"llvm.masked.load.{suffix(self.count, kind)}.p0"
+        mask = expanded(self, self.mask, width) if width > 1 else self.mask
+        m, name = vector(n, "i1"), f"llvm.masked.load.{suffix(n, kind)}.p0"
         out.declarations.add(f"declare {t} @{name}(ptr, i32, {m}, {t})")
-        return out.value(f"call {t} @{name}(ptr {address}, i32 {align}, {m} {self.mask}, {t} zeroinitializer)")
+        return out.value(f"call {t} @{name}(ptr {address}, i32 {align}, {m} {mask}, {t} zeroinitializer)")
+
+    def store_row(self, kind: str, raw: str, address: str, align: int, width: int = 1) -> None:
+        """Sets elements side by side, `width` for each lane."""
+        out, n = self.low.out, self.count * width
+        t, m = vector(n, kind), vector(n, "i1")
+        if self.mask is None:
+            out.do(f"store {t} {raw}, ptr {address}, align {align}")
+            return
+        mask = expanded(self, self.mask, width) if width > 1 else self.mask
+        name = f"llvm.masked.store.{suffix(n, kind)}.p0"
+        out.declarations.add(f"declare void @{name}({t}, ptr, i32, {m})")
+        out.do(f"call void @{name}({t} {raw}, ptr {address}, i32 {align}, {m} {mask})")
 
     def _pointers(self, b: Buffer, indices: tuple[Expr, ...], stride: int | None, kind: str) -> str:
         """Each lane's address."""
         out, n = self.low.out, self.count
         if stride is not None:
-            base, offsets = self._address(b, indices), [lane * stride for lane in range(n)]
+            base, offsets = self.address(b, indices), [lane * stride for lane in range(n)]
             where = f"<{', '.join(f'i64 {o}' for o in offsets)}>"
             return out.value(f"getelementptr {kind}, ptr {base}, {vector(n, 'i64')} {where}")
         place = self.low.places.at[b]
@@ -281,28 +304,26 @@ class Lanes:
         whole = self.widener.operand("i64", flat)
         return out.value(f"getelementptr {kind}, ptr {place.pointer}, {vector(n, 'i64')} {whole}")
 
-    def store(self, b: Buffer, indices: tuple[Expr, ...], value: str, streams: bool = False) -> None:
-        """Sets each lane's element."""
+    def store(self, b: Buffer, indices: tuple[Expr, ...], value: str, s: Store | None = None) -> None:
+        """Sets each lane's element; `s` is the statement, which may have neighbours."""
         kind, stride, out = self._memory_type(b), self.stride(b, indices), self.low.out
         if stride == 0:
             raise NotWide("lanes that store to one element")
         raw = self.widener.operand(kind, self.scalar_text(lambda o: llvmops.to_memory(o, value, b.dtype)))
         t, m, align = vector(self.count, kind), vector(self.count, "i1"), alignment(b.dtype)
-        if stride == 1 and self.mask is None and streams and storage_bits(b.dtype) * self.count % STREAMED == 0:
+        streams = s is not None and s.streams and storage_bits(b.dtype) * self.count % STREAMED == 0
+        if stride == 1 and self.mask is None and streams:
             self.low.places.held.drop(b)
-            self._stream(kind, raw, self._address(b, indices), align)
+            self._stream(kind, raw, self.address(b, indices), align)
             return
         if stride == 1 and self.mask is None:
-            out.do(f"store {t} {raw}, ptr {self._address(b, indices)}, align {align}")
+            self.store_row(kind, raw, self.address(b, indices), align)
             self.low.places.held.put(b, self._first(b, indices), Row(raw, kind, self.count))
             return
         self.low.places.held.drop(b)
         if stride == 1:
-            name = f"llvm.masked.store.{suffix(self.count, kind)}.p0"
-            out.declarations.add(f"declare void @{name}({t}, ptr, i32, {m})")
-            address = self._address(b, indices)
-            out.do(f"call void @{name}({t} {raw}, ptr {address}, i32 {align}, {m} {self.mask})")
-        else:
+            self.store_row(kind, raw, self.address(b, indices), align)
+        elif s is None or not self.groups.store(s, kind, raw):
             p, name = vector(self.count, "ptr"), f"llvm.masked.scatter.{suffix(self.count, kind)}.v{self.count}p0"
             out.declarations.add(f"declare void @{name}({t}, {p}, i32, {m})")
             pointers = self._pointers(b, indices, stride, kind)
@@ -331,6 +352,8 @@ class Lanes:
 
     def stmt(self, s: Stmt) -> bool:
         """Emits a statement of the loop; False where it is to be done as outside of a vector loop."""
+        if emit_dot(self, s):
+            return True
         match s:
             case Let():
                 value = self.typed(s.value, s.var.dtype)
@@ -338,7 +361,7 @@ class Lanes:
                 if value in self.widener.wide:
                     self.moving.add(s.var)
             case Store():
-                self.store(s.buffer, s.indices, self.typed(s.value, s.buffer.dtype), s.streams)
+                self.store(s.buffer, s.indices, self.typed(s.value, s.buffer.dtype), s)
             case Reduce():
                 dtype = s.buffer.dtype
                 old = self.value(Load(s.buffer, s.indices, s.span))

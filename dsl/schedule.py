@@ -175,6 +175,19 @@ class Schedule:
         """Sums of products in the loop `at` round once: `a * b + c` becomes `fma(a, b, c)`."""
         return self._step("contract", at)
 
+    # ------------------------------------------------------------------------------------------------ dot products
+
+    def dot(self, loop: str) -> Schedule:
+        """The products that a short loop sums, in one statement, as CPUs have instructions for.
+
+        Of integers any number from 2 to 8; two of f32 become `fma_flush`, for which subnormal numbers are zeros.
+        """
+        return self._step("dot", loop)
+
+    def unsigned(self, left: str, right: str) -> Schedule:
+        """The local array `left` of i8 holds u8, 128 more; sums of its products with `right` begin with the rest."""
+        return self._step("unsigned", left, right)
+
     def simplify(self) -> Schedule:
         """Folds what is constant; loops of one iteration, and their names, are gone."""
         return self._step("simplify")
@@ -194,8 +207,8 @@ class Schedule:
         """Proves the scheduled kernel equal to the original: for the sizes it has, for all where they are open.
 
         Gives a Validation: `.status` ("proved", "refuted", "unknown"), `.ok`, `.why`; `.sizes` says whether it holds
-        for all sizes. Floats are compared in their order of operations, unless `spread`, `scan` or `contract` was used:
-        then up to the order of sums and contraction.
+        for all sizes. Floats are compared in their order of operations, unless `spread`, `scan`, `contract` or `dot`
+        was used: then up to the order of sums and contraction.
         """
         from gemel.semantics.schedule.validate import validate
 

@@ -163,6 +163,17 @@ def _fma(dtype: DType, types: tuple[DType, ...], values: tuple[Value, ...]) -> V
     return round_fraction(number, dtype)
 
 
+def _fma_flush(dtype: DType, types: tuple[DType, ...], values: tuple[Value, ...]) -> Value:
+    flushed = tuple(_flushed(v, dtype) for v in values)
+    return _flushed(_fma(dtype, types, flushed), dtype)
+
+
+def _flushed(value: Value, dtype: DType) -> Value:
+    """A float, or the zero of its sign where it is subnormal."""
+    subnormal = isinstance(dtype, FloatType) and abs(value) < 2.0 ** (1 - dtype.bias)
+    return math.copysign(0.0, value) if subnormal else value
+
+
 def _zero_sum(product_sign: float, product_zero: bool, c: float) -> float:
     """The zero that a*b + c gives: exact cancellation is +0.0, equal signs keep theirs."""
     if product_zero and c == 0 and product_sign == math.copysign(1.0, c):
@@ -225,6 +236,9 @@ ABS = Op("abs", 1, rule.absolute, _abs)
 MIN = Op("min", 2, rule.both("min"), _choose(True), "", True, True)
 MAX = Op("max", 2, rule.both("max"), _choose(False), "", True, True)
 FMA = Op("fma", 3, rule.floats_only("fma", "write a * b + c"), _fma)
+FMA_FLUSH = Op("fma_flush", 3, rule.floats_only("fma_flush", "write a * b + c"), _fma_flush)
+"""a * b + c rounded once, where operands and results that are subnormal are zeros: bf16 units of CPUs do that."""
+
 SQRT = Op("sqrt", 1, rule.floats_only("sqrt", "cast it first: gm.cast({0}, f32)"), _floats(_sqrt))
 FLOOR = Op("floor", 1, rule.floats_only("floor", "an integer is its own floor"), _floats(_whole(math.floor)))
 CEIL = Op("ceil", 1, rule.floats_only("ceil", "an integer is its own ceiling"), _floats(_whole(math.ceil)))

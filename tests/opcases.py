@@ -196,7 +196,7 @@ def cases_of(op: Op) -> list[Case]:
         found += field_cases()
     elif op is ops.SELECT:
         found += select_cases()
-    elif op is ops.FMA:
+    elif op in (ops.FMA, ops.FMA_FLUSH):
         found += (make(op, (t, t, t)) for t in ALL_FLOATS)
     elif op.arity == 1:
         found += unary_cases(op)

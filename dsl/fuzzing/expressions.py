@@ -40,7 +40,7 @@ ARITHMETIC = (ops.ADD, ops.SUB, ops.MUL, ops.NEG, ops.ABS)
 PATTERNS = (ops.AND, ops.OR, ops.XOR, ops.SHL, ops.SHR, ops.BITS, ops.CONCAT)
 WHOLE = (*ARITHMETIC, ops.FLOORDIV, ops.MOD, *PATTERNS)
 ANY = (*COMPARISONS, *CHOICES, *CONVERSIONS)
-ROUNDED = (ops.DIV, ops.FMA, ops.SQRT, ops.FLOOR, ops.CEIL, ops.TRUNC, ops.RINT)
+ROUNDED = (ops.DIV, ops.FMA, ops.FMA_FLUSH, ops.SQRT, ops.FLOOR, ops.CEIL, ops.TRUNC, ops.RINT)
 
 LEGAL: dict[type[DType], tuple[Op, ...]] = {
     BoolType: (ops.LAND, ops.LOR, ops.LNOT, *WHOLE, *ANY),

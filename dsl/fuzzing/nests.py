@@ -28,7 +28,7 @@ SIZE = 40
 STEPS = 10
 KINDS = (
     *("split", "split", "tile", "reorder", "unroll", "vectorize", "parallel"),
-    *("fuse", "fuse", "skew", "local", "local", "share", "common"),
+    *("fuse", "fuse", "skew", "local", "local", "share", "common", "dot"),
 )
 
 

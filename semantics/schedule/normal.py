@@ -16,6 +16,7 @@ from typing import Any
 from gemel.semantics import ops
 from gemel.semantics.convert import wrap
 from gemel.semantics.dtypes import DType, FloatType, IndexType, IntType, is_integer
+from gemel.semantics.intervals import Interval
 from gemel.semantics.ops import Op
 from gemel.semantics.typerules import Operand, holds
 
@@ -37,6 +38,8 @@ class Normal:
     exact: bool
     ids: dict[Any, int] = field(default_factory=dict)
     forms: list[Any] = field(default_factory=list)
+    ranges: dict[int, Interval] = field(default_factory=dict)
+    """What integer arguments hold, by their forms."""
 
     def made(self, *form: Any) -> Symbolic:
         """The value of a form: equal forms are one value."""
@@ -45,9 +48,12 @@ class Normal:
             self.forms.append(form)
         return Symbolic(self.ids[form])
 
-    def symbol(self, *name: Any) -> Symbolic:
+    def symbol(self, dtype: DType, *name: Any) -> Symbolic:
         """An element of an argument."""
-        return self.made("symbol", *name)
+        made = self.made("symbol", *name)
+        if isinstance(dtype, IntType):
+            self.ranges[made.id] = dtype.lo, dtype.hi
+        return made
 
     def number(self, value: Any, dtype: DType) -> Symbolic:
         """A number among symbols."""
@@ -63,8 +69,9 @@ class Normal:
         if is_integer(dtype) and all(map(is_integer, types)) and (op in RING or op in ops.NARROWING):
             polys = [self.polynomial(a) for a in own]
             exact = _ring(op, polys) if op in RING else polys[0]
-            return self._poly(exact if op in RING and _roomy(op, dtype, types) else self._cut(exact, dtype))
-        if isinstance(dtype, FloatType) and not self.exact and op in (ops.ADD, ops.FMA):
+            roomy = (op in RING and _roomy(op, dtype, types)) or self._fits(exact, dtype)
+            return self._poly(exact if roomy else self._cut(exact, dtype))
+        if isinstance(dtype, FloatType) and not self.exact and op in (ops.ADD, *FUSED):
             return self._sum(op, dtype, own)
         if op in SETS:
             return self._set(op, dtype, own)
@@ -96,6 +103,19 @@ class Normal:
             return {(): number} if number else {}
         return {(self.made("cut", str(dtype), width, frozenset(reduced.items())).id,): 1}
 
+    def _fits(self, p: Polynomial, dtype: DType) -> bool:
+        """Whether what arguments can hold makes a value that the type has."""
+        low = high = 0
+        for monomial, c in p.items():
+            ends = [c]
+            for a in monomial:
+                if a not in self.ranges:
+                    return False
+                ends = [x * y for x in ends for y in self.ranges[a]]
+                ends = [min(ends), max(ends)]
+            low, high = low + min(ends), high + max(ends)
+        return isinstance(dtype, IntType) and dtype.lo <= low and high <= dtype.hi
+
     def _opened(self, p: Polynomial, width: int) -> Polynomial:
         """The polynomial modulo 2**width: cuts to at least as many bits are gone."""
         if not any(self._wider(a, width) for m in p for a in m):
@@ -119,7 +139,7 @@ class Normal:
 
     def _sum(self, op: Op, dtype: DType, args: list[Symbolic]) -> Symbolic:
         parts = args
-        if op is ops.FMA:
+        if op in FUSED:
             parts = [self.apply(ops.MUL, dtype, (dtype, dtype), (args[0], args[1])), args[2]]
         total: Counter[int] = Counter()
         for a in parts:
@@ -157,6 +177,7 @@ class Normal:
         )
 
 
+FUSED = (ops.FMA, ops.FMA_FLUSH)
 RING = (ops.ADD, ops.SUB, ops.MUL, ops.NEG)
 SETS = (ops.MIN, ops.MAX, ops.AND, ops.OR)
 

@@ -27,9 +27,10 @@ from gemel.semantics.schedule.common import common
 from gemel.semantics.schedule.hoist import hoist
 from gemel.semantics.schedule.names import named, refuse
 from gemel.semantics.schedule.padding import unguard
-from gemel.semantics.schedule.products import contract
+from gemel.semantics.schedule.products import contract, dot
 from gemel.semantics.schedule.scan import scan
 from gemel.semantics.schedule.tree import tree
+from gemel.semantics.schedule.unsigned import unsigned
 from gemel.semantics.schedule.whole import pad
 
 Change = Callable[..., Kernel]
@@ -63,6 +64,8 @@ STEPS: dict[str, Change] = {
     "unguard": unguard,
     "pad": pad,
     "contract": contract,
+    "dot": dot,
+    "unsigned": unsigned,
     "simplify": simplify,
 }
 """The vocabulary: each step is a function from kernel to kernel that checks what it does."""

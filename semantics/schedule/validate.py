@@ -51,7 +51,7 @@ from gemel.semantics.schedule.schedule import Scheduled
 from gemel.semantics.storage import to_values
 from gemel.semantics.traverse import Body, blocks_of, stored
 
-REORDERING = ("spread", "scan", "contract")
+REORDERING = ("spread", "scan", "contract", "dot")
 """Steps that permit another rounding."""
 
 MOST = 150_000
@@ -189,10 +189,10 @@ class _Run:
         every = [*k.params, *k.results]
         for n, p in enumerate(every):
             if isinstance(p, Var):
-                self.values[p] = self.normal.symbol(n)
+                self.values[p] = self.normal.symbol(p.dtype, n)
             else:
                 fresh = n >= len(k.params)
-                self.memory[p] = {} if fresh else {at: self.normal.symbol(n, *at) for at in _places(p)}
+                self.memory[p] = {} if fresh else {at: self.normal.symbol(p.dtype, n, *at) for at in _places(p)}
         self.block(k.body)
         found = {}
         for n, p in enumerate(every):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gemel.semantics import build, ops
 from gemel.semantics.arguments import value_of
-from gemel.semantics.dtypes import BOOL, DType, FloatType
+from gemel.semantics.dtypes import BOOL, DType, FloatType, is_integer
 from gemel.semantics.fold import Folding
 from gemel.semantics.ir import (
     Apply,
@@ -32,6 +32,7 @@ from gemel.semantics.schedule.names import Found, find, find_buffer, names, refu
 from gemel.semantics.schedule.reach import inside
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, accesses, loaded, statements, stored, subexprs
+from gemel.semantics.typerules import holds
 
 Conditions = tuple[Expr, ...]
 
@@ -106,9 +107,28 @@ def matches(pattern: Expr, e: Expr, free: set[Var], at: dict[Var, Expr]) -> bool
             return alike(pattern, e)
 
 
+def bare(e: Expr) -> Expr:
+    """An integer before it was made one of a wider type."""
+    while isinstance(e, Apply) and e.op is ops.CAST and is_integer(e.args[0].dtype) and holds(e.dtype, e.args[0].dtype):
+        e = e.args[0]
+    return e
+
+
 def variables(e: Expr) -> set[Var]:
     """The names in an expression."""
     return {x.var for x in subexprs(e) if isinstance(x, Ref)}
+
+
+def offset(e: Expr) -> tuple[Expr | None, int]:
+    """An index as something and a number."""
+    if isinstance(e, Const):
+        return None, int(e.value)
+    if isinstance(e, Apply) and e.op is ops.ADD:
+        for n, x in enumerate(e.args):
+            if isinstance(x, Const):
+                base, more = offset(e.args[1 - n])
+                return base, more + int(x.value)
+    return e, 0
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from gemel.semantics.check import check
 from gemel.semantics.dtypes import FLOATS, FloatType
 from gemel.semantics.traverse import all_exprs, statements
 
-DRAWS = [(o, 50, n) for n in range(3) for o in (options.CPU, options.FLOATING)]
+DRAWS = [(o, 50, n) for n in range(4) for o in (options.CPU, options.FLOATING)]
 
 
 def collected(strategy: Any, examples: int, number: int = 1) -> list[Any]:
