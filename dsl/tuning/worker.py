@@ -33,6 +33,12 @@ from gemel.tuning.job import Answer, Job, look
 SAMPLE = 5e-4
 """Seconds that a sample takes at least: short calls are repeated."""
 
+SHORTEST = 1e-9
+"""Seconds that nothing is shorter than: a clock may stand still."""
+
+FINE = 1e-6
+"""Resolution of a clock that is good enough, in seconds."""
+
 WARM = 50
 """Calls after which a short kernel's are native, or less where these take long."""
 
@@ -117,7 +123,8 @@ class Race:
 
     def __init__(self, case: Case, codes: Sequence[Compiled | None], clock: str) -> None:
         self.case, self.calls = case, [None if c is None else case.call(c) for c in codes]
-        self.clock = time.process_time if clock == "cpu" else time.perf_counter
+        fine = time.get_clock_info("process_time").resolution <= FINE
+        self.clock = time.process_time if clock == "cpu" and fine else time.perf_counter
         self.repeat = 1
         self.times: list[list[float]] = [[] for _ in codes]
 
@@ -142,7 +149,7 @@ class Race:
         start = self.clock()
         for _ in turns:
             call()
-        return (self.clock() - start) / self.repeat
+        return max(self.clock() - start, SHORTEST) / self.repeat
 
     def run(self, rounds: int, seconds: float) -> None:
         """Turns, each in an order of its own, until there are enough or the time is over."""

@@ -15,6 +15,7 @@ from gemel.codegen.runtime import compile_kernel
 from gemel.semantics.storage import numpy_dtype
 from gemel.tuning import worker
 from gemel.tuning.job import Job, packed
+from gemel.tuning.search import Ratio
 from gemel.tuning.worker import Case, Race, differs
 
 N = gm.dims("N")
@@ -108,6 +109,12 @@ def test_turns_are_timed() -> None:
     made = race(1e-3, 2e-3)
     made.run(7, 60.0)
     assert [statistics.median(t) for t in made.times] == pytest.approx([1e-3, 2e-3])
+
+
+def test_a_clock_may_stand_still() -> None:
+    made = race(0.0, 0.0)
+    made.run(7, 60.0)
+    assert Ratio.of(*made.times) == Ratio(1.0, 1.0)
 
 
 def test_a_hopeless_one_has_no_more_turns() -> None:
