@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gemel.codegen import export, tuned, widediv
+from gemel.codegen.folded import Compute
 from gemel.codegen.header import header
 from gemel.codegen.lower import Lowered, lower
-from gemel.codegen.pipeline import ALONE, schedule_for
+from gemel.codegen.pipeline import alone, schedule_for
 from gemel.codegen.targets import NATIVE, Target
 from gemel.semantics.errors import CompileError, GemelError, ToolError
 from gemel.semantics.ir import Kernel
@@ -36,17 +37,18 @@ class Library:
     """A kernel as C functions for a target: as text, object, shared library and header.
 
     `source` is the kernel, `scheduled` the same with the order of computation decided: it has the bits that the code
-    has. Parallel loops run in the caller's thread.
+    has. Parallel loops run in the caller's thread. `compute` runs kernels here; None: nothing is computed beforehand.
     """
 
     source: Kernel
     scheduled: Kernel
     target: Target
+    compute: Compute | None = None
 
     @cached_property
     def kernel(self) -> Kernel:
         """What the passes made of the kernel."""
-        return run(self.scheduled, ALONE, "cpu")
+        return run(self.scheduled, alone(self.compute), "cpu")
 
     @cached_property
     def _made(self) -> tuple[Lowered, dict[str, str]]:
@@ -137,10 +139,10 @@ class Library:
         return f"<kernel {self.source.name} compiled for {self.target.name}>"
 
 
-def library(source: Kernel, target: Target) -> Library:
+def library(source: Kernel, target: Target, compute: Compute | None = None) -> Library:
     """The C functions of a source-level kernel with known sizes for a target."""
     steps = tuned.steps(source) if target.name == NATIVE else ""
-    return Library(source, run(source, schedule_for(target.host, steps), "cpu"), target)
+    return Library(source, run(source, schedule_for(target.host, steps), "cpu"), target, compute)
 
 
 def write_whole(place: Path, content: bytes) -> None:

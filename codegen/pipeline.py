@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gemel.codegen.apart import apart
 from gemel.codegen.defaults import ByDefault, by_default
+from gemel.codegen.folded import Compute, Folded
 from gemel.codegen.host import Host
 from gemel.codegen.once import once
 from gemel.semantics.passes.guard import guard
@@ -48,5 +49,8 @@ CPU: tuple[Pass, ...] = (
 )
 """Brings a scheduled kernel to what LLVM IR is made of."""
 
-ALONE = tuple(one for one in CPU if one is not once)
-"""The same for a C program: there is nobody who would compute anything beforehand."""
+
+def alone(compute: Compute | None) -> tuple[Pass, ...]:
+    """`CPU` for a C program: nobody there computes anything beforehand, so it is done now, or not at all."""
+    first: tuple[Pass, ...] = () if compute is None else (once, Folded(compute))
+    return tuple(x for one in CPU for x in (first if one is once else (one,)))

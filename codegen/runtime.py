@@ -119,7 +119,7 @@ class Compiled:
         from gemel.codegen.objects import library
         from gemel.codegen.targets import NATIVE, target
 
-        return library(self.source, target(NATIVE))
+        return library(self.source, target(NATIVE), computed)
 
     def save(self, path: str | PathLike[str]) -> Path:
         """Writes the kernel as C functions for this machine; see `Library.save`."""
@@ -262,7 +262,13 @@ def compile_for(kernel: Kernel, name: str) -> Compiled | Library:
     if name == NATIVE:
         return compile_kernel(kernel)
     _known(kernel)
-    return library(kernel, machine)
+    return library(kernel, machine, computed)
+
+
+def computed(kernel: Kernel) -> list[Array]:
+    """The results of a kernel without parameters, as it is scheduled."""
+    found = compile_kernel(kernel)()
+    return list(found) if isinstance(found, tuple) else [found]
 
 
 def compile_kernel(kernel: Kernel, steps: str | None = None) -> Compiled:
