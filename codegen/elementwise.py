@@ -12,7 +12,7 @@ from itertools import pairwise
 from gemel.codegen.choices import choose, whether
 from gemel.codegen.host import Host
 from gemel.codegen.places import known_bytes
-from gemel.codegen.rows import attempt
+from gemel.codegen.rows import attempt, fused
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import FloatType, storage_bits
@@ -87,7 +87,7 @@ def _joined(s: Scheduled, a: str, b: str) -> Scheduled:
     """All loops of two nests fused, outermost first."""
     known = {p.loop.var.hint: p.loop for p in loops(s.kernel.body)}
     for x, y in zip(nest(known[a]), nest(known[b]), strict=True):
-        s = s.step("fuse", x.var.hint, y.var.hint)
+        s = fused(s, x.var.hint, y.var.hint)
     return s
 
 

@@ -18,6 +18,7 @@ from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import FloatType, storage_bits
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import Alloc, Buffer, Expr, For, If, Kernel, Load, LoopKind, Reduce, Ref, Store, While
+from gemel.semantics.schedule.fusion import least_shift
 from gemel.semantics.schedule.names import Found, find, loops
 from gemel.semantics.schedule.schedule import Scheduled
 from gemel.semantics.schedule.windows import variables
@@ -63,12 +64,22 @@ def _fused(s: Scheduled) -> Scheduled:
     """Loops over rows, one after the other, as one, where they have a row's loops in them."""
     while True:
         for a, b in _neighbours(s.kernel.body):
-            made = attempt(s, lambda s, a=a, b=b: s.step("fuse", a, b))  # type: ignore[misc]
+            made = attempt(s, partial(fused, a=a, b=b))
             if made is not s and whether(f"{a}+{b}.fuse"):
                 s = made
                 break
         else:
             return s
+
+
+def fused(s: Scheduled, a: str, b: str) -> Scheduled:
+    """Two loops as one.
+
+    Raises ScheduleError where the second would have to lag: bounds of distances tell that without a solver.
+    """
+    if least_shift(s.kernel, a, b) != 0:
+        raise ScheduleError(f"{b} has to lag behind {a}", code="K02", span=find(s.kernel, b).loop.span)
+    return s.step("fuse", a, b)
 
 
 def _neighbours(body: Body) -> list[tuple[str, str]]:
