@@ -101,6 +101,8 @@ class Tiles:
     pack_left: bool
     pack_right: bool
     group: int = 1
+    near: int = 1 << 62
+    """Bytes of a left operand that stay in the second cache beside a panel of the right one."""
 
     @property
     def columns(self) -> int:
@@ -207,7 +209,8 @@ def tiles(c: Contraction, host: Host) -> Tiles:
     kc, down, across = depth or k, -(-m // rows), -(-n // (lanes * vectors))
     row_tiles = _even(down, min(host.l2_bytes // (kc * rows * size), -(-down // host.threads)))
     column_tiles = _even(across, host.l3_bytes // 4 // (kc * vectors * lanes * size))
-    left = c.left.constant or (across > 1 and m * k * size > 4 * host.l2_bytes)
+    far = (16 if _in_rows(c.left.load.indices, c.summed[-1]) else 4) * host.l2_bytes
+    left = c.left.constant or (across > 1 and m * k * size > far)
     right = (
         c.right.constant
         or not _in_rows(c.right.load.indices, c.column)
@@ -225,6 +228,7 @@ def tiles(c: Contraction, host: Host) -> Tiles:
         left if group > 1 else whether(f"{c.row}.pack_left", left),
         right if group > 1 else whether(f"{c.row}.pack_right", right),
         group,
+        host.l2_bytes // 2,
     )
 
 
@@ -345,9 +349,20 @@ def _kept_close(s: Scheduled, c: Contraction, t: Tiles, depth: Depth) -> Schedul
     s = s.step("accumulate", result, f"{i}_p", f"{i}_r", f"{j}_v", f"{j}_l", name=f"{result}_tile")
     s = _if_possible(s, "absorb", result, f"{i}_p")
     s = _if_possible(s, "unguard", f"{i}_p")
+    s = _asked_early(s, c, t, bool(blocks))
     if q:
         s = s.step("dot", *q)
         s = s.step("unsigned", f"{left}_pack", f"{right}_pack") if _signed(c) else s
+    return s
+
+
+def _asked_early(s: Scheduled, c: Contraction, t: Tiles, again: bool) -> Scheduled:
+    """The next tile's rows on their way while this one is computed: what was far must not be waited for."""
+    at, early = f"{c.row}_p", c.sizes[c.row] * c.depth * c.bits // 8 > t.near
+    if whether(f"{c.row}.fetch_result", again and early):
+        s = _if_possible(s, "prefetch", c.result.hint, at)
+    if not t.pack_left and whether(f"{c.row}.fetch_left", early):
+        s = _if_possible(s, "prefetch", c.left.buffer.hint, at)
     return s
 
 

@@ -60,7 +60,8 @@ def of_call(*what: str) -> str | None:
 
 def _unsaid(kernel: Kernel) -> Iterator[str]:
     """What the text of a kernel doesn't say and its code may depend on: strictness, and names as they were given."""
-    from gemel.semantics.ir import Alloc, Call, For, Let
+    from gemel.semantics.ir import Alloc, Call, For, Let, Store
+    from gemel.semantics.text import print_expr
     from gemel.semantics.traverse import statements
 
     yield str(kernel.strict)
@@ -70,8 +71,12 @@ def _unsaid(kernel: Kernel) -> Iterator[str]:
         match s:
             case Alloc():
                 yield f"{s.buffer.hint} {s.filled}"
-            case Let() | For():
+            case Let():
                 yield s.var.hint
+            case For():
+                yield f"{s.var.hint} {' '.join(map(print_expr, s.ahead))}"
+            case Store():
+                yield str(s.streams)
             case Call():
                 yield f"{s.kernel.guarded}{s.kernel.scheduled}"
                 yield from _unsaid(s.kernel)

@@ -338,6 +338,7 @@ class Lowering:
             out.branch(self.expr(s.until), done, go)
             self.start(go)
         self.loops.append(s.var)
+        self._fetch(s)
         self.body(s.body)
         self.loops.pop()
         after = out.value(f"add {'nsw ' if trips is None else ''}i64 {index}, {step}")
@@ -348,6 +349,14 @@ class Lowering:
             phis.append(f"{turn} = phi i64 [ 0, %{before} ], [ {counted}, %{out.block} ]")
         out.fill(hole, phis)
         self.start(done)
+
+    def _fetch(self, s: For) -> None:
+        """Asks for what is needed later; where names are gone, not."""
+        for e in s.ahead:
+            names = {x.var for i in e.indices for x in subexprs(i) if isinstance(x, Ref)}
+            if e.buffer in self.places.at and names <= self.values.keys():
+                address = self.places.address(e.buffer, self._indices(e.indices), inside=False)
+                self.out.call("void", "llvm.prefetch.p0", ("ptr", address), ("i32", "0"), ("i32", "3"), ("i32", "1"))
 
     def _trips(self, lo: str, hi: str, step: str) -> str:
         """How many iterations a loop has, unsigned: no bound is too near to the end of the type."""

@@ -121,6 +121,10 @@ class Schedule:
         """
         return self._step("scan", buffer, loop, name=name)
 
+    def prefetch(self, buffer: str, loop: str, distance: int = 1) -> Schedule:
+        """What is read of `buffer` so many iterations of `loop` later is on its way already; no result changes."""
+        return self._step("prefetch", buffer, loop, distance)
+
     def stream(self, buffer: str, at: str) -> Schedule:
         """What the loop `at` stores to a buffer in lanes passes by the caches: for arrays larger than these."""
         return self._step("stream", buffer, at)

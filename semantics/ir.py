@@ -224,7 +224,7 @@ class Reduce:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class For:
-    """A counted loop."""
+    """A counted loop. Each iteration begins with asking for the elements of `ahead`, which needn't exist: no effect."""
 
     var: Var
     lo: Expr
@@ -235,6 +235,7 @@ class For:
     span: Span
     until: Expr | None = None
     carry: tuple[Carry, ...] = ()
+    ahead: tuple[Load, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -328,7 +328,8 @@ class Copier:
         until = None if s.until is None else self.expr(s.until)
         body = self.body(s.body)
         carry = self._carry(s.carry, inside, inits)
-        return For(var, lo, hi, step, s.kind, body, s.span, until, carry)
+        ahead = tuple(e for e in map(self.expr, s.ahead) if isinstance(e, Load))
+        return For(var, lo, hi, step, s.kind, body, s.span, until, carry, ahead)
 
     def _while(self, s: While) -> While:
         inits = [self.expr(c.init) for c in s.carry]

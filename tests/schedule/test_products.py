@@ -108,3 +108,40 @@ def half(A: f32[M, K]) -> f32[M, 8]:
 def test_unguard_leaves_conditions_that_mean_something() -> None:
     with pytest.raises(ScheduleError, match="only keeps padding out"):
         half.schedule(M=3, K=4).unguard("i")
+
+
+# ------------------------------------------------------------------------------------------------------------- prefetch
+
+
+def tiled() -> Schedule:
+    s = nn.schedule(M=8, N=32, K=6).fission("k", "i").split("i", 4, "it", "ir").split("j", 16, "jt", "jl")
+    s = s.reorder("jt", "it", "k", "ir", "jl").vectorize("jl").unroll("ir")
+    return s.accumulate("add", "it", "ir", "jl", name="tile")
+
+
+def test_prefetch_asks_early_and_changes_nothing() -> None:
+    s = tiled().prefetch("A", "it").prefetch("add", "it", 2).simplify()
+    a, b = operands("nn", 8, 32, 6)
+    assert s.kernel(a, b).tobytes() == s.kernel.interpret(a, b).tobytes() == nn.interpret(a, b).tobytes()
+    assert s.kernel.compile().llvm.count("call void @llvm.prefetch") == 8  # four rows of A, four vectors of add
+    assert s.validate().ok and "prefetch('add', 'it', 2)" in s.text
+    assert str(tiled().replay("prefetch('A', 'it')").kernel.ir) == str(tiled().kernel.ir), "text doesn't tell"
+
+
+PREFETCHES = [
+    ("no loop", lambda: tiled().prefetch("A", "m"), "has no loop m"),
+    ("not read", lambda: tiled().prefetch("B", "ir_tile"), "isn't read in ir_tile"),
+    ("distance", lambda: tiled().prefetch("A", "it", 0), "a distance of 0"),
+    ("too many", lambda: nn.schedule(M=8, N=80, K=6).unroll("j").prefetch("B", "i"), "more than 64 elements"),
+]
+
+
+@pytest.mark.parametrize(("take", "part"), [row[1:] for row in PREFETCHES], ids=[row[0] for row in PREFETCHES])
+def test_prefetch_refused(take: Any, part: str) -> None:
+    with pytest.raises(ScheduleError, match=part):
+        take()
+
+
+def test_default_schedules_fetch_what_is_far() -> None:
+    far, near = (nn.schedule("cpu", M=n, N=64, K=1024).text for n in (2048, 64))
+    assert "prefetch('A'" in far and "prefetch" not in near
