@@ -349,16 +349,16 @@ def _kept_close(s: Scheduled, c: Contraction, t: Tiles, depth: Depth) -> Schedul
     s = s.step("accumulate", result, f"{i}_p", f"{i}_r", f"{j}_v", f"{j}_l", name=f"{result}_tile")
     s = _if_possible(s, "absorb", result, f"{i}_p")
     s = _if_possible(s, "unguard", f"{i}_p")
-    s = _asked_early(s, c, t, bool(blocks))
     if q:
         s = s.step("dot", *q)
         s = s.step("unsigned", f"{left}_pack", f"{right}_pack") if _signed(c) else s
-    return s
+    return _asked_early(s, c, t, bool(blocks))
 
 
 def _asked_early(s: Scheduled, c: Contraction, t: Tiles, again: bool) -> Scheduled:
     """The next tile's rows on their way while this one is computed: what was far must not be waited for."""
-    at, early = f"{c.row}_p", c.sizes[c.row] * c.depth * c.bits // 8 > t.near
+    at, size = f"{c.row}_p", storage_bits(c.left.buffer.dtype) // 8
+    early = c.sizes[c.row] * c.depth * size > t.near
     if whether(f"{c.row}.fetch_result", again and early):
         s = _if_possible(s, "prefetch", c.result.hint, at)
     if not t.pack_left and whether(f"{c.row}.fetch_left", early):
