@@ -151,7 +151,7 @@ def _trips(s: For) -> int | None:
 
 
 def _alive(body: Body) -> Body:
-    """Without names and buffers that nothing reads."""
+    """Without names and buffers that nothing reads, and what is empty without these."""
     while True:
         used = {e.var for e in all_exprs(body) if isinstance(e, Ref)}
         smaller = map_body(body, stmt=partial(_drop, used, loaded(body) | stored(body)))
@@ -161,8 +161,17 @@ def _alive(body: Body) -> Body:
 
 
 def _drop(used: set[Var], kept: set[Buffer], s: Stmt) -> Stmt | Body:
-    dead = (isinstance(s, Let) and s.var not in used) or (isinstance(s, Alloc) and s.buffer not in kept)
-    return () if dead else s
+    match s:
+        case Let() if s.var not in used:
+            return ()
+        case Alloc() if s.buffer not in kept:
+            return ()
+        case For() if not s.body and not s.carry and s.until is None:
+            return ()
+        case If() if not s.then and not s.orelse and not s.merges:
+            return ()
+        case _:
+            return s
 
 
 def _count(body: Body) -> int:

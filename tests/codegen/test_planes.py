@@ -7,6 +7,7 @@ import pytest
 
 import gemel as gm
 from gemel import f32
+from gemel.semantics.schedule.names import loops
 
 C, H, W = gm.dims("C H W")
 
@@ -36,3 +37,19 @@ def test_planes_that_leave_the_cache_are_kept_near() -> None:
     assert "localize('padded', 'i')" in s.text
     y = filtered(x, w)
     assert (y[:, 1:-1, 1:-1] == 9).all() and (y[:, 0, 0] == 4).all()
+
+
+@gm.kernel
+def idle(a: gm.i8[4]) -> gm.i32:
+    s: gm.i32 = 0
+    for i in range(2):
+        for j in range(3):
+            for k in range(4):
+                t = 228 + (300 | i) + a[k] + j  # noqa: F841  nobody asks for it
+    return s
+
+
+def test_loops_that_do_nothing_are_gone() -> None:
+    """The rules of the default schedule look at what nests begin and end with."""
+    assert not list(loops(idle.schedule().simplify().kernel.ir.body))
+    assert idle(np.zeros(4, np.int8)) == 0
