@@ -68,7 +68,7 @@ class Meeting:
 
     def __str__(self) -> str:
         def told(a: Access, at: dict[str, int]) -> str:
-            where = ", ".join(f"{name}={value}" for name, value in at.items())
+            where = ", ".join(f"{name}={value}" for name, value in at.items()) or "(z3 doesn't say which)"
             what = "accumulates into" if a.op is not None else "stores to" if a.writes else "reads"
             return f"iteration {where} {what} {a.buffer.hint} (line {a.span.line})"
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gemel.semantics.fold import Folding
 from gemel.semantics.ir import Alloc, Const, Expr, For, If, Kernel, Load, Reduce, Stmt, Store, Var
-from gemel.semantics.schedule.depend import Dependences, each_its_own
+from gemel.semantics.schedule.depend import Dependences, each_its_own, meet
 from gemel.semantics.schedule.names import names, refuse, rewritten
 from gemel.semantics.schedule.windows import Window, copies, filled, uses, window_of
 from gemel.semantics.traverse import Body, exprs_of, map_body, stored, subexprs
@@ -65,11 +65,12 @@ def _one_to_one(kernel: Kernel, w: Window) -> None:
     for a in known.accesses:
         if a.buffer is w.buffer:
             bounds = known.distances(a, a, own)
-            if bounds is None or any(b != (0, 0) for b in bounds.values()):
-                names_ = ", ".join(v.hint for v in own)
-                raise refuse(
-                    f"several values of {names_} go to one element of {w.buffer.hint}", w.found.loop.span, code="K02"
-                )
+            if bounds is not None and all(b == (0, 0) for b in bounds.values()):
+                continue
+            meeting = meet(known, a, a, own, own, own)
+            if meeting is not None:
+                what = f"several values of {', '.join(v.hint for v in own)} go to one element of {w.buffer.hint}"
+                raise refuse(f"{what}: {meeting}", w.found.loop.span, code="K02")
 
 
 def _stored_back(w: Window, taken: set[str]) -> Body:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from math import prod
 
 from gemel.semantics import build, ops
 from gemel.semantics.arguments import value_of
@@ -12,8 +13,9 @@ from gemel.semantics.fold import Folding, fold
 from gemel.semantics.ir import Const, Expr, For, If, Kernel, LoopKind, Ref, Stmt, Var
 from gemel.semantics.schedule import depend
 from gemel.semantics.schedule.names import Found, Renaming, find, names, nest, refuse, rewritten, unused, wrap
+from gemel.semantics.schedule.names import loops as every_loop
 from gemel.semantics.span import Span
-from gemel.semantics.traverse import Body, subexprs
+from gemel.semantics.traverse import Body, blocks_of, subexprs
 
 TAILS = ("guard", "bound", "cut")
 
@@ -158,8 +160,38 @@ def unroll(kernel: Kernel, *loops: str) -> Kernel:
         s = find(kernel, name).loop
         if not all(isinstance(e, Const) for e in (s.lo, s.hi, s.step)):
             raise refuse(f"{name} has no known number of iterations", s.span, "split it by a number first")
+        copies = _copies(kernel, s)
+        if copies > MOST_COPIES:
+            raise refuse(
+                f"{name} would be written out {copies:,} times, with the unrolled loops around it and in it",
+                s.span,
+                f"split it first: {MOST_COPIES:,} copies are the most",
+            )
         kernel = _marked(kernel, s, LoopKind.UNROLL)
     return kernel
+
+
+MOST_COPIES = 4096
+"""Copies of a body beyond which a loop isn't written out."""
+
+
+def _copies(kernel: Kernel, s: For) -> int:
+    """How often the innermost body of a loop is there when it is written out too."""
+    around = next(f.around for f in every_loop(kernel.body) if f.loop is s)
+    return prod(_trips(x) for x in (*around, s) if x is s or x.kind is LoopKind.UNROLL) * _inner_copies(s.body)
+
+
+def _inner_copies(body: Body) -> int:
+    found = [1]
+    for s in body:
+        inner = max(map(_inner_copies, blocks_of(s)), default=1)
+        found.append(inner * (_trips(s) if isinstance(s, For) and s.kind is LoopKind.UNROLL else 1))
+    return max(found)
+
+
+def _trips(s: For) -> int:
+    lo, hi, step = (value_of(e, {}) for e in (s.lo, s.hi, s.step))
+    return 1 if lo is None or hi is None or not step else len(range(lo, hi, step))
 
 
 def vectorize(kernel: Kernel, loop: str) -> Kernel:
