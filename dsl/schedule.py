@@ -163,6 +163,19 @@ class Schedule:
         """Drops conditions in the loop `at` that only keep padding out of local accumulators."""
         return self._step("unguard", at)
 
+    # ------------------------------------------------------------------------------------------------------ hardware
+
+    def pipeline(self, loop: str, ii: int = 0) -> Schedule:
+        """In hardware, a loop that begins an iteration every `ii` cycles; 0: as often as it can."""
+        return self._step("pipeline", loop, ii)
+
+    def partition(self, buffer: str, axis: int, count: int = 0, kind: str = "cyclic") -> Schedule:
+        """In hardware, an array spread over `count` memories along an axis: "cyclic", "block" or "complete".
+
+        It is kept with the array; synthesis doesn't use it yet.
+        """
+        return self._step("partition", buffer, axis, count, kind)
+
     # ------------------------------------------------------------------------------------------------------ versions
 
     def inline(self, callee: str) -> Schedule:

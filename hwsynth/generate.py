@@ -180,9 +180,11 @@ class Generator:
             self.define(v, stages.kept(g.env[v], v.hint))
         return bits[-1], depth
 
-    def _schedule(self, g: Graph, counters: list[Counter], pipelined: bool, extra: Sequence[Edge] = ()) -> Schedule:
+    def _schedule(
+        self, g: Graph, counters: list[Counter], pipelined: bool, extra: Sequence[Edge] = (), every: int = 0
+    ) -> Schedule:
         edges = [*memory_edges(g, counters, pipelined), *extra]
-        return modulo_schedule(g.nodes, edges, self.clock, self.ports.limits, pipelined)
+        return modulo_schedule(g.nodes, edges, self.clock, self.ports.limits, pipelined, every)
 
     # -------------------------------------------------------------------------------------------------------- pipes
 
@@ -199,7 +201,7 @@ class Generator:
             g.nodes.append(write)
             writes.append(write)
             extra += [Edge(write, phi, 1, 1), Edge(phi, write, 0, 0)]
-        schedule = self._schedule(g, counters, True, extra)
+        schedule = self._schedule(g, counters, True, extra, max(s.every for s in r.loops))
         for phi, write in zip(phis, writes, strict=True):
             phi.kept = write.cycle
         for counter in counters:

@@ -86,9 +86,15 @@ class Recurs(Infeasible):
 
 
 def schedule(
-    tasks: Sequence[Task], rules: Sequence[Rule], room: float, units: Mapping[Unit, int], pipelined: bool = True
+    tasks: Sequence[Task],
+    rules: Sequence[Rule],
+    room: float,
+    units: Mapping[Unit, int],
+    pipelined: bool = True,
+    least: int = 1,
 ) -> Timing:
-    """The least II that is found, and the least starts at it; `room` is the time for logic in a cycle, in ns.
+    """The least II from `least` on that is found, and the least starts at it; `room` is the time for logic in a cycle,
+    in ns.
 
     Each task alone fits in `room`. Tasks stand in an order in which rules of distance 0 and operands point forward.
     """
@@ -102,6 +108,8 @@ def schedule(
         ii, recurrence = shared, None
     elif recurrence is not None:
         unit = None
+    if least > ii:
+        ii, recurrence, unit = least, None, None
     while True:
         try:
             search = Search(tasks, rules, room, units, ii)

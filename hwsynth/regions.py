@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from gemel.hwsynth.schedule import too_often
 from gemel.semantics import build, ops
 from gemel.semantics.ir import Carry, Const, Expr, For, If, Let, Merge, Ref, Stmt, Var, While
 from gemel.semantics.span import Span
@@ -118,12 +119,14 @@ class _Builder:
             self.open += [Let(c.result, c.init, s.span) for c in s.carry]
             return
         lo, hi, step = (self.atom(e, h) for e, h in ((s.lo, "lo"), (s.hi, "hi"), (s.step, "step")))
-        s = For(s.var, lo, hi, step, s.kind, s.body, s.span, None, self._carry(s.carry))
+        s = replace(s, lo=lo, hi=hi, step=step, carry=self._carry(s.carry))
         self.close()
         nest = pipelined_nest(s)
         if nest is not None:
             self.out.append(nest)
             return
+        if s.every:
+            raise too_often(s.every, f"{s.var.hint} holds loops that aren't one perfect nest with it", s.span)
         body, nexts = _inside(s.body, s.carry)
         self.out.append(Loop(s, [], None, body, nexts, s.span))
 

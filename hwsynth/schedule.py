@@ -10,8 +10,9 @@ from gemel.hwsynth.modulo import ONCE, Recurrence, Rule, Task, Timing, Unit, sch
 from gemel.hwsynth.nodes import Kind, Node, stand_in
 from gemel.hwsynth.targets import Target, delay
 from gemel.semantics.dtypes import width_of
-from gemel.semantics.errors import SynthesisError
+from gemel.semantics.errors import SynthesisError, counted
 from gemel.semantics.ir import Apply, Buffer
+from gemel.semantics.span import Span
 
 NOT_PIPELINED = ONCE
 """The II of a region that runs once."""
@@ -63,11 +64,12 @@ def node_delay(n: Node, t: Target) -> float:
 
 
 def modulo_schedule(
-    nodes: Sequence[Node], edges: Sequence[Edge], clock: Clock, ports: Limits, pipelined: bool
+    nodes: Sequence[Node], edges: Sequence[Edge], clock: Clock, ports: Limits, pipelined: bool, every: int = 0
 ) -> Schedule:
     """Schedules the nodes, operands before users: at the least II, or where the region isn't pipelined once.
 
-    Raises SynthesisError H03 where an operator alone doesn't fit the clock.
+    `every` is the II that is asked for, if any. Raises SynthesisError H03 where an operator alone doesn't fit the
+    clock, H07 where there is no schedule with the II that is asked for.
     """
     number = {n: k for k, n in enumerate(nodes)}
     tasks = [_task(n, number, clock) for n in nodes]
@@ -75,12 +77,15 @@ def modulo_schedule(
     units: dict[Unit, int] = {
         (b, kind): limit for b, both in ports.items() for kind, limit in zip(_KINDS, both, strict=True)
     }
-    timing = schedule(tasks, rules, clock.room, units, pipelined)
+    timing = schedule(tasks, rules, clock.room, units, pipelined, max(every, 1))
     for n, cycle, at in zip(nodes, timing.cycles, timing.ready, strict=True):
         n.cycle, n.at = cycle, at
     _gather_checks(nodes)
     _number_ports(nodes, timing.ii)
     bound, blamed = _bound(nodes, timing, units)
+    if every and timing.ii > every:
+        raise too_often(every, f"it takes {timing.ii}: {bound}", blamed[0].span if blamed else nodes[0].span)
+    bound = "the schedule" if 1 < every == timing.ii and not blamed else bound
     return Schedule(timing.ii, 1 + max((n.ready for n in nodes), default=0), bound, blamed)
 
 
@@ -107,6 +112,16 @@ def _too_fast(n: Node, needed: float, clock: Clock) -> SynthesisError:
         code="H03",
         span=n.span,
         mend=f"use a clock of at most {int(fastest)} MHz{', or narrower types' if n.op else ''}",
+    )
+
+
+def too_often(every: int, why: str, span: Span) -> SynthesisError:
+    """The error of a loop that can't begin iterations as often as asked."""
+    return SynthesisError(
+        f"an iteration can't begin every {counted(every, 'cycle')}: {why}",
+        code="H07",
+        span=span,
+        mend="ask for more cycles, or for 0, the least; or change what the loop waits for",
     )
 
 

@@ -33,6 +33,8 @@ from gemel.semantics.ir import (
     Apply,
     Assert,
     Assume,
+    Banking,
+    Banks,
     Buffer,
     Call,
     Carry,
@@ -141,13 +143,22 @@ class Reader:
 
     def buffer(self, node: Node, data: Callable[[DType, tuple[Expr, ...]], Any] | None = None) -> Buffer:
         """A declared buffer."""
-        token, kind, *shape = node.children
-        dtype = self.type(kind)
+        token, kind, *more = node.children
+        dtype, shape = self.type(kind), _all(more, "shape")
         sizes = tuple(self.exprs(shape[0].children)) if shape else ()
         content = None if data is None else data(dtype, sizes)
-        made = Buffer(str(token).split(".")[0], dtype, sizes, self.span(node), content)
+        banks = tuple(map(self.banks, _all(more, "banks")))
+        made = Buffer(str(token).split(".")[0], dtype, sizes, self.span(node), content, banks)
         self.declare(token, made)
         return made
+
+    def banks(self, node: Node) -> Banks:
+        """banks(axis, count, kind)"""
+        axis, count, kind = node.children
+        try:
+            return Banks(int(axis), int(count), Banking(str(kind)))
+        except ValueError:
+            raise self.fail(f"{kind} is no way to lay out an axis", kind) from None
 
     # --------------------------------------------------------------------------------------------------------- types
 
@@ -346,7 +357,7 @@ class Reader:
         step = self.expr(steps[0].children[0]) if steps else build.index(1, self.span(node))
         kinds = [c for c in rest if isinstance(c, Token)]
         kind = LoopKind(str(kinds[0])) if kinds else LoopKind.SERIAL
-        rows = self.carried(node)
+        rows, every = self.carried(node), _all(rest, "every")
         with self.inner():
             var = self.var(token, INDEX)
             inside = [self.var(name, dtype) for name, dtype, _, _ in rows]
@@ -354,7 +365,8 @@ class Reader:
             until = self.expr(untils[0].children[0]) if untils else None
             body, nexts = self.block(_all(rest, "block")[0])
         carry = self.finish(rows, inside, nexts, node)
-        return For(var, low, high, step, kind, body, self.span(node), until, carry)
+        cycles = int(every[0].children[0]) if every else 0
+        return For(var, low, high, step, kind, body, self.span(node), until, carry, every=cycles)
 
     def stmt_while(self, node: Node) -> Stmt:
         """while c carry (...) { ... }"""

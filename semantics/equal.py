@@ -51,7 +51,7 @@ class _Same:
         if a.dtype != b.dtype:
             return False
         if isinstance(a, Buffer) and isinstance(b, Buffer):
-            return self.same(a.shape, b.shape) and _tables(a, b)
+            return self.same(a.shape, b.shape) and a.banks == b.banks and _tables(a, b)
         return True
 
 

@@ -176,6 +176,7 @@ CATALOGUE: dict[str, str] = {
     "H03": "clock too fast for an operator",
     "H04": "memory too large",
     "H06": "unknown target or option",
+    "H07": "loop that can't begin iterations as often as asked",
     "N01": "netlist that is not valid",
     "N02": "combinational loop",
     "X01": "tool missing",

@@ -47,15 +47,36 @@ class Var:
     span: Span
 
 
+class Banking(enum.Enum):
+    """Which elements along an axis share a memory: every n-th, neighbours, or none."""
+
+    CYCLIC = "cyclic"
+    BLOCK = "block"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True, slots=True)
+class Banks:
+    """How hardware lays an axis out over `count` memories."""
+
+    axis: int
+    count: int
+    kind: Banking
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Buffer:
-    """A mutable array, row-major; rank 0 is a scalar variable. With `data` it is a constant table."""
+    """A mutable array, row-major; rank 0 is a scalar variable. With `data` it is a constant table.
+
+    `banks` says over which memories hardware spreads it; that changes no value.
+    """
 
     hint: str
     dtype: DType
     shape: tuple[Expr, ...]
     span: Span
     data: NDArray | None = None  # type: ignore[type-arg]
+    banks: tuple[Banks, ...] = ()
 
     @property
     def rank(self) -> int:
@@ -224,7 +245,11 @@ class Reduce:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class For:
-    """A counted loop. Each iteration begins with asking for the elements of `ahead`, which needn't exist: no effect."""
+    """A counted loop.
+
+    Each iteration begins with asking for the elements of `ahead`, which needn't exist: no effect. `every` asks hardware
+    for a new iteration each so many cycles; 0: as many as it takes.
+    """
 
     var: Var
     lo: Expr
@@ -236,6 +261,7 @@ class For:
     until: Expr | None = None
     carry: tuple[Carry, ...] = ()
     ahead: tuple[Load, ...] = ()
+    every: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

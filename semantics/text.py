@@ -49,6 +49,8 @@ KEYWORDS = frozenset(
         "in",
         "step",
         "until",
+        "every",
+        "banks",
         "carry",
         "yield",
         "while",
@@ -186,7 +188,9 @@ class _Printer:
 
     def declared(self, x: Buffer | Var) -> str:
         shape = f"[{self.list(x.shape)}]" if isinstance(x, Buffer) else ""
-        return f"{self.name(x)}: {x.dtype}{shape}"
+        banks = x.banks if isinstance(x, Buffer) else ()
+        laid = "".join(f" banks({k.axis}, {k.count}, {k.kind.value})" for k in banks)
+        return f"{self.name(x)}: {x.dtype}{shape}{laid}"
 
     # ------------------------------------------------------------------------------------------------- expressions
 
@@ -269,6 +273,7 @@ class _Printer:
         bounds = f"{self.expr(s.lo, True)} .. {self.expr(s.hi, True)}"
         step = "" if isinstance(s.step, Const) and s.step.value == 1 else f" step {self.expr(s.step, True)}"
         kind = "" if s.kind is LoopKind.SERIAL else f" {s.kind.value}"
+        kind += f" every {s.every}" if s.every else ""
         head = f"for {self.name(s.var)} in {bounds}{step}{kind}"
         until = f" until {self.expr(s.until, True)}" if s.until is not None else ""
         self.block(head + inits + until, s.body, (c.next for c in s.carry))

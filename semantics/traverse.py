@@ -286,7 +286,7 @@ class Copier:
 
     def fresh_buffer(self, b: Buffer) -> Buffer:
         """A new buffer in place of `b`."""
-        new = Buffer(b.hint, b.dtype, tuple(map(self.expr, b.shape)), b.span, b.data)
+        new = replace(b, shape=tuple(map(self.expr, b.shape)))
         self.buffers[b] = new
         return new
 
@@ -329,7 +329,7 @@ class Copier:
         body = self.body(s.body)
         carry = self._carry(s.carry, inside, inits)
         ahead = tuple(e for e in map(self.expr, s.ahead) if isinstance(e, Load))
-        return For(var, lo, hi, step, s.kind, body, s.span, until, carry, ahead)
+        return For(var, lo, hi, step, s.kind, body, s.span, until, carry, ahead, s.every)
 
     def _while(self, s: While) -> While:
         inits = [self.expr(c.init) for c in s.carry]

@@ -54,7 +54,7 @@ class _Raw(Copier):
 
     def fresh_buffer(self, b: Buffer) -> Buffer:
         """A new buffer of the raw type."""
-        new = Buffer(b.hint, _raw(b.dtype), tuple(map(self.expr, b.shape)), b.span, b.data)
+        new = replace(b, dtype=_raw(b.dtype), shape=tuple(map(self.expr, b.shape)))
         self.buffers[b] = new
         return new
 

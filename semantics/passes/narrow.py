@@ -98,7 +98,7 @@ class _Narrow:
         interval = self.ranges.buffers.get(b)
         if b.data is not None or interval is None or isinstance(b.dtype, FloatType | FixedType):
             return b
-        new = Buffer(b.hint, _fitting(b.dtype, interval), tuple(map(self.expr, b.shape)), b.span)
+        new = replace(b, dtype=_fitting(b.dtype, interval), shape=tuple(map(self.expr, b.shape)), data=None)
         self.buffers[b] = new
         return new
 

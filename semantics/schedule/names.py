@@ -37,7 +37,7 @@ class Renaming(Copier):
 
 def replace_hint(b: Buffer, hint: str) -> Buffer:
     """The buffer's description with another name."""
-    return Buffer(hint, b.dtype, b.shape, b.span, b.data)
+    return replace(b, hint=hint)
 
 
 def unused(hint: str, taken: Iterable[str]) -> str:

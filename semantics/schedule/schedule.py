@@ -13,6 +13,7 @@ from gemel.semantics.passes.simplify import simplify
 from gemel.semantics.schedule import (
     arrays,
     fusion,
+    hardware,
     holding,
     local,
     loops,
@@ -68,6 +69,8 @@ STEPS: dict[str, Change] = {
     "contract": contract,
     "dot": dot,
     "unsigned": unsigned,
+    "pipeline": hardware.pipeline,
+    "partition": hardware.partition,
     "simplify": simplify,
 }
 """The vocabulary: each step is a function from kernel to kernel that checks what it does."""

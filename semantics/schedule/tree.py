@@ -35,6 +35,7 @@ def _line(s: Stmt) -> str:
     match s:
         case For():
             kind = "" if s.kind is LoopKind.SERIAL else f"  {s.kind.value}"
+            kind += f", every {s.every} cycles" if s.every else ""
             return f"{s.var.hint} in {print_expr(s.lo)} .. {print_expr(s.hi)}{kind}"
         case While():
             return "while"
