@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from schedule.test_steps import gemm, layernorm, shifted, skewed, softmax, total, whole
 
 import gemel as gm
 from gemel import f32, i32
+from gemel.fuzzing.cases import Case
+from gemel.fuzzing.nests import nests, scheduled
 from gemel.parser import parse
 from gemel.schedule import Schedule
 from gemel.semantics import ir
+from gemel.semantics.errors import GemelError
+from gemel.semantics.interp import interpret
 from gemel.semantics.passes.guard import guard
 from gemel.semantics.schedule.proof import proved
 from gemel.semantics.schedule.validate import Validation, validate
@@ -257,10 +264,39 @@ def test_no_mutant_that_differs_is_proved(make: Callable[[], Schedule]) -> None:
 
 
 def outcome(k: ir.Kernel, args: list[Any]) -> Any:
-    from gemel.semantics.errors import GemelError
-    from gemel.semantics.interp import interpret
-
     try:
         return interpret(guard(replace(k, guarded=False)), [a.copy() for a in args])
     except (GemelError, ZeroDivisionError):
         return None
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(nests(), st.integers(0, 1000))
+def test_no_drawn_schedule_or_mutant_that_differs_is_proved(case: Case, seed: int) -> None:
+    schedule, rng = scheduled(case.kernel, seed), random.Random(seed)
+    wanted = left(schedule.source, case.arguments)
+    numbers = sum(isinstance(x, ir.Const) for x in all_exprs(schedule.kernel.body))
+    changes = [Change(rng.randrange(numbers), rng.choice((1, -1))) for _ in range(3)] if numbers else []
+    for k in (
+        schedule.kernel,
+        *(replace(schedule.kernel, body=map_body(schedule.kernel.body, expr=c)) for c in changes),
+    ):
+        if left(k, case.arguments) != wanted:
+            assert k is not schedule.kernel
+            assert proved(schedule.source, k, exact=True) != "", str(k)
+
+
+def left(k: ir.Kernel, args: list[Any]) -> list[bytes] | None:
+    """What a run leaves in its arguments; None where it ends with an error."""
+    own = [a.copy() for a in args]
+    return None if outcome_in(k, own) else [a.tobytes() for a in own]
+
+
+def outcome_in(k: ir.Kernel, args: list[Any]) -> bool:
+    """Runs a kernel on arguments in place; whether it ended with an error."""
+    try:
+        interpret(guard(replace(k, guarded=False)), args)
+    except (GemelError, ZeroDivisionError):
+        return True
+    return False
