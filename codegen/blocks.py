@@ -17,7 +17,7 @@ from gemel.codegen.rows import attempt
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import storage_bits
-from gemel.semantics.ir import Alloc, Apply, Buffer, Const, Expr, For, Reduce, Ref, Store
+from gemel.semantics.ir import Alloc, Apply, Buffer, Const, Expr, For, If, Reduce, Ref, Stmt, Store
 from gemel.semantics.schedule.names import block_of, loops, nest, refuse
 from gemel.semantics.schedule.schedule import Scheduled
 from gemel.semantics.schedule.windows import uses, variables
@@ -32,9 +32,45 @@ COSTLY = (*ops.ELEMENTARY, ops.DIV)
 def schedule(start: Scheduled, host: Host) -> Scheduled:
     """The steps for the chains of a kernel."""
     s = start
+    for name in _by_row(s):
+        s = attempt(s, lambda s, name=name: _opened(s, name, host))  # type: ignore[misc]
     for name in _ends(s):
         s = attempt(s, lambda s, name=name: _chained(s, name, host))  # type: ignore[misc]
     return s
+
+
+def _by_row(s: Scheduled) -> list[str]:
+    """The loops that compute one row in each iteration, from a product to another one."""
+    return [p.loop.var.hint for p in loops(s.kernel.body) if any(map(_mixes, p.loop.body)) and _makes(p.loop)]
+
+
+def _makes(loop: For) -> bool:
+    return any(isinstance(x, Alloc) and x.buffer.rank for x in loop.body)
+
+
+def _mixes(s: Stmt) -> bool:
+    """Whether a loop's iterations each sum products of which a factor is costly."""
+    inner = s.body[-1] if isinstance(s, For) else None
+    return isinstance(inner, For) and len(inner.body) == 1 and _costly(inner.body[0]) is not None
+
+
+def _opened(s: Scheduled, row: str, host: Host) -> Scheduled:
+    """A loop over rows as a chain of nests, and that chain's schedule."""
+    s = s.step("expand", row).step("distribute", row)
+    for top in [x for x in _block(s, row) if isinstance(x, For)]:
+        inner = top.body[0] if isinstance(top.body[0], For) else top
+        if len(inner.body) == 2 and isinstance(inner.body[0], Store) and inner is not top:
+            s = s.step("fission", _name(inner.body[1]), top.var.hint)
+    ends = [x.var.hint for x in _block(s, row) if isinstance(x, For) and _factor(x) is not None]
+    if not ends:
+        raise refuse(f"no product at the end of {row}", _top(s, row).span)
+    for end in ends:
+        s = _chained(s, end, host)
+    return s
+
+
+def _name(s: Stmt) -> str:
+    return s.var.hint if isinstance(s, For) else ""
 
 
 def _ends(s: Scheduled) -> list[str]:
@@ -47,12 +83,17 @@ def _ends(s: Scheduled) -> list[str]:
 def _factor(top: For) -> Expr | None:
     """The costly factor of a nest's product, which it computes again for each column."""
     chain = nest(top)
-    last = chain[-1].body[0]
-    if len(chain) < 3 or not isinstance(last, Reduce) or last.op is not ops.ADD or not isinstance(last.value, Apply):
+    factor = _costly(chain[-1].body[0]) if len(chain) > 2 else None
+    return factor if factor is not None and len(variables(factor) & {x.var for x in chain}) == 2 else None
+
+
+def _costly(s: Stmt) -> Expr | None:
+    """The costly factor of a product that is summed."""
+    if not isinstance(s, Reduce) or s.op is not ops.ADD or not isinstance(s.value, Apply):
         return None
-    factors = last.value.args if last.value.op is ops.MUL else ()
+    factors = s.value.args if s.value.op is ops.MUL else ()
     costly = [e for e in factors if any(isinstance(x, Apply) and x.op in COSTLY for x in subexprs(e))]
-    return costly[0] if len(costly) == 1 and len(variables(costly[0]) & {x.var for x in chain}) == 2 else None
+    return costly[0] if len(costly) == 1 else None
 
 
 # --------------------------------------------------------------------------------------------------------------- chains
@@ -75,7 +116,7 @@ def _chained(s: Scheduled, end: str, host: Host) -> Scheduled:
     Raises ScheduleError where its nests can't run for a block of rows at a time.
     """
     s = _held(s, end)
-    s = _plain(s, end)
+    s = _squared(_plain(s, end), end)
     c = _chain(s, end, host)
     for b in c.across:
         s = s.step("layout", b, 1, 0)
@@ -145,6 +186,13 @@ def _plain(s: Scheduled, end: str) -> Scheduled:
     return s
 
 
+def _squared(s: Scheduled, end: str) -> Scheduled:
+    """Loops that end elsewhere for each row run to the furthest end, under a condition."""
+    for name in [p.loop.var.hint for p in loops(_block(s, end)) if value_of(p.loop.hi, {}) is None]:
+        s = s.step("square", name)
+    return s
+
+
 def _chain(s: Scheduled, end: str, host: Host) -> Chain:
     """The nests from the product that makes rows to the one that takes them, and a copy after it.
 
@@ -208,13 +256,17 @@ def _blocked(s: Scheduled, name: str, c: Chain, host: Host) -> Scheduled:
     top = _top(s, name)
     what = _product(top)
     if what is not None:
-        return contraction.schedule(s, what, host, _tiles(what, name, c, host))
+        s = contraction.schedule(s, what, host, _tiles(what, name, c, host))
+        for loop in (f"{what.row}_p", *what.summed):
+            s = _trimmed(s, loop)
+        return s
     return _across(s, top, c) if _last(top) else _along(s, top, c)
 
 
 def _product(top: For) -> contraction.Contraction | None:
     """A nest that sums products, with columns along the last axis of the result."""
     last = nest(top)[-1].body[0]
+    last = last.then[0] if isinstance(last, If) else last
     names = {v.hint for v in variables(last.indices[-1])} if isinstance(last, Reduce) and last.indices else set()
     return next((c for c in contraction.contractions(top) if c.column in names), None)
 
@@ -248,7 +300,21 @@ def _across(s: Scheduled, top: For, c: Chain) -> Scheduled:
     s = s.step("split", row, c.rows, f"{row}_b", f"{row}_w").step("split", f"{row}_w", c.lanes, f"{row}_v", f"{row}_l")
     if inner:
         s = s.step("reorder", f"{row}_b", *inner, f"{row}_v", f"{row}_l")
-    return s.step("vectorize", f"{row}_l").step("unroll", f"{row}_v")
+    s = s.step("vectorize", f"{row}_l").step("unroll", f"{row}_v")
+    for loop in inner:
+        s = _trimmed(s, loop)
+    return s
+
+
+def _trimmed(s: Scheduled, loop: str) -> Scheduled:
+    """A loop without iterations in which nothing is done, and without conditions where all is done."""
+    s = attempt(s, lambda s: s.step("tighten", loop))
+    made = attempt(s, lambda s: s.step("clear", loop))
+    return s if any(isinstance(x, Alloc) for x in _body(s, loop)) else made
+
+
+def _body(s: Scheduled, loop: str) -> Body:
+    return next((p.loop.body for p in loops(s.kernel.body) if p.loop.var.hint == loop), ())
 
 
 def _along(s: Scheduled, top: For, c: Chain) -> Scheduled:

@@ -19,7 +19,7 @@ from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import BF16, F32, FloatType, Int, IntType, UInt, storage_bits
 from gemel.semantics.errors import ScheduleError
-from gemel.semantics.ir import Apply, Buffer, Expr, For, Load, LoopKind, Reduce, Var
+from gemel.semantics.ir import Apply, Buffer, Expr, For, If, Load, LoopKind, Reduce, Var
 from gemel.semantics.schedule.names import nest
 from gemel.semantics.schedule.schedule import Scheduled
 from gemel.semantics.schedule.windows import bare, variables
@@ -124,6 +124,8 @@ def contractions(top: For) -> list[Contraction]:
     """What a perfect nest contracts, in all roles that its loops may have."""
     chain = nest(top)
     last = chain[-1].body
+    if len(last) == 1 and isinstance(last[0], If) and not last[0].orelse:
+        last = last[0].then
     if len(last) != 1 or not isinstance(last[0], Reduce) or last[0].op is not ops.ADD:
         return []
     reduce, sizes = last[0], _sizes(chain)

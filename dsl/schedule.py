@@ -133,6 +133,26 @@ class Schedule:
         """Drops the nest before that fills `buffer` with a number: accumulators begin with that number."""
         return self._step("absorb", buffer, at)
 
+    def expand(self, loop: str) -> Schedule:
+        """The arrays made in a loop are made before it, with an axis for its iterations; names give way to values."""
+        return self._step("expand", loop)
+
+    def distribute(self, loop: str) -> Schedule:
+        """Each statement of a loop's body gets a loop of its own, one after the other."""
+        return self._step("distribute", loop)
+
+    def square(self, loop: str) -> Schedule:
+        """A loop whose end depends on loops around runs to the furthest one, with a condition inside."""
+        return self._step("square", loop)
+
+    def tighten(self, loop: str) -> Schedule:
+        """A loop ends where conditions in it don't hold any more, whatever the loops within do."""
+        return self._step("tighten", loop)
+
+    def clear(self, loop: str) -> Schedule:
+        """The first iterations of a loop, in which conditions are sure to hold, as a loop without these."""
+        return self._step("clear", loop)
+
     def hold(self, at: str, *order: str, name: str = "") -> Schedule:
         """Before the loop `at`, a nest computes the largest expression of that loop which changes with the loops of
         `order` and no other; the loop reads it from an array with an axis for each of them.

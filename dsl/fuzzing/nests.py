@@ -29,6 +29,7 @@ STEPS = 10
 KINDS = (
     *("split", "split", "tile", "reorder", "unroll", "vectorize", "parallel"),
     *("fuse", "fuse", "skew", "local", "local", "share", "common", "dot"),
+    *("expand", "distribute", "square", "tighten", "clear"),
 )
 
 

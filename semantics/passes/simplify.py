@@ -11,7 +11,18 @@ from gemel.semantics.dtypes import FloatType
 from gemel.semantics.fold import Folding
 from gemel.semantics.ir import Alloc, Apply, Assert, Buffer, Const, Expr, For, If, Kernel, Let, Ref, Stmt, Var, While
 from gemel.semantics.ops import Op
-from gemel.semantics.traverse import Body, Copier, all_exprs, loaded, map_body, stored
+from gemel.semantics.traverse import (
+    Body,
+    Copier,
+    all_exprs,
+    loaded,
+    map_blocks,
+    map_body,
+    map_expr,
+    map_own_exprs,
+    statements,
+    stored,
+)
 
 
 def simplify(kernel: Kernel) -> Kernel:
@@ -100,6 +111,8 @@ def _atoms(body: Body) -> Body:
     """Names of constants and of other names are replaced by what they name."""
     values: dict[Var, Expr] = {}
     copier = Copier(vars=values)
+    allocs = [s for s in statements(body) if isinstance(s, Alloc)]  # their sizes are part of the buffer: names stay
+    sizes = {e.var for e in all_exprs(allocs) if isinstance(e, Ref)}
 
     def expr(e: Expr) -> Expr:
         return copier.vars.get(e.var, e) if isinstance(e, Ref) else _simple(e)
@@ -107,21 +120,19 @@ def _atoms(body: Body) -> Body:
     def run(block: Body) -> Body:
         out: list[Stmt] = []
         for s in block:
-            out.extend(_atom_statement(s, values, expr, run))
+            out.extend(_atom_statement(s, values, sizes, expr, run))
         return tuple(out)
 
     return run(body)
 
 
 def _atom_statement(
-    s: Stmt, values: dict[Var, Expr], expr: Callable[[Expr], Expr], run: Callable[[Body], Body]
+    s: Stmt, values: dict[Var, Expr], sizes: set[Var], expr: Callable[[Expr], Expr], run: Callable[[Body], Body]
 ) -> Body:
-    from gemel.semantics.traverse import map_blocks, map_expr, map_own_exprs
-
     s = map_own_exprs(s, lambda e: map_expr(expr, e))
     if isinstance(s, Let) and build.is_atom(s.value):
         values[s.var] = s.value
-        return ()
+        return (s,) if s.var in sizes else ()
     s = map_blocks(s, run)
     return (map_own_exprs(s, lambda e: map_expr(expr, e)) if isinstance(s, For | While | If) else s,)
 
@@ -175,6 +186,4 @@ def _drop(used: set[Var], kept: set[Buffer], s: Stmt) -> Stmt | Body:
 
 
 def _count(body: Body) -> int:
-    from gemel.semantics.traverse import statements
-
     return sum(1 for _ in statements(body))

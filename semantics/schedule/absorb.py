@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 from gemel.semantics import build, ops
 from gemel.semantics.arguments import value_of
-from gemel.semantics.ir import Alloc, Buffer, Const, Expr, For, Kernel, Load, Ref, Stmt, Store, Var
+from gemel.semantics.ir import Alloc, Buffer, Const, Expr, For, If, Kernel, Load, Ref, Stmt, Store, Var
+from gemel.semantics.schedule.dead import Dead, dead_of, read, visits
 from gemel.semantics.schedule.depend import Dependences
 from gemel.semantics.schedule.names import Found, block_of, find, find_buffer, nest, refuse, rewritten
 from gemel.semantics.schedule.windows import Use, alike, uses, variables
-from gemel.semantics.traverse import Body, loaded, map_body, map_expr, map_own_exprs, stored
+from gemel.semantics.traverse import Body, exprs_of, loaded, map_body, map_expr, map_own_exprs, stored, subexprs
 
 MOST_POINTS = 1 << 16
 """Elements of an axis beyond which coverage isn't looked at."""
@@ -18,10 +19,11 @@ MOST_POINTS = 1 << 16
 
 @dataclass(frozen=True)
 class _Fill:
-    """A nest that stores one value to all elements of a buffer."""
+    """A nest that stores one value to the elements of a buffer: to all of them, or under a condition."""
 
     loop: For
     value: Const
+    whole: bool
 
 
 def absorb(kernel: Kernel, buffer: str, at: str) -> Kernel:
@@ -37,7 +39,7 @@ def absorb(kernel: Kernel, buffer: str, at: str) -> Kernel:
     if len(reads) != 1 or len(writes) != 1 or len(list(uses((top,), b))) != 2:
         raise refuse(f"{buffer} isn't loaded and stored once each in {top.var.hint}", top.span, "accumulate first")
     again = _met_again(kernel, top, b, reads[0])
-    covered(b, writes[0], again, top)
+    covered(b, _where_read(kernel, b, writes[0], reads[0]), again, top)
     first: Expr = build.boolean(True, top.span)
     for s in again:
         first = build.both(first, build.apply(ops.EQ, Ref(s.var, s.span), s.lo, span=s.span), s.span)
@@ -53,6 +55,21 @@ def absorb(kernel: Kernel, buffer: str, at: str) -> Kernel:
     kernel = rewritten(kernel, top, lambda s: map_body((s,), stmt=changed))
     kernel = rewritten(kernel, fill.loop, lambda _: ())
     return replace(kernel, body=map_body(kernel.body, stmt=lambda s: _known(s, b)))
+
+
+def _where_read(kernel: Kernel, b: Buffer, write: Use, first: Use) -> Use:
+    """A store without conditions on several axes under which all loads but the first one are: others are dead."""
+    inner = {s.var for s in write.loops}
+    dead: dict[Expr, Dead] = {}
+    for s, ranges in visits(kernel, None):
+        if s is write.stmt:
+            found = {c: dead_of(ranges, c, s, inner) for c in write.conditions}
+            dead = {c: d for c, d in found.items() if d is not None and sum(map(bool, d.multiples)) > 1}
+    for s, ranges in visits(kernel, None):
+        if s is not first.stmt:
+            loads = [x for e in exprs_of(s) for x in subexprs(e) if isinstance(x, Load)]
+            dead = {c: d for c, d in dead.items() if not read(ranges, d, loads)}
+    return replace(write, conditions=tuple(c for c in write.conditions if c not in dead))
 
 
 def _known(s: Stmt, b: Buffer) -> Stmt:
@@ -75,8 +92,16 @@ def _fill_before(body: Body, top: For, b: Buffer) -> _Fill | None:
     n = next((n for n, s in enumerate(body) if s is top), None)
     for s in reversed(body[: n or 0]):
         if b in stored((s,)) | loaded((s,)):
-            return _as_fill(s, b)
+            fill = _as_fill(s, b)
+            return fill if fill is None or fill.whole or _first(body, b, s) else None
     return None
+
+
+def _first(body: Body, b: Buffer, fill: Stmt) -> bool:
+    """Whether a statement is the first to use an array that its block makes: what it leaves out holds nothing."""
+    made = next((n for n, s in enumerate(body) if isinstance(s, Alloc) and s.buffer is b), None)
+    after = () if made is None else body[made + 1 :]
+    return next((s for s in after if b in stored((s,)) | loaded((s,))), None) is fill
 
 
 def _as_fill(s: Stmt, b: Buffer) -> _Fill | None:
@@ -84,6 +109,9 @@ def _as_fill(s: Stmt, b: Buffer) -> _Fill | None:
         return None
     chain = nest(s)
     inner = chain[-1].body
+    whole = not (len(inner) == 1 and isinstance(inner[0], If) and not inner[0].orelse)
+    if isinstance(inner[0], If) and not whole:
+        inner = inner[0].then
     if len(inner) != 1 or not isinstance(inner[0], Store) or not isinstance(inner[0].value, Const):
         return None
     store, by_var = inner[0], {x.var: x for x in chain}
@@ -91,7 +119,8 @@ def _as_fill(s: Stmt, b: Buffer) -> _Fill | None:
         loop = by_var.pop(index.var, None) if isinstance(index, Ref) else None
         if loop is None or value_of(loop.lo, {}) != 0 or value_of(loop.step, {}) != 1 or not alike(loop.hi, size):
             return None
-    return _Fill(s, store.value) if not by_var and store.buffer is b and isinstance(store.value, Const) else None
+    fits = not by_var and store.buffer is b
+    return _Fill(s, store.value, whole) if fits and isinstance(store.value, Const) else None
 
 
 def _met_again(kernel: Kernel, top: For, b: Buffer, read: Use) -> list[For]:

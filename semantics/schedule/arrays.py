@@ -25,7 +25,7 @@ def layout(kernel: Kernel, buffer: str, *axes: int) -> Kernel:
     if sorted(axes) != list(range(old.buffer.rank)):
         raise refuse(f"{axes} is no order of the {old.buffer.rank} axes of {buffer}", old.span)
     new = replace_shape(old.buffer, tuple(old.buffer.shape[n] for n in axes))
-    return _exchanged(kernel, old.buffer, new, lambda indices: tuple(indices[n] for n in axes))
+    return exchanged(kernel, old.buffer, new, lambda indices: tuple(indices[n] for n in axes))
 
 
 def localize(kernel: Kernel, buffer: str, at: str) -> Kernel:
@@ -38,6 +38,8 @@ def localize(kernel: Kernel, buffer: str, at: str) -> Kernel:
     outside = sum(1 for _ in uses(kernel.body, b)) - sum(1 for _ in uses(loop.body, b))
     if outside or any(s is old for s in statements(loop.body)):
         raise refuse(f"{buffer} is used outside of {at}, or made in it already", loop.span, code="K02")
+    if not any(s is old for s in block_of(kernel.body, loop)):
+        raise refuse(f"{buffer} isn't made in the block of {at}", loop.span, "localize it in the loops around first")
     known = Dependences(kernel, found)
     own = [a for a in known.accesses if a.buffer is b]
     if not own:
@@ -54,7 +56,7 @@ def localize(kernel: Kernel, buffer: str, at: str) -> Kernel:
         loop,
         lambda s: (replace(s, body=(Alloc(b, old.span, old.filled), *s.body)),),
     )
-    return _exchanged(kernel, b, new, moved)
+    return exchanged(kernel, b, new, moved)
 
 
 def reuse(kernel: Kernel, buffer: str, old: str) -> Kernel:
@@ -71,7 +73,7 @@ def reuse(kernel: Kernel, buffer: str, old: str) -> Kernel:
         raise refuse(f"{old} isn't made before {buffer} in the same block", new.span)
     _dead(kernel, block, b, o)
     kernel = replace(kernel, body=_without(kernel.body, new))
-    return _exchanged(kernel, b, o, lambda indices: indices)
+    return exchanged(kernel, b, o, lambda indices: indices)
 
 
 # ------------------------------------------------------------------------------------------------------------- helpers
@@ -90,7 +92,7 @@ def _local(kernel: Kernel, name: str) -> Alloc:
     raise refuse(f"{name} is no local array", kernel.span, "arguments, results and tables stay as they are")
 
 
-def _exchanged(kernel: Kernel, old: Buffer, new: Buffer, place: Callable[[Indices], Indices]) -> Kernel:
+def exchanged(kernel: Kernel, old: Buffer, new: Buffer, place: Callable[[Indices], Indices]) -> Kernel:
     """The kernel with another buffer in place of one; `place` gives where an element is."""
     if any(isinstance(s, Call) for s in statements(kernel.body)):
         raise refuse(f"a call may use {old.hint}", kernel.span, "inline the call", "K02")

@@ -118,7 +118,7 @@ def fission(kernel: Kernel, loop: str, outer: str) -> Kernel:
     if place < 1 or not perfect or place != len(chain[-1].body) - 1:
         raise refuse(f"{outer} is no nest with statements and then {loop} inside", chain[0].span)
     head, tail = chain[-1].body[:place], chain[-1].body[place:]
-    _apart(head, tail, chain)
+    apart(head, tail, chain)
     in_order(kernel, chain, place)
     first = Renaming(names(kernel)).body(wrap(chain, head))
     return rewritten(kernel, chain[0], lambda _: (*first, *wrap(chain, tail)))
@@ -133,7 +133,7 @@ def _names(around: Iterable[For]) -> str:
     return ", ".join(s.var.hint for s in around) or "no loop"
 
 
-def _apart(head: Body, tail: Body, chain: list[For]) -> None:
+def apart(head: Body, tail: Body, chain: list[For]) -> None:
     """Raises ScheduleError where the parts share names, or where checks and early ends have to come in order."""
     for s in effects((chain[0],)):
         raise refuse("a check or an early end has to come in order", s.span, CHECKED, "K02")

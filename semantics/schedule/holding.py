@@ -11,7 +11,6 @@ from gemel.semantics.fold import Folding
 from gemel.semantics.ir import (
     Alloc,
     Apply,
-    Assert,
     Buffer,
     Const,
     Expr,
@@ -28,6 +27,7 @@ from gemel.semantics.ir import (
     While,
 )
 from gemel.semantics.ranges import Ranges
+from gemel.semantics.schedule.depend import effects_in_order
 from gemel.semantics.schedule.names import Found, block_of, find, find_buffer, names, refuse, rewritten, unused
 from gemel.semantics.schedule.windows import (
     Use,
@@ -148,10 +148,7 @@ def _unchanged(loop: For, e: Expr) -> None:
     if changed:
         names_ = ", ".join(sorted(b.hint for b in changed))
         raise refuse(f"{names_} changes in {loop.var.hint}", loop.span, code="K02")
-    checks = next((s for s in statements((loop,)) if isinstance(s, Assert)), None)
-    if checks is not None:
-        mend = "call verify() before schedule(): what is proved needs no check"
-        raise refuse(f"a check in {loop.var.hint} has to come before what it is about", checks.span, mend, "K02")
+    effects_in_order(loop)
 
 
 def _condition(places: list[Use], others: set[Var], loop: For) -> Expr:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from gemel.semantics import build, ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.errors import ScheduleError
-from gemel.semantics.ir import Alloc, Apply, Buffer, Expr, For, If, Kernel, Load, Reduce, Stmt, Store, Var, While
-from gemel.semantics.ranges import Linear, Ranges
+from gemel.semantics.ir import Alloc, Apply, Buffer, Expr, For, If, Kernel, Load, Reduce, Stmt, Store, Var
+from gemel.semantics.ranges import Ranges
 from gemel.semantics.schedule.absorb import covered
-from gemel.semantics.schedule.arrays import from_linear
+from gemel.semantics.schedule.dead import Dead, dead_of, read, visits
 from gemel.semantics.schedule.names import find, refuse, rewritten
-from gemel.semantics.schedule.reach import inside
 from gemel.semantics.schedule.windows import Use, conjuncts, matches, uses, variables
 from gemel.semantics.traverse import Body, accesses, exprs_of, map_blocks, statements, subexprs
 
@@ -33,25 +30,6 @@ def pad(kernel: Kernel, at: str) -> Kernel:
     return rewritten(kernel, found.loop, lambda s: (replace(s, body=body),))
 
 
-@dataclass(frozen=True)
-class _Dead:
-    """Elements of an array that nobody reads: where the sum of multiples of the indices and a rest is not below 0."""
-
-    buffer: Buffer
-    multiples: tuple[int, ...]
-    rest: Linear
-
-    def reaches(self, ranges: Ranges, load: Load) -> bool:
-        """Whether a load may read such an element."""
-        total = self.rest
-        for k, i in zip(self.multiples, load.indices, strict=True):
-            form = ranges.linear(i) if k else Linear(0, {})
-            if form is None:
-                return True
-            total = total.plus(form.scaled(k))
-        return ranges.of(from_linear(total, load.span))[1] >= 0
-
-
 Key = tuple[If, Expr]
 
 
@@ -63,7 +41,7 @@ class _Padding:
     loop: For
     local: set[Buffer] = field(default_factory=set)
     whole: set[Buffer] = field(default_factory=set)
-    dead: dict[Key, list[_Dead]] = field(default_factory=dict)
+    dead: dict[Key, list[Dead]] = field(default_factory=dict)
     dropped: int = 0
 
     def __post_init__(self) -> None:
@@ -72,12 +50,12 @@ class _Padding:
         for s, ranges in visits(self.kernel, self.loop):
             if isinstance(s, If) and not s.orelse and all(map(self._padded, s.then)):
                 for c in conjuncts(s.cond):
-                    found = [_dead(ranges, c, t, inner) for t in s.then if _safe(ranges, t)]
+                    found = [dead_of(ranges, c, t, inner) for t in s.then if _safe(ranges, t)]
                     if len(found) == len(s.then) and None not in found:
                         self.dead[s, c] = [d for d in found if d is not None]
         for s, ranges in visits(self.kernel, self.loop):
             loads = [x for e in exprs_of(s) for x in subexprs(e) if isinstance(x, Load)]
-            self.dead = {k: v for k, v in self.dead.items() if not any(_read(ranges, d, loads) for d in v)}
+            self.dead = {k: v for k, v in self.dead.items() if not any(read(ranges, d, loads) for d in v)}
 
     def _padded(self, s: Stmt) -> bool:
         """Whether a statement stores to a local array, and fails for no values."""
@@ -128,29 +106,6 @@ class _Padding:
         return fill is not None and all(_alike(fill, u) for u in mine)
 
 
-def visits(kernel: Kernel, loop: For) -> Iterator[tuple[Stmt, Ranges]]:
-    """The statements of a loop, each with what is known where it stands."""
-
-    def walk(body: Body, ranges: Ranges) -> Iterator[tuple[Stmt, Ranges]]:
-        for s in body:
-            yield s, ranges
-            match s:
-                case For() | While():
-                    with ranges.inside(s):
-                        yield from walk(s.body, ranges)
-                case If():
-                    for block, truth in ((s.then, True), (s.orelse, False)):
-                        with ranges.assuming(s.cond, truth):
-                            yield from walk(block, ranges)
-                case _:
-                    pass
-            ranges.pass_by(s)
-
-    with ExitStack() as stack:
-        ranges, _ = stack.enter_context(inside(kernel, loop))
-        yield from walk(loop.body, ranges)
-
-
 def _safe(ranges: Ranges, s: Stmt) -> bool:
     """Whether all places of a statement are inside of their arrays, whatever the condition around says."""
     for b, indices in accesses(s):
@@ -159,27 +114,6 @@ def _safe(ranges: Ranges, s: Stmt) -> bool:
             if n is None or low < 0 or high >= n:
                 return False
     return True
-
-
-def _dead(ranges: Ranges, cond: Expr, s: Stmt, inner: set[Var]) -> _Dead | None:
-    """The elements that a statement stores to where a condition doesn't hold: known from their indices alone."""
-    if not isinstance(cond, Apply) or cond.op is not ops.LT or not isinstance(s, Store | Reduce):
-        return None
-    a, b = (ranges.linear(e) for e in cond.args)
-    forms = [ranges.linear(i) for i in s.indices]
-    if a is None or b is None or None in forms:
-        return None
-    rest, multiples = a.plus(b.scaled(-1)), []
-    for form in (f for f in forms if f is not None):
-        v = next((v for v in form.terms if v in inner and v in rest.terms), None)
-        k = 0 if v is None or rest.terms[v] % form.terms[v] else rest.terms[v] // form.terms[v]
-        multiples.append(k)
-        rest = rest.plus(form.scaled(-k))
-    return None if set(rest.terms) & inner else _Dead(s.buffer, tuple(multiples), rest)
-
-
-def _read(ranges: Ranges, dead: _Dead, loads: Iterable[Load]) -> bool:
-    return any(x.buffer is dead.buffer and dead.reaches(ranges, x) for x in loads)
 
 
 def _alike(fill: Use, use: Use) -> bool:
