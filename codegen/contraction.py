@@ -363,7 +363,8 @@ def _asked_early(s: Scheduled, c: Contraction, t: Tiles, again: bool) -> Schedul
     early = c.sizes[c.row] * c.depth * size > t.near
     if whether(f"{c.row}.fetch_result", again and early):
         s = _if_possible(s, "prefetch", c.result.hint, at)
-    if not t.pack_left and whether(f"{c.row}.fetch_left", early):
+    room = 2 * t.rows + t.vectors <= t.rows * t.vectors  # asking is as much work as loading
+    if not t.pack_left and whether(f"{c.row}.fetch_left", early and room):
         s = _if_possible(s, "prefetch", c.left.buffer.hint, at)
     return s
 
