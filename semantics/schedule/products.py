@@ -66,7 +66,7 @@ def dot(kernel: Kernel, loop: str) -> Kernel:
 def _summed(s: For) -> tuple[int, Expr | None, Reduce]:
     """The iterations of a loop that only sums, the condition for that, and the accumulation."""
     lo, hi, step = (value_of(e, {}) for e in (s.lo, s.hi, s.step))
-    inner: Stmt = s.body[-1]
+    inner: Stmt | None = s.body[-1] if s.body else None
     cond: Expr | None = None
     if isinstance(inner, If) and not inner.orelse and len(inner.then) == 1:
         cond, inner = inner.cond, inner.then[0]
