@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,8 +23,13 @@ def facts() -> dict[str, str]:
 
 
 def _plain(kernel: Any) -> Maker:
-    """A kernel of its own for each workload: one that has seen many sizes is slower to call."""
-    return lambda *args: Run(partial(kernel.specialize(), *args))
+    """A kernel of its own for each workload, whose result has its place, as those of the others have."""
+    return lambda *args: _placed(kernel.specialize(), *args)
+
+
+def _placed(kernel: Any, *args: Any) -> Run:
+    result = kernel(*args)
+    return Run(partial(kernel, *args, out=result) if isinstance(result, np.ndarray) else partial(kernel, *args))
 
 
 def _layer(kernel: Any) -> Maker:
@@ -31,7 +37,7 @@ def _layer(kernel: Any) -> Maker:
 
     def make(x: Array, *weights: Array) -> Run:
         names = [p.hint for p in kernel.ir.params[1:]]
-        return Run(partial(kernel.specialize(**dict(zip(names, weights, strict=True))), x))
+        return _placed(kernel.specialize(**dict(zip(names, weights, strict=True))), x)
 
     return make
 
@@ -47,7 +53,7 @@ def _changes(kernel: Any) -> Maker:
 
 def _bf16(a: Array, b: Array) -> Run:
     x, y = _patterns(a), _patterns(b)
-    return Run(partial(kernels.gemm_bf16, x, y), _from_patterns)
+    return replace(_placed(kernels.gemm_bf16.specialize(), x, y), result=_from_patterns)
 
 
 def _patterns(x: Array) -> Array:
