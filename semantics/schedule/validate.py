@@ -49,7 +49,7 @@ from gemel.semantics.samples import Spread, random_values
 from gemel.semantics.schedule.normal import Normal, Symbolic
 from gemel.semantics.schedule.schedule import Scheduled
 from gemel.semantics.storage import to_values
-from gemel.semantics.traverse import Body, blocks_of, stored
+from gemel.semantics.traverse import Body, blocks_of, statements, stored
 
 REORDERING = ("spread", "scan", "contract", "dot")
 """Steps that permit another rounding."""
@@ -154,13 +154,13 @@ def _results(k: Kernel, seed: int, run: Run | None) -> list[Any] | None:
         args = [random_values(p, shape_of(p, {}) if isinstance(p, Buffer) else (), rng, Spread.SMALL) for p in k.params]
     except GemelError:
         return None
-    small = _operations(k.body) <= MOST
-    if not small and run is None:
+    here = run is None or _operations(k.body) <= MOST or any(isinstance(s, While) for s in statements(k.body))
+    if here and _operations(k.body) > MOST:
         return None
     try:
-        result = interpret(k, args) if small or run is None else run(k, args)
-    except GemelError:
-        return []
+        result = interpret(k, args, fuel=MOST) if here or run is None else run(k, args)
+    except GemelError as error:
+        return None if error.code == "R07" else []  # R07: nobody knows whether it would end
     own = result if isinstance(result, tuple) else (result,)
     return [np.asarray(x) for x in (*args, *own) if x is not None]
 

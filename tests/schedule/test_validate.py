@@ -8,9 +8,12 @@ import pytest
 from schedule.test_steps import gemm, layernorm, softmax, total, whole
 
 import gemel as gm
+from gemel import i32
 from gemel.parser import parse
 from gemel.semantics.passes.guard import guard
 from gemel.semantics.schedule.validate import validate
+
+N = gm.dims("N")
 
 SCHEDULES = {
     "gemm": lambda: gemm.schedule("cpu", M=13, N=20, K=17),
@@ -61,3 +64,18 @@ kernel f(x: i32[8]) -> (y: i32[8]) {
   }
 }""")
     assert kernel.schedule().split("i", 4).validate().ok
+
+
+def test_runs_that_may_not_end_are_no_answer() -> None:
+    """Drawn arguments may make a loop run for ever: nobody waits for that."""
+
+    @gm.kernel
+    def until(x: i32[N]) -> i32:
+        n: i32 = 0
+        while x[0] != 12345:
+            n += 1
+            x[0] *= 1
+        return n
+
+    found = until.schedule(N=3).validate()
+    assert found.status == "unknown" or found.ok
