@@ -56,6 +56,11 @@ class Operand:
         """Whether it is a table: packing it takes no time."""
         return self.buffer.data is not None
 
+    @property
+    def packs(self) -> bool:
+        """Whether packing pays at any size: where it takes no time, or elements are computed while packed."""
+        return self.constant or not (self.plain or isinstance(self.load.dtype, IntType))
+
 
 @dataclass(frozen=True)
 class Contraction:
@@ -75,6 +80,19 @@ class Contraction:
     outer: tuple[str, ...]
     place: tuple[Expr, ...]
     bits: int
+    guarded: bool = False
+    """Whether a condition keeps out a part of the products, as in triangular nests."""
+
+    @property
+    def left_pack(self) -> str:
+        """The name of the packed left operand, which may be of the same array as the right one."""
+        name = self.left.buffer.hint
+        return f"{name}_{self.row}_pack" if self.left.buffer is self.right.buffer else f"{name}_pack"
+
+    @property
+    def right_pack(self) -> str:
+        """The name of the packed right operand."""
+        return f"{self.right.buffer.hint}_pack"
 
     @property
     def depth(self) -> int:
@@ -123,9 +141,9 @@ def contraction(top: For, host: Host) -> Contraction | None:
 def contractions(top: For) -> list[Contraction]:
     """What a perfect nest contracts, in all roles that its loops may have."""
     chain = nest(top)
-    last = chain[-1].body
+    last, guarded = chain[-1].body, False
     if len(last) == 1 and isinstance(last[0], If) and not last[0].orelse:
-        last = last[0].then
+        last, guarded = last[0].then, True
     if len(last) != 1 or not isinstance(last[0], Reduce) or last[0].op is not ops.ADD:
         return []
     reduce, sizes = last[0], _sizes(chain)
@@ -136,7 +154,7 @@ def contractions(top: For) -> list[Contraction]:
     if a is None or b is None or not isinstance(reduce.buffer.dtype, FloatType | IntType):
         return []
     found = [_roles(chain, sizes, reduce, *both, s.var) for both in ((a, b), (b, a)) for s in reversed(chain)]
-    return [c for c in found if c is not None]
+    return [replace(c, guarded=guarded) for c in found if c is not None]
 
 
 def _sizes(chain: list[For]) -> dict[str, int] | None:
@@ -212,9 +230,9 @@ def tiles(c: Contraction, host: Host) -> Tiles:
     row_tiles = _even(down, min(host.l2_bytes // (kc * rows * size), -(-down // host.threads)))
     column_tiles = _even(across, host.l3_bytes // 4 // (kc * vectors * lanes * size))
     far = (16 if _in_rows(c.left.load.indices, c.summed[-1]) else 4) * host.l2_bytes
-    left = c.left.constant or (across > 1 and m * k * size > far)
+    left = c.left.packs or (across > 1 and m * k * size > far)
     right = (
-        c.right.constant
+        c.right.packs
         or not _in_rows(c.right.load.indices, c.column)
         or (down > 1 and k * n * size > host.l2_bytes // 2)
     )
@@ -337,23 +355,26 @@ Depth = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 def _kept_close(s: Scheduled, c: Contraction, t: Tiles, depth: Depth) -> Scheduled:
     """Packs the operands, accumulates in registers, and drops what only kept padding out."""
-    i, j, left, right, result = c.row, c.column, c.left.buffer.hint, c.right.buffer.hint, c.result.hint
+    i, j, right, result = c.row, c.column, c.right.buffer.hint, c.result.hint
     blocks, k, q = depth
     if t.pack_right:
         at = blocks[-1] if blocks else f"{j}_b"
-        s = s.step("stage", right, at, f"{j}_p", *k, f"{j}_v", f"{j}_l", *q, name=f"{right}_pack")
+        s = s.step("stage", right, at, f"{j}_p", *k, f"{j}_v", f"{j}_l", *q, name=c.right_pack)
         if not q and not c.right.constant and _in_rows(c.right.load.indices, c.summed[-1]):
-            s = _attempt(s, _in_squares, f"{k[-1]}_{right}_pack", [f"{j}_{x}_{right}_pack" for x in "vl"], t.lanes)
-        s = s if q else _if_possible(s, "hoist", f"{right}_pack", at)
+            s = _attempt(s, _in_squares, f"{k[-1]}_{c.right_pack}", [f"{j}_{x}_{c.right_pack}" for x in "vl"], t.lanes)
+        s = s if q else _if_possible(s, "hoist", c.right_pack, at)
     if t.pack_left:
         s = _packed_left(s, c, t, (*k, *q))
-        s = s if q else _if_possible(s, "hoist", f"{left}_pack", f"{i}_b")
+        s = s if q else _if_possible(s, "hoist", c.left_pack, f"{i}_b")
+    for loop in (f"{j}_p", f"{i}_p", k[-1]) if c.guarded else ():
+        s = _if_possible(s, "trim", loop)
     s = s.step("accumulate", result, f"{i}_p", f"{i}_r", f"{j}_v", f"{j}_l", name=f"{result}_tile")
     s = _if_possible(s, "absorb", result, f"{i}_p")
     s = _if_possible(s, "unguard", f"{i}_p")
+    s = _if_possible(s, "peel", k[-1]) if c.guarded else s
     if q:
         s = s.step("dot", *q)
-        s = s.step("unsigned", f"{left}_pack", f"{right}_pack") if _signed(c) else s
+        s = s.step("unsigned", c.left_pack, c.right_pack) if _signed(c) else s
     return _asked_early(s, c, t, bool(blocks))
 
 
@@ -371,7 +392,7 @@ def _asked_early(s: Scheduled, c: Contraction, t: Tiles, again: bool) -> Schedul
 
 def _packed_left(s: Scheduled, c: Contraction, t: Tiles, k: tuple[str, ...]) -> Scheduled:
     """The left operand packed for its row tiles, copied in vectors along the axis that lies side by side."""
-    i, left, name = c.row, c.left.buffer.hint, f"{c.left.buffer.hint}_pack"
+    i, left, name = c.row, c.left.buffer.hint, c.left_pack
     if not _in_rows(c.left.load.indices, c.summed[-1]) or c.sizes[c.summed[-1]] < t.lanes * t.group:
         if t.group > 1:
             return s.step("stage", left, f"{i}_b", f"{i}_p", f"{i}_r", *k, name=name)

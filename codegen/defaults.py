@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
-from gemel.codegen import blocks, contraction, elementwise, planes, rows, scans, shares, stencils
+from gemel.codegen import blocks, contraction, elementwise, nests, planes, rows, scans, shares, stencils
+from gemel.codegen.effort import middle, trips
 from gemel.codegen.host import Host, this_host
 from gemel.semantics.errors import ScheduleError
-from gemel.semantics.ir import For, Kernel, LoopKind, Reduce, Store
+from gemel.semantics.ir import For, Kernel, LoopKind, Reduce, Var
 from gemel.semantics.passes.interchange import better, interchange
 from gemel.semantics.schedule.names import find, loops, nest
 from gemel.semantics.schedule.schedule import Scheduled
+from gemel.semantics.schedule.windows import variables
 from gemel.semantics.traverse import statements
+
+EMPTY = 4
+"""How many times as long a loop may be in a rectangle as it is on average: a triangle in two loops takes 3."""
 
 LONGEST = 500
 """Statements beyond which a kernel stays as it is: steps look at all of it."""
@@ -32,12 +36,14 @@ def scheduled(kernel: Kernel, host: Host | None = None, steps: str = "") -> Sche
         return schedule
     schedule = stencils.schedule(schedule, host)
     if not kernel.strict:  # what may round otherwise
-        schedule = blocks.schedule(_apart(schedule), host)
+        schedule = nests.schedule(blocks.schedule(nests.fills_apart(schedule), host))
         for name in _nests(schedule.kernel):
             schedule = _contraction(schedule, name, host)
+        schedule = nests.along_memory(_unit_strides(schedule))  # rows are those of memory
         schedule = rows.schedule(scans.schedule(schedule, host), host)
     schedule = planes.near(elementwise.schedule(schedule, host), host)
-    return shares.schedule(schedule if kernel.strict else _unit_strides(schedule), host)
+    schedule = schedule if kernel.strict else _unit_strides(schedule)
+    return shares.schedule(nests.along_memory(schedule), host)
 
 
 def by_default(kernel: Kernel, host: Host | None = None, steps: str = "") -> Kernel:
@@ -66,21 +72,6 @@ def _by_itself(kernel: Kernel) -> bool:
     return kinds <= {LoopKind.SERIAL} and len(every) <= LONGEST
 
 
-def _apart(schedule: Scheduled) -> Scheduled:
-    """Sums of products that begin with a store of their own: that gets a nest before."""
-    for place in list(loops(schedule.kernel.body)):
-        inner, around = place.loop, place.around
-        if len(around) < 2 or not isinstance(inner.body[0], Reduce) or len(inner.body) != 1:
-            continue
-        if len(around[-1].body) == 2 and isinstance(around[-1].body[0], Store) and around[-1].body[1] is inner:
-            schedule = rows.attempt(schedule, partial(_fission, inner=inner.var.hint, outer=around[-2].var.hint))
-    return schedule
-
-
-def _fission(schedule: Scheduled, inner: str, outer: str) -> Scheduled:
-    return schedule.step("fission", inner, outer)
-
-
 def _nests(kernel: Kernel) -> list[str]:
     """The outermost loops of nests that sum products."""
     found, seen = [], set()
@@ -105,15 +96,29 @@ def _unit_strides(schedule: Scheduled) -> Scheduled:
 
 
 def _contraction(schedule: Scheduled, name: str, host: Host) -> Scheduled:
-    top = next((p.loop for p in loops(schedule.kernel.body) if p.loop.var.hint == name), None)
-    if not isinstance(top, For):
-        return schedule
-    what, small = contraction.contraction(top, host), planes.filter_of(top)
-    if what is None and small is not None:
-        return rows.attempt(schedule, lambda s: planes.schedule(s, small, host))
-    if what is None or what.depth * what.sizes[what.row] * what.sizes[what.column] < contraction.SMALLEST:
-        return schedule
+    """A nest as a contraction, where it is one; triangular ones in rectangles under conditions."""
     try:
-        return contraction.schedule(schedule, what, host)
+        boxed = _boxed(schedule, name)
+        top = find((boxed or schedule).kernel, name).loop
+        what, small = contraction.contraction(top, host) if boxed else None, planes.filter_of(top)
+        if what is None and small is not None:
+            return rows.attempt(schedule, lambda s: planes.schedule(s, small, host))
+        if what is None or what.depth * what.sizes[what.row] * what.sizes[what.column] < contraction.SMALLEST:
+            return schedule
+        return contraction.schedule(boxed or schedule, what, host)
     except ScheduleError:
         return schedule
+
+
+def _boxed(schedule: Scheduled, name: str) -> Scheduled | None:
+    """A triangular nest in a rectangle; None where that would be mostly empty."""
+    chain = nest(find(schedule.kernel, name).loop)
+    typical: dict[Var, int] = {}
+    for n, inner in enumerate(chain):
+        count, typical[inner.var] = trips(inner, typical), middle(inner, typical)
+        for outer in reversed(chain[:n]):
+            if outer.var in variables(inner.lo) | variables(inner.hi):
+                schedule = schedule.step("box", inner.var.hint, outer.var.hint)
+        if trips(find(schedule.kernel, inner.var.hint).loop, {}) > EMPTY * count:
+            return None
+    return schedule

@@ -11,13 +11,14 @@ from functools import partial
 from itertools import pairwise
 
 from gemel.codegen.choices import choose, whether
+from gemel.codegen.effort import middle
 from gemel.codegen.hints import unit
 from gemel.codegen.host import Host
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import FloatType, storage_bits
 from gemel.semantics.errors import ScheduleError
-from gemel.semantics.ir import Alloc, Buffer, Expr, For, If, Kernel, Load, LoopKind, Reduce, Ref, Store, While
+from gemel.semantics.ir import Alloc, Buffer, Expr, For, If, Kernel, Load, LoopKind, Reduce, Ref, Store, Var, While
 from gemel.semantics.schedule.fusion import least_shift
 from gemel.semantics.schedule.names import Found, find, loops
 from gemel.semantics.schedule.schedule import Scheduled
@@ -37,8 +38,7 @@ ROWS = 4
 
 def schedule(start: Scheduled, host: Host) -> Scheduled:
     """The steps for the rows of a kernel."""
-    s = _fused(start)
-    s = _shared(s)
+    s = _shared(_fused(_seen(start)))
     for name, buffer in _reductions(s.kernel):
         steps = [_together, _spread] if _streaming(s.kernel, name, host) else [_spread]
         for some in steps:
@@ -55,6 +55,22 @@ def attempt(s: Scheduled, steps: Callable[[Scheduled], Scheduled]) -> Scheduled:
         return steps(s)
     except ScheduleError:
         return s
+
+
+def _seen(s: Scheduled) -> Scheduled:
+    """Innermost loops that store one element's old value plus something, as sums."""
+    for name in [p.loop.var.hint for p in loops(s.kernel.body) if _adds_up(p.loop)]:
+        s = attempt(s, partial(_sums, name=name))
+    return s
+
+
+def _adds_up(s: For) -> bool:
+    one = s.body[0] if len(s.body) == 1 else None
+    return isinstance(one, Store) and bool(one.indices) and not any(s.var in variables(i) for i in one.indices)
+
+
+def _sums(s: Scheduled, name: str) -> Scheduled:
+    return s.step("sums", name)
 
 
 # -------------------------------------------------------------------------------------------------------------- fusion
@@ -84,9 +100,8 @@ def fused(s: Scheduled, a: str, b: str) -> Scheduled:
 
 def _neighbours(body: Body) -> list[tuple[str, str]]:
     """Pairs of loops in a row whose bodies have loops of one level: what they store is used while it is near."""
-    own = [x for x in body if isinstance(x, For)]
-    pairs = [(a, b) for a, b in pairwise(own) if _is_row(a) and _is_row(b)]
-    return [(a.var.hint, b.var.hint) for a, b in pairs if _uses(a, b)]
+    rows = [x for x in body if isinstance(x, For) and _is_row(x)]
+    return [(a.var.hint, b.var.hint) for a, b in pairwise(rows) if _uses(a, b)]
 
 
 def _is_row(s: For) -> bool:
@@ -127,7 +142,7 @@ def _reductions(kernel: Kernel) -> list[tuple[str, str]]:
     found = []
     for place in loops(kernel.body):
         s = place.loop
-        if s.kind is not LoopKind.SERIAL or any(isinstance(x, For | While | If) for x in s.body) or not _long(s):
+        if s.kind is not LoopKind.SERIAL or any(isinstance(x, For | While | If) for x in s.body) or not _long(place):
             continue
         reduces = [x for x in s.body if isinstance(x, Reduce)]
         if len(reduces) == 1 and _accumulates(reduces[0], place):
@@ -135,9 +150,18 @@ def _reductions(kernel: Kernel) -> list[tuple[str, str]]:
     return found
 
 
-def _long(s: For) -> bool:
-    lo, hi, step = (value_of(e, {}) for e in (s.lo, s.hi, s.step))
-    return lo == 0 and hi is not None and hi >= SHORTEST and step == 1 and s.until is None
+def _long(place: Found) -> bool:
+    s = place.loop
+    return value_of(s.step, {}) == 1 and s.until is None and _length(place) >= SHORTEST
+
+
+def _length(place: Found) -> int:
+    """How many iterations a loop has, where that depends on loops around on average."""
+    typical: dict[Var, int] = {}
+    for s in place.around:
+        typical[s.var] = middle(s, typical)
+    lo, hi = value_of(place.loop.lo, typical), value_of(place.loop.hi, typical)
+    return hi - lo if lo is not None and hi is not None else 0
 
 
 def _accumulates(r: Reduce, place: Found) -> bool:
@@ -191,16 +215,24 @@ def _together(s: Scheduled, name: str, buffer: str, host: Host) -> Scheduled:
 
 
 def _spread(s: Scheduled, name: str, buffer: str, host: Host) -> Scheduled:
-    loop = next(p.loop for p in loops(s.kernel.body) if p.loop.var.hint == name)
-    count = value_of(loop.hi, {}) or 0
+    place = find(s.kernel, name)
+    loop, count = place.loop, _length(place)
     lanes = host.vector_bits // _bits(s.kernel, buffer)
     most = max(1, count // (2 * lanes))
     wanted = STREAMS if _is_quick(loop) else 2 * STREAMS
+    even = [n for n in range(2, 2 * STREAMS + 1) if count % (lanes * n) == 0]  # then no last iteration needs a mask
+    wanted = min(even, key=lambda n: abs(n - wanted), default=wanted)
     streams = choose(f"{name}.streams", min(wanted, most), range(1, min(2 * STREAMS, most) + 1))
     t, w, v, x = (f"{name}_{part}" for part in "twvl")
     registers = 2 if _costly(loop) and streams % 2 == 0 else 1  # long formulas go side by side
     s = s.step("split", name, lanes * streams, t, w).step("split", w, lanes * registers, v, x)
-    return _contracted(s.step("spread", buffer, t, v, x).step("vectorize", x).step("unroll", v), t, host)
+    s = _contracted(s.step("spread", buffer, t, v, x).step("vectorize", x).step("unroll", v), t, host)
+    return attempt(s, partial(_whole, name=t)) if value_of(loop.hi, {}) is None else s
+
+
+def _whole(s: Scheduled, name: str) -> Scheduled:
+    """Iterations that are sure to be whole without the condition of the last one."""
+    return s.step("peel", name)
 
 
 def _contracted(s: Scheduled, name: str, host: Host) -> Scheduled:

@@ -67,6 +67,18 @@ class Schedule:
         """A loop whose iterations threads share."""
         return self._step("parallel", loop)
 
+    def box(self, loop: str, around: str) -> Schedule:
+        """The bounds of `loop` without the loop `around`; a condition keeps out what is beyond."""
+        return self._step("box", loop, around)
+
+    def trim(self, loop: str) -> Schedule:
+        """Leaves out iterations at the ends of `loop` in which the conditions around all that it does hold nowhere."""
+        return self._step("trim", loop)
+
+    def peel(self, loop: str) -> Schedule:
+        """The iterations of `loop` in which a condition about it surely holds in a loop of their own, without it."""
+        return self._step("peel", loop)
+
     def fuse(self, first: str, second: str, shift: int | None = None) -> Schedule:
         """Two loops over the same range, one after the other, as one; with a shift the second lags that much."""
         return self._step("fuse", first, second, shift=shift)
@@ -81,6 +93,10 @@ class Schedule:
     def fission(self, loop: str, outer: str) -> Schedule:
         """What stands before `loop` in its block gets a nest of its own, from the loop `outer` on."""
         return self._step("fission", loop, outer)
+
+    def separate(self, loop: str) -> Schedule:
+        """The statements of a nest in nests of their own, as far as they don't need each other in turn."""
+        return self._step("separate", loop)
 
     # ---------------------------------------------------------------------------------------------------------- data
 
@@ -128,6 +144,14 @@ class Schedule:
     def stream(self, buffer: str, at: str) -> Schedule:
         """What the loop `at` stores to a buffer in lanes passes by the caches: for arrays larger than these."""
         return self._step("stream", buffer, at)
+
+    def sums(self, at: str) -> Schedule:
+        """Stores of an element's old value plus something, in the loop `at`, accumulate: in whatever order."""
+        return self._step("sums", at)
+
+    def terms(self, at: str) -> Schedule:
+        """Sums that are accumulated in the loop `at`, accumulated term by term: another order of the sum."""
+        return self._step("terms", at)
 
     def absorb(self, buffer: str, at: str) -> Schedule:
         """Drops the nest before that fills `buffer` with a number: accumulators begin with that number."""
@@ -244,8 +268,8 @@ class Schedule:
         """Proves the scheduled kernel equal to the original: for the sizes it has, for all where they are open.
 
         Gives a Validation: `.status` ("proved", "refuted", "unknown"), `.ok`, `.why`; `.sizes` says whether it holds
-        for all sizes. Floats are compared in their order of operations, unless `spread`, `scan`, `contract` or `dot`
-        was used: then up to the order of sums and contraction.
+        for all sizes. Floats are compared in their order of operations, unless a step was used that may change it
+        (`spread`, `sums`, `terms`, `scan`, `contract`, `dot`): then up to the order of sums and contraction.
         """
         from gemel.semantics.schedule.validate import validate
 

@@ -347,7 +347,7 @@ class Ranges:
             if isinstance(b.dtype, FloatType):
                 continue
             self.buffers[b] = None if b.data is None else _contents(b)
-        for turn in range(WIDEN_AFTER + 2):
+        for turn in range(WIDEN_AFTER + 2 if self.buffers else 0):
             grown: dict[Buffer, Interval | None] = {b: self.buffers[b] for b in self.buffers}
             self._collect(body, grown)
             self.facts = {}  # what checks on the way taught holds after them only

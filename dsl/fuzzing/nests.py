@@ -30,6 +30,7 @@ KINDS = (
     *("split", "split", "tile", "reorder", "unroll", "vectorize", "parallel"),
     *("fuse", "fuse", "skew", "local", "local", "share", "common", "dot"),
     *("expand", "distribute", "square", "tighten", "clear"),
+    *("separate", "box", "trim", "peel", "sums", "terms"),
 )
 
 
@@ -122,7 +123,7 @@ def _step(rng: random.Random, kernel: Kernel, names: list[str]) -> tuple[str, li
             return kind, [loop, rng.choice(names), rng.randint(1, 3)], {}
         case "fuse":
             return kind, [loop, rng.choice(names)], {"shift": rng.randint(-1, 2)} if rng.random() < 0.5 else {}
-        case "share":
+        case "share" | "box":
             return kind, [loop, rng.choice(names)], {}
         case "common":
             return kind, [], {}

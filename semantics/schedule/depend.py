@@ -3,7 +3,8 @@
 Two accesses of a buffer, one of them a write, meet where their indices are equal. For affine indices that is a system
 of linear equations in the distances between two iterations; bounds of the distances are narrowed by each equation in
 turn until nothing changes (bounds consistency), which also takes apart the mixed-radix sums that splitting a loop
-makes. Where that leaves an order in doubt, z3 looks for two iterations that meet. Accumulations by the same op don't
+makes. Where that leaves an order in doubt, inequalities between the bounds of loops may settle it; else z3 looks for
+two iterations that meet. Accumulations by the same op don't
 depend on each other, except in a strict kernel's floats.
 """
 
@@ -11,9 +12,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 
+from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import FloatType
 from gemel.semantics.ir import (
     Alloc,
@@ -37,8 +40,10 @@ from gemel.semantics.ir import (
 )
 from gemel.semantics.ops import Op
 from gemel.semantics.ranges import Linear
+from gemel.semantics.schedule.instances import Instances, at_least_0
 from gemel.semantics.schedule.names import Found, loops, refuse
 from gemel.semantics.schedule.reach import inside
+from gemel.semantics.schedule.windows import conjuncts
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, exprs_of, statements, subexprs
 
@@ -48,13 +53,15 @@ UNORDERED = (LoopKind.PARALLEL, LoopKind.VECTOR)
 
 @dataclass(frozen=True)
 class Access:
-    """One place in the text where an element is read or written; `forms` are its indices where they are affine."""
+    """One place in the text where an element is read or written; `forms` are its indices where they are affine,
+    `facts` what is at least 0 where it happens."""
 
     buffer: Buffer
     forms: tuple[Linear | None, ...]
     writes: bool
     op: Op | None
     span: Span
+    facts: tuple[Linear, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,7 @@ class Dependences:
         self.accesses: list[Access] = []
         self.intervals: dict[Var, Interval] = {}
         self.private: set[Var] = set()
+        self.facts: tuple[Linear, ...] = ()
         with inside(kernel, found.loop) as (self.ranges, path):
             for s in path:
                 self._note(s)
@@ -107,13 +115,23 @@ class Dependences:
                         self._gather(s.body)
                 case If():
                     for block, truth in ((s.then, True), (s.orelse, False)):
-                        with self.ranges.assuming(s.cond, truth):
+                        with self._under(s.cond, truth):
                             self._gather(block)
                 case Let():
                     self.private.add(s.var)
                 case _:
                     pass
             self.ranges.pass_by(s)
+
+    @contextmanager
+    def _under(self, cond: Expr, truth: bool) -> Iterator[None]:
+        """A place that is reached only where a condition holds, or doesn't."""
+        before = self.facts
+        forms = (at_least_0(self.ranges, c) for c in conjuncts(cond)) if truth else ()
+        self.facts = (*before, *(f for f in forms if f is not None))
+        with self.ranges.assuming(cond, truth):
+            yield
+        self.facts = before
 
     def _accesses(self, s: Stmt) -> None:
         for e in exprs_of(s):
@@ -135,9 +153,21 @@ class Dependences:
 
     def _access(self, b: Buffer, indices: tuple[Expr, ...], writes: bool, op: Op | None, span: Span) -> None:
         forms = tuple(self.ranges.linear(i) for i in indices)
-        self.accesses.append(Access(b, forms, writes, op, span))
+        self.accesses.append(Access(b, forms, writes, op, span, self.facts))
 
     # ---------------------------------------------------------------------------------------------------- questions
+
+    def of(self, s: Stmt) -> list[Access]:
+        """The accesses of one statement of what has been gathered, with those of statements in it."""
+        before, self.accesses = self.accesses, []
+        for x in statements((s,)):
+            self._accesses(x)
+        found, self.accesses = self.accesses, before
+        return found
+
+    def apart(self, a: Access, b: Access, loops: Sequence[Var]) -> bool:
+        """Whether the accesses never meet, in whatever iterations of the loops."""
+        return not self.instances(a, b, loops).any_of([[]])
 
     def pairs(self, local: set[Buffer]) -> Iterator[tuple[Access, Access]]:
         """The accesses that may depend on each other, either way round."""
@@ -172,6 +202,17 @@ class Dependences:
             if bounds == before:
                 break
         return bounds
+
+    def instances(self, a: Access, b: Access, loops: Sequence[Var]) -> Instances:
+        """Two iterations in which the accesses meet, the loops having values of their own in each."""
+        found = Instances(self._interval, self.ranges.bounds, {*loops, *self.private})
+        for x, y in zip(a.forms, b.forms, strict=True):
+            if x is not None and y is not None:
+                found.equal(x, y)
+        for access, which in ((a, "a"), (b, "b")):
+            for fact in access.facts:
+                found.holds(fact, which)
+        return found
 
     def length(self, v: Var) -> float:
         """How far apart two iterations of a loop can be."""
@@ -270,6 +311,14 @@ def effects(body: Body) -> Iterator[Stmt]:
             yield from effects(s.kernel.body)
 
 
+def upwards(loops: Iterable[For]) -> None:
+    """Raises ScheduleError where a loop's variable doesn't grow: what comes before what is told for those that do."""
+    for s in loops:
+        step = value_of(s.step, {})
+        if step is None or step < 0:
+            raise refuse(f"the loop {s.var.hint} doesn't run upwards", s.span, "let it run upwards")
+
+
 def independent(kernel: Kernel, found: Found) -> None:
     """Raises ScheduleError unless no two iterations of a loop depend on each other."""
     loop = found.loop
@@ -327,6 +376,7 @@ def _mend(a: Access, b: Access) -> str:
 def order_kept(kernel: Kernel, found: Found, old: Sequence[For], new: Sequence[For]) -> None:
     """Raises ScheduleError unless a nest's iterations may come in the order of `new`; `found` is its outermost loop."""
     effects_in_order(old[0])
+    upwards(old)
     inner = Found(old[-1], (*found.around, *old[:-1]))
     known = Dependences(kernel, inner)
     before, after = [x.var for x in old], [x.var for x in new]
@@ -349,64 +399,17 @@ def meet(
 
     Where old and new order are the same, any two different iterations.
     """
-    import z3
-
-    solver = z3.Solver()
-    solver.set("timeout", 2000)
-    first, second, shared = _Values(known, "a"), _Values(known, "b"), _Values(known, "s")
-    same = list(old) == list(new)
-    for x, y in zip(a.forms, b.forms, strict=True):
-        if x is not None and y is not None:
-            solver.add(first.form(x, loops, shared) == second.form(y, loops, shared))
-    p, q = [first.var(v) for v in old], [second.var(v) for v in old]
-    solver.add(_before(p, q))
-    if not same:
-        solver.add(_before([second.var(v) for v in new], [first.var(v) for v in new]))
-    solver.add(*first.facts, *second.facts, *shared.facts)
-    found = solver.check()
-    if found == z3.unsat:
+    both = known.instances(a, b, loops)
+    orders = [both.before(old)]
+    if list(old) != list(new):
+        orders.append(both.before(new, "b", "a"))
+    if not both.any_of(*orders):
         return None
-    if found != z3.sat:
-        return Meeting(a, b, {}, {})
-    model = solver.model()
+    values = both.example(*orders)
+    if values is None:
+        return None
 
-    def value(values: _Values, v: Var) -> int:
-        return int(model.eval(values.var(v), model_completion=True).as_long())
+    def of(which: str) -> dict[str, int]:
+        return {v.hint: values[both.name(v, which)] for v in loops if both.name(v, which) in values}
 
-    return Meeting(a, b, {v.hint: value(first, v) for v in loops}, {v.hint: value(second, v) for v in loops})
-
-
-class _Values:
-    """The variables of one iteration as z3 integers, with their ranges."""
-
-    def __init__(self, known: Dependences, name: str) -> None:
-        self.known, self.name = known, name
-        self.facts: list[object] = []
-        self._vars: dict[Var, object] = {}
-
-    def var(self, v: Var) -> object:
-        """A variable's value in this iteration."""
-        import z3
-
-        if v not in self._vars:
-            x = z3.Int(f"{self.name}.{v.hint}.{len(self._vars)}")
-            self._vars[v] = x
-            low, high = self.known._interval(v)
-            self.facts += [x >= int(low), x <= int(high)]
-        return self._vars[v]
-
-    def form(self, form: Linear, loops: Sequence[Var], shared: _Values) -> object:
-        """A linear form; what is outside of the loops has one value for both iterations."""
-        total: object = form.constant
-        for v, c in form.terms.items():
-            own = v in loops or v in self.known.private
-            total = total + c * (self if own else shared).var(v)  # type: ignore[operator]
-        return total
-
-
-def _before(p: Sequence[object], q: Sequence[object]) -> object:
-    """Whether one iteration comes before another."""
-    import z3
-
-    cases = [z3.And(*(x == y for x, y in zip(p[:n], q[:n], strict=True)), p[n] < q[n]) for n in range(len(p))]  # type: ignore[operator]
-    return z3.Or(*cases)
+    return Meeting(a, b, of("a"), of("b"))

@@ -20,6 +20,7 @@ from gemel.semantics.schedule.depend import (
     locals_of,
     meet,
     signs,
+    upwards,
 )
 from gemel.semantics.schedule.names import Found, Renaming, find, in_block, loops, names, refuse, rewritten, wrap
 from gemel.semantics.schedule.windows import alike
@@ -150,6 +151,7 @@ def in_order(kernel: Kernel, chain: list[For], head: int) -> None:
     found = next((f for f in loops(kernel.body) if f.loop is chain[-1]), None)
     if found is None:
         raise refuse(f"{chain[-1].var.hint} has no second loop in its block", chain[-1].span)
+    upwards(chain)
     first, second = _parts(kernel, found, head)
     local, order = locals_of(chain[-1].body), [s.var for s in chain]
     for x in first.accesses:

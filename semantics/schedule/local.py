@@ -8,7 +8,7 @@ from gemel.semantics.fold import Folding
 from gemel.semantics.ir import Alloc, Const, Expr, For, If, Kernel, Load, Reduce, Stmt, Store, Var
 from gemel.semantics.schedule.depend import Dependences, each_its_own, meet
 from gemel.semantics.schedule.names import names, refuse, rewritten
-from gemel.semantics.schedule.windows import Window, copies, filled, uses, window_of
+from gemel.semantics.schedule.windows import Window, alike, copies, filled, uses, window_of
 from gemel.semantics.traverse import Body, exprs_of, map_body, stored, subexprs
 
 
@@ -16,14 +16,16 @@ def stage(kernel: Kernel, buffer: str, at: str, *order: str, name: str = "") -> 
     """Copies what the loop `at` reads of a buffer into a local array, at the start of each of its iterations.
 
     The array has a dimension for each loop of `order`, which also says how it lies in memory: the last one is
-    contiguous. Raises ScheduleError where the buffer changes in the loop, or is read at several places.
+    contiguous. Where the buffer is read at several places, it is the one that these loops lead to. Raises ScheduleError
+    where the buffer changes in the loop, or where several places are left.
     """
     w = window_of(kernel, buffer, at, order, name)
     if w.buffer in stored(w.found.loop.body):
         raise refuse(f"{buffer} changes in {at}", w.found.loop.span, "accumulate keeps what is accumulated", "K02")
 
     def near(e: Expr) -> Expr:
-        return Load(w.local, w.own(), e.span) if isinstance(e, Load) and e.buffer is w.buffer else e
+        here = isinstance(e, Load) and e.buffer is w.buffer and all(map(alike, e.indices, w.indices))
+        return Load(w.local, w.own(), e.span) if here else e
 
     def change(s: For) -> Body:
         fill = filled(w, names(kernel))
@@ -41,8 +43,11 @@ def accumulate(kernel: Kernel, buffer: str, at: str, *order: str, name: str = ""
     w = window_of(kernel, buffer, at, order, name)
     loop = w.found.loop
     for u in uses(loop.body, w.buffer):
-        if not isinstance(u.stmt, Reduce) or any(
-            isinstance(x, Load) and x.buffer is w.buffer for e in exprs_of(u.stmt) for x in subexprs(e)
+        here = all(map(alike, u.indices, w.indices))
+        if (
+            not here
+            or not isinstance(u.stmt, Reduce)
+            or any(isinstance(x, Load) and x.buffer is w.buffer for e in exprs_of(u.stmt) for x in subexprs(e))
         ):
             raise refuse(f"{buffer} is not only accumulated into in {at}", u.stmt.span, code="K02")
     _one_to_one(kernel, w)

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from gemel.semantics import ops
+from gemel.semantics.dtypes import IndexType
 from gemel.semantics.errors import ScheduleError
-from gemel.semantics.ir import Alloc, Buffer, For, If, Kernel, Ref, Stmt, Var, While
+from gemel.semantics.ir import Alloc, Apply, Buffer, Const, Expr, For, If, Kernel, Let, Ref, Stmt, Var, While
 from gemel.semantics.span import Span
-from gemel.semantics.traverse import Body, Copier, blocks_of, map_blocks, statements
+from gemel.semantics.traverse import Body, Copier, blocks_of, map_blocks, statements, subexprs
+
+SHORT = 9
+"""Parts of a sum of indices up to which it stands where its name was."""
 
 
 class Renaming(Copier):
@@ -48,10 +53,36 @@ def unused(hint: str, taken: Iterable[str]) -> str:
     return found
 
 
+class _Naming(Renaming):
+    """And puts index arithmetic where its names were: nests are perfect, and bounds show what they depend on."""
+
+    def body(self, body: Body) -> Body:
+        out: list[Stmt] = []
+        for s in body:
+            if isinstance(s, Let) and isinstance(s.var.dtype, IndexType) and _is_short(value := self.expr(s.value)):
+                self.vars[s.var] = value
+            else:
+                out.append(self.stmt(s))
+        return tuple(out)
+
+
+def _is_short(e: Expr) -> bool:
+    """Whether an expression is a few sums and multiples of names."""
+    parts = list(subexprs(e))
+    sums = all(
+        isinstance(x, Const | Ref) or (isinstance(x, Apply) and x.op in (ops.ADD, ops.SUB, ops.MUL)) for x in parts
+    )
+    return sums and len(parts) <= SHORT
+
+
 def named(kernel: Kernel) -> Kernel:
-    """The kernel with a name of its own for each loop and local buffer."""
-    outer = [x.hint for x in (*kernel.dims, *kernel.params, *kernel.results)]
-    return replace(kernel, body=Renaming(outer).body(kernel.body))
+    """The kernel with a name of its own for each loop, local buffer and result."""
+    naming = _Naming([x.hint for x in (*kernel.dims, *kernel.params)])
+    results = []
+    for b in kernel.results:
+        results.append(naming.fresh_buffer(b) if b.hint in naming.taken else b)
+        naming.taken.add(b.hint)
+    return replace(kernel, results=tuple(results), body=naming.body(kernel.body))
 
 
 def names(kernel: Kernel) -> set[str]:

@@ -25,8 +25,8 @@ from gemel.semantics.ir import (
     Var,
 )
 from gemel.semantics.ops import Op
-from gemel.semantics.schedule.depend import each_its_own
-from gemel.semantics.schedule.names import find, find_buffer, names, refuse, rewritten, unused
+from gemel.semantics.schedule.depend import Dependences, each_its_own
+from gemel.semantics.schedule.names import Found, find, find_buffer, names, refuse, rewritten, unused
 from gemel.semantics.schedule.windows import Use, uses, variables
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, map_body
@@ -42,7 +42,7 @@ def spread(kernel: Kernel, buffer: str, around: str, *order: str, name: str = ""
     """
     b, found = find_buffer(kernel, buffer), find(kernel, around)
     loop = found.loop
-    use = _only_reduced(loop, b)
+    use = _only_reduced(kernel, found, b)
     op = use.stmt.op if isinstance(use.stmt, Reduce) else ops.ADD
     if kernel.strict and isinstance(b.dtype, FloatType):
         raise refuse(f"{kernel.name} is strict: the order of its sums stays", loop.span, code="K02")
@@ -75,11 +75,21 @@ def spread(kernel: Kernel, buffer: str, around: str, *order: str, name: str = ""
     return rewritten(kernel, loop, change)
 
 
-def _only_reduced(loop: For, b: Buffer) -> Use:
-    every = list(uses((loop,), b))
-    if len(every) != 1 or not isinstance(every[0].stmt, Reduce) or every[0].stmt.buffer is not b:
+def _only_reduced(kernel: Kernel, found: Found, b: Buffer) -> Use:
+    """The one accumulation into a buffer; what is read of it elsewhere must not be where that accumulates."""
+    loop = found.loop
+    every = [u for u in uses((loop,), b) if isinstance(u.stmt, Store | Reduce) and u.stmt.buffer is b]
+    every = [u for u in every if getattr(u.stmt, "indices", None) is u.indices]
+    if len(every) != 1 or not isinstance(every[0].stmt, Reduce) or not _read_elsewhere(kernel, found, b):
         raise refuse(f"{b.hint} is not only accumulated into, at one place, in {loop.var.hint}", loop.span, code="K02")
     return every[0]
+
+
+def _read_elsewhere(kernel: Kernel, found: Found, b: Buffer) -> bool:
+    known = Dependences(kernel, found)
+    own = [a for a in known.accesses if a.buffer is b]
+    places, loads = [a for a in own if a.writes], [a for a in own if not a.writes]
+    return all(known.apart(a, x, [found.loop.var]) for a in places for x in loads)
 
 
 def _sizes(axes: Iterable[For]) -> tuple[Expr, ...]:

@@ -12,6 +12,7 @@ from gemel.semantics.ir import Kernel
 from gemel.semantics.passes.simplify import simplify
 from gemel.semantics.schedule import (
     arrays,
+    bounds,
     fusion,
     hardware,
     holding,
@@ -27,12 +28,15 @@ from gemel.semantics.schedule import (
     versions,
 )
 from gemel.semantics.schedule.absorb import absorb
+from gemel.semantics.schedule.addends import terms
 from gemel.semantics.schedule.common import common
 from gemel.semantics.schedule.hoist import hoist
 from gemel.semantics.schedule.names import named, refuse
 from gemel.semantics.schedule.padding import unguard
 from gemel.semantics.schedule.products import contract, dot
 from gemel.semantics.schedule.scan import scan
+from gemel.semantics.schedule.separate import separate
+from gemel.semantics.schedule.sums import sums
 from gemel.semantics.schedule.tree import tree
 from gemel.semantics.schedule.unsigned import unsigned
 from gemel.semantics.schedule.whole import pad
@@ -48,9 +52,13 @@ STEPS: dict[str, Change] = {
     "unroll": loops.unroll,
     "vectorize": loops.vectorize,
     "parallel": loops.parallel,
+    "box": bounds.box,
+    "trim": bounds.trim,
+    "peel": bounds.peel,
     "fuse": fusion.fuse,
     "fission": fusion.fission,
     "skew": skewing.skew,
+    "separate": separate,
     "stage": local.stage,
     "hoist": hoist,
     "accumulate": local.accumulate,
@@ -70,6 +78,8 @@ STEPS: dict[str, Change] = {
     "scan": scan,
     "stream": streaming.stream,
     "prefetch": prefetching.prefetch,
+    "sums": sums,
+    "terms": terms,
     "absorb": absorb,
     "unguard": unguard,
     "pad": pad,

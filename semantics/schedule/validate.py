@@ -51,7 +51,7 @@ from gemel.semantics.schedule.schedule import Scheduled
 from gemel.semantics.storage import to_values
 from gemel.semantics.traverse import Body, blocks_of, statements, stored
 
-REORDERING = ("spread", "scan", "contract", "dot")
+REORDERING = ("spread", "sums", "terms", "scan", "contract", "dot")
 """Steps that permit another rounding."""
 
 MOST = 150_000

@@ -154,12 +154,14 @@ class Window:
 def window_of(kernel: Kernel, buffer: str, at: str, order: Sequence[str], name: str) -> Window:
     b, found = find_buffer(kernel, buffer), find(kernel, at)
     span = found.loop.span
-    every = list(uses(found.loop.body, b))
+    every = _at_one_place(list(uses(found.loop.body, b)), order)
     if not every:
         raise refuse(f"{buffer} isn't used in {at}", span)
     first = every[0]
     if not all(all(map(alike, u.indices, first.indices)) for u in every):
-        raise refuse(f"{buffer} is used at several places in {at}", span, "stage needs one place: the same indices")
+        raise refuse(
+            f"{buffer} is used at several places in {at}", span, "stage needs one place that the loops named lead to"
+        )
     around = {s.var for u in every for s in u.loops}
     inside = {s.var.hint: s for s in first.loops if all(any(s is t for t in u.loops) for u in every)}
     unknown = [n for n in order if n not in inside]
@@ -185,6 +187,16 @@ def window_of(kernel: Kernel, buffer: str, at: str, order: Sequence[str], name: 
     made = Window(found, b, loops, first.indices, cond, local)
     _in_range(kernel, made)
     return made
+
+
+def _at_one_place(every: list[Use], order: Sequence[str]) -> list[Use]:
+    """The uses whose place the named loops lead to, where there are others; else all of them."""
+
+    def reached(u: Use) -> bool:
+        inner = {s.var: s.var.hint for s in u.loops}
+        return {inner[v] for i in u.indices for v in variables(i) if v in inner} <= set(order)
+
+    return [u for u in every if reached(u)] or every
 
 
 def bounds_given(order: tuple[For, ...], moving: set[Var]) -> None:

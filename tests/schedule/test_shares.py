@@ -65,7 +65,7 @@ def test_small_problems_stay_in_one_thread() -> None:
 
 def test_the_outermost_loop_that_keeps_apart_is_shared() -> None:
     assert parallel(shared(sweeps, M=900, N=900)) == ["i", "i_1"]
-    assert parallel(shared(triangle, N=700)) == ["i_1"]
+    assert parallel(shared(triangle, N=3000)) == ["i_1"]
     assert parallel(shared(recurrence, M=10, N=300_000)) == ["j_t"]
     assert parallel(shared(recurrence, M=900, N=400)) == []
 
