@@ -8,7 +8,7 @@ second product finds its left factor as it would pack it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gemel.codegen import contraction
 from gemel.codegen.choices import choose
@@ -256,7 +256,8 @@ def _blocked(s: Scheduled, name: str, c: Chain, host: Host) -> Scheduled:
     top = _top(s, name)
     what = _product(top)
     if what is not None:
-        s = contraction.schedule(s, what, host, _tiles(what, name, c, host))
+        whole = replace(what, guarded=False)  # what lies beyond a triangle is cut off later, for the whole block
+        s = contraction.schedule(s, whole, host, _tiles(what, name, c, host))
         for loop in (f"{what.row}_p", *what.summed):
             s = _trimmed(s, loop)
         return s

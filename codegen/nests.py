@@ -24,7 +24,7 @@ Wants = Callable[[Chain, Stmt], bool]
 
 def schedule(start: Scheduled) -> Scheduled:
     """The steps that take nests apart."""
-    s = start
+    s = attempt(start, _spelled)
     for wants in (_contracts, _strides):
         for name in [p.loop.var.hint for p in loops(s.kernel.body) if not p.around]:
             s = _apart(s, name, wants)
@@ -33,6 +33,10 @@ def schedule(start: Scheduled) -> Scheduled:
     for name in [p.loop.var.hint for p in loops(s.kernel.body) if _sums_of_products(p.loop, len(p.around))]:
         s = attempt(s, partial(_terms, name=name))
     return s
+
+
+def _spelled(s: Scheduled) -> Scheduled:
+    return s.step("spell")
 
 
 def fills_apart(schedule: Scheduled) -> Scheduled:

@@ -145,6 +145,10 @@ class Schedule:
         """What the loop `at` stores to a buffer in lanes passes by the caches: for arrays larger than these."""
         return self._step("stream", buffer, at)
 
+    def spell(self) -> Schedule:
+        """Short index arithmetic stands where its names were: nests are perfect, bounds show what they depend on."""
+        return self._step("spell")
+
     def sums(self, at: str) -> Schedule:
         """Stores of an element's old value plus something, in the loop `at`, accumulate: in whatever order."""
         return self._step("sums", at)

@@ -53,8 +53,8 @@ def unused(hint: str, taken: Iterable[str]) -> str:
     return found
 
 
-class _Naming(Renaming):
-    """And puts index arithmetic where its names were: nests are perfect, and bounds show what they depend on."""
+class _Spelling(Copier):
+    """A copier that puts index arithmetic where its names were."""
 
     def body(self, body: Body) -> Body:
         out: list[Stmt] = []
@@ -77,12 +77,20 @@ def _is_short(e: Expr) -> bool:
 
 def named(kernel: Kernel) -> Kernel:
     """The kernel with a name of its own for each loop, local buffer and result."""
-    naming = _Naming([x.hint for x in (*kernel.dims, *kernel.params)])
+    naming = Renaming([x.hint for x in (*kernel.dims, *kernel.params)])
     results = []
     for b in kernel.results:
         results.append(naming.fresh_buffer(b) if b.hint in naming.taken else b)
         naming.taken.add(b.hint)
     return replace(kernel, results=tuple(results), body=naming.body(kernel.body))
+
+
+def spell(kernel: Kernel) -> Kernel:
+    """Short index arithmetic stands where its names were: nests are perfect, and bounds show what they depend on."""
+    made = replace(kernel, body=_Spelling().body(kernel.body))
+    if len(list(statements(made.body))) == len(list(statements(kernel.body))):
+        raise refuse("no name stands for index arithmetic", kernel.span)
+    return made
 
 
 def names(kernel: Kernel) -> set[str]:

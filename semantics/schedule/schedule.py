@@ -31,7 +31,7 @@ from gemel.semantics.schedule.absorb import absorb
 from gemel.semantics.schedule.addends import terms
 from gemel.semantics.schedule.common import common
 from gemel.semantics.schedule.hoist import hoist
-from gemel.semantics.schedule.names import named, refuse
+from gemel.semantics.schedule.names import named, refuse, spell
 from gemel.semantics.schedule.padding import unguard
 from gemel.semantics.schedule.products import contract, dot
 from gemel.semantics.schedule.scan import scan
@@ -52,6 +52,7 @@ STEPS: dict[str, Change] = {
     "unroll": loops.unroll,
     "vectorize": loops.vectorize,
     "parallel": loops.parallel,
+    "spell": spell,
     "box": bounds.box,
     "trim": bounds.trim,
     "peel": bounds.peel,

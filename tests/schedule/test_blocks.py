@@ -191,7 +191,7 @@ def test_expand_and_distribute_make_nests_of_a_loop_over_rows() -> None:
 
 def test_triangles_lose_what_does_nothing() -> None:
     (a,) = drawn((13, 13))
-    s = triangle.schedule(N=13).square("j").split("i_1", 4, "ib", "ir").reorder("ib", "j", "ir")
+    s = triangle.schedule(N=13).expand("i_1").square("j").split("i_1", 4, "ib", "ir").reorder("ib", "j", "ir")
     assert "j in 0 .. 13" in str(s)
     s = s.tighten("j")
     assert "j in 0 .. min(13, (ib * 4) + 4)" in str(s)

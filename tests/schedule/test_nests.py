@@ -126,21 +126,21 @@ def test_terms_of_a_sum_become_accumulations() -> None:
 @pytest.mark.parametrize("n", [2, 4, 13])
 def test_a_triangle_in_a_rectangle_and_in_tiles(n: int) -> None:
     args = randoms((n, n), (n, 5))
-    s = lower.schedule(N=n, K=5).box("j", "i")
+    s = lower.schedule(N=n, K=5).spell().box("j", "i")
     same(s, lower, *args)
     s = s.split("i", 4, "it", "ir").split("j", 8, "jt", "jl").reorder("it", "jt", "k", "ir", "jl").trim("jt")
     same(s, lower, *args)
 
 
 def test_trim_leaves_out_tiles_beyond_the_triangle() -> None:
-    s = lower.schedule(N=16, K=2).box("j", "i").split("i", 4, "it", "ir").split("j", 4, "jt", "jl")
+    s = lower.schedule(N=16, K=2).spell().box("j", "i").split("i", 4, "it", "ir").split("j", 4, "jt", "jl")
     s = s.reorder("it", "jt", "k", "ir", "jl").trim("jt")
     assert "jt in 0 .. min(4, " in str(s)
     assert s.validate().status == "proved"
 
 
 def test_peel_gives_whole_iterations_a_loop_without_the_condition() -> None:
-    s = upper.schedule(N=13, M=7).box("k", "i").split("i", 4, "it", "ir").reorder("it", "k", "ir", "j")
+    s = upper.schedule(N=13, M=7).spell().box("k", "i").split("i", 4, "it", "ir").reorder("it", "k", "ir", "j")
     s = s.trim("k").peel("k")
     text = str(s.kernel.ir)
     assert text.count("<= k_1") == 1 and "<= k " not in text and "<= k)" not in text
