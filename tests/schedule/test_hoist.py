@@ -52,6 +52,7 @@ def test_casts_are_packed() -> None:
     assert (s.kernel(a, b) == a.astype(np.int32) @ b).all()
 
 
+@pytest.mark.slow
 def test_the_default_packs_what_a_number_scales() -> None:
     a, b = np.random.default_rng(3).standard_normal((2, 70, 70)).astype(np.float32)
     s = scaled.schedule("cpu", M=70, N=70, K=70)

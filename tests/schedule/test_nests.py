@@ -184,6 +184,7 @@ def test_strict_kernels_keep_their_sums() -> None:
 # ----------------------------------------------------------------------------------------------------------- default
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "k"), [(7, 3), (37, 21), (70, 50)])
 def test_the_default_of_triangular_products(n: int, k: int) -> None:
     rng = np.random.default_rng(n)
@@ -228,6 +229,7 @@ def factor(A: f64[N, N]):
             A[i, j] = A[i, j] / A[j, j]
 
 
+@pytest.mark.slow
 def test_sums_made_of_the_same_array_run_in_vectors() -> None:
     s = factor.schedule("cpu", N=150)
     assert "sums('k')" in s.text and "spread('A'" in s.text

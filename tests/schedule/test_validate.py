@@ -66,6 +66,7 @@ kernel f(x: i32[8]) -> (y: i32[8]) {
     assert kernel.schedule().split("i", 4).validate().ok
 
 
+@pytest.mark.slow
 def test_runs_that_may_not_end_are_no_answer() -> None:
     """Drawn arguments may make a loop run for ever: nobody waits for that."""
 
