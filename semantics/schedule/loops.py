@@ -121,7 +121,12 @@ def reorder(kernel: Kernel, *order: str) -> Kernel:
     _bounds_known(new)
     depend.order_kept(kernel, first, whole[:last], new[:last])
     body = whole[-1].body
-    return rewritten(kernel, first.loop, lambda _: wrap(new, body))
+    made = rewritten(kernel, first.loop, lambda _: wrap(new, body))
+    for n, s in enumerate(new[:last]):
+        before = whole[: next(k for k, x in enumerate(whole) if x is s)]
+        if s.kind in depend.UNORDERED and not all(any(x is y for y in new[:n]) for x in before):
+            depend.independent(made, find(made, s.var.hint))  # what kept its iterations apart may be inside of it now
+    return made
 
 
 def _bounds_known(order: Iterable[For]) -> None:

@@ -253,7 +253,8 @@ def run(tmp_path: Path) -> Callable[..., list[str]]:
         (tmp_path / "script.py").write_text(text)
         (tmp_path / "settings.py").write_text(offset)
         env = {**os.environ, "GEMEL_CACHE": str(tmp_path / "kept"), "GEMEL_THREADS": threads}
-        env |= {"GEMEL_CACHE_MB": "256"}
+        env |= {"GEMEL_CACHE_MB": "256", "GEMEL_TUNED": ""}
+        env |= {"PYTHONDONTWRITEBYTECODE": "1"}  # a module that changes twice in a second would be as Python kept it
         command = [sys.executable, str(tmp_path / "script.py"), *filter(None, [textwrap.dedent(then)])]
         done = subprocess.run(command, capture_output=True, text=True, env=env)
         assert done.returncode == 0, done.stderr
