@@ -7,6 +7,7 @@ Arithmetic of places is taken as exact: sizes are below 2**48.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,10 +66,15 @@ class Write:
     conds: tuple[Any, ...]
 
 
+DEEPEST = 8
+"""Reads of an array at one place of the text that lead to each other."""
+
+
 @dataclass
 class Elements(Integers):
     """The elements of one kernel."""
 
+    reads: Counter[Any] = field(default_factory=Counter)
     known: dict[Any, tuple[Term, list[Any]]] = field(default_factory=dict)
     targets: dict[Stmt, set[Buffer]] = field(default_factory=dict)
 
@@ -96,7 +102,15 @@ class Elements(Integers):
         with self.facts.about(names):
             key = (b, frame.body, frame.pos, path, tuple(i.sexpr() for i in at), self.facts.ids())
             if key not in self.known:
-                self.known[key] = self._read(b, at, frame), list(self.facts.known)  # kept, so that no id is used again
+                where = (b, id(frame.body), frame.pos)
+                self.reads[where] += 1
+                if self.reads[where] > DEEPEST:
+                    raise Unknown(f"what {b.hint} holds is made of what it held, too many times over")
+                try:
+                    term = self._read(b, at, frame)
+                finally:
+                    self.reads[where] -= 1
+                self.known[key] = term, list(self.facts.known)  # kept, so that no id is used again
         return self.known[key][0]
 
     def _path(self, frame: Frame) -> tuple[frozenset[str], tuple[Any, ...]]:
