@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from gemel.codegen import contraction
 from gemel.codegen.choices import choose
 from gemel.codegen.host import Host
-from gemel.codegen.rows import attempt
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import storage_bits
 from gemel.semantics.ir import Alloc, Apply, Buffer, Const, Expr, For, If, Reduce, Ref, Stmt, Store
 from gemel.semantics.schedule.names import block_of, loops, nest, refuse
-from gemel.semantics.schedule.schedule import Scheduled
+from gemel.semantics.schedule.schedule import Scheduled, attempt
 from gemel.semantics.schedule.windows import uses, variables
 from gemel.semantics.traverse import Body, exprs_of, loaded, statements, stored, subexprs
 
@@ -33,9 +32,9 @@ def schedule(start: Scheduled, host: Host) -> Scheduled:
     """The steps for the chains of a kernel."""
     s = start
     for name in _by_row(s):
-        s = attempt(s, lambda s, name=name: _opened(s, name, host))  # type: ignore[misc]
+        s = attempt(s, _opened, name, host)
     for name in _ends(s):
-        s = attempt(s, lambda s, name=name: _chained(s, name, host))  # type: ignore[misc]
+        s = attempt(s, _chained, name, host)
     return s
 
 
@@ -127,7 +126,7 @@ def _chained(s: Scheduled, end: str, host: Host) -> Scheduled:
         s = s.step("fuse", f"{c.members[0]}_b", f"{name}_b")
     for b in (b for b in c.kept if b in _arrays(s)):
         s = s.step("localize", b, f"{c.members[0]}_b")
-    return attempt(s, lambda s: s.step("pad", f"{c.members[0]}_b")).step("simplify")
+    return s.attempt("pad", f"{c.members[0]}_b").step("simplify")
 
 
 def _top(s: Scheduled, name: str) -> For:
@@ -150,7 +149,7 @@ def _held(s: Scheduled, end: str) -> Scheduled:
     for top in _before(s, end):
         order = _elementary(top)
         if order:
-            s = attempt(s, lambda s, top=top, order=order: _shared(s, top.var.hint, order, end))  # type: ignore[misc]
+            s = attempt(s, _shared, top.var.hint, order, end)
     factor, chain = _factor(_top(s, end)), nest(_top(s, end))
     if factor is None:
         return s
@@ -242,7 +241,7 @@ def _reused(s: Scheduled, arrays: tuple[str, ...]) -> Scheduled:
     free: list[str] = []
     for b in arrays:
         for old in free:
-            made = attempt(s, lambda s, b=b, old=old: s.step("reuse", b, old))  # type: ignore[misc]
+            made = s.attempt("reuse", b, old)
             if made is not s:
                 s = made
                 break
@@ -309,8 +308,8 @@ def _across(s: Scheduled, top: For, c: Chain) -> Scheduled:
 
 def _trimmed(s: Scheduled, loop: str) -> Scheduled:
     """A loop without iterations in which nothing is done, and without conditions where all is done."""
-    s = attempt(s, lambda s: s.step("tighten", loop))
-    made = attempt(s, lambda s: s.step("clear", loop))
+    s = s.attempt("tighten", loop)
+    made = s.attempt("clear", loop)
     return s if any(isinstance(x, Alloc) for x in _body(s, loop)) else made
 
 

@@ -7,10 +7,8 @@ Van Zee and van de Geijn, "BLIS"). The steps are those that a user has; `Schedul
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
 
 from gemel.codegen.choices import choose, steps_to, whether
 from gemel.codegen.dots import BRIEF, BYTES
@@ -18,10 +16,9 @@ from gemel.codegen.host import Host
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import BF16, F32, FloatType, Int, IntType, UInt, storage_bits
-from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import Apply, Buffer, Expr, For, If, Load, LoopKind, Reduce, Var
 from gemel.semantics.schedule.names import nest
-from gemel.semantics.schedule.schedule import Scheduled
+from gemel.semantics.schedule.schedule import Scheduled, attempt
 from gemel.semantics.schedule.windows import bare, variables
 from gemel.semantics.traverse import subexprs
 
@@ -361,17 +358,17 @@ def _kept_close(s: Scheduled, c: Contraction, t: Tiles, depth: Depth) -> Schedul
         at = blocks[-1] if blocks else f"{j}_b"
         s = s.step("stage", right, at, f"{j}_p", *k, f"{j}_v", f"{j}_l", *q, name=c.right_pack)
         if not q and not c.right.constant and _in_rows(c.right.load.indices, c.summed[-1]):
-            s = _attempt(s, _in_squares, f"{k[-1]}_{c.right_pack}", [f"{j}_{x}_{c.right_pack}" for x in "vl"], t.lanes)
-        s = s if q else _if_possible(s, "hoist", c.right_pack, at)
+            s = attempt(s, _in_squares, f"{k[-1]}_{c.right_pack}", [f"{j}_{x}_{c.right_pack}" for x in "vl"], t.lanes)
+        s = s if q else s.attempt("hoist", c.right_pack, at)
     if t.pack_left:
         s = _packed_left(s, c, t, (*k, *q))
-        s = s if q else _if_possible(s, "hoist", c.left_pack, f"{i}_b")
+        s = s if q else s.attempt("hoist", c.left_pack, f"{i}_b")
     for loop in (f"{j}_p", f"{i}_p", k[-1]) if c.guarded else ():
-        s = _if_possible(s, "trim", loop)
+        s = s.attempt("trim", loop)
     s = s.step("accumulate", result, f"{i}_p", f"{i}_r", f"{j}_v", f"{j}_l", name=f"{result}_tile")
-    s = _if_possible(s, "absorb", result, f"{i}_p")
-    s = _if_possible(s, "unguard", f"{i}_p")
-    s = _if_possible(s, "peel", k[-1]) if c.guarded else s
+    s = s.attempt("absorb", result, f"{i}_p")
+    s = s.attempt("unguard", f"{i}_p")
+    s = s.attempt("peel", k[-1]) if c.guarded else s
     if q:
         s = s.step("dot", *q)
         s = s.step("unsigned", c.left_pack, c.right_pack) if _signed(c) else s
@@ -383,10 +380,10 @@ def _asked_early(s: Scheduled, c: Contraction, t: Tiles, again: bool) -> Schedul
     at, size = f"{c.row}_p", storage_bits(c.left.buffer.dtype) // 8
     early = c.sizes[c.row] * c.depth * size > t.near
     if whether(f"{c.row}.fetch_result", again and early):
-        s = _if_possible(s, "prefetch", c.result.hint, at)
+        s = s.attempt("prefetch", c.result.hint, at)
     room = 2 * t.rows + t.vectors <= t.rows * t.vectors  # asking is as much work as loading
     if not t.pack_left and whether(f"{c.row}.fetch_left", early and room):
-        s = _if_possible(s, "prefetch", c.left.buffer.hint, at)
+        s = s.attempt("prefetch", c.left.buffer.hint, at)
     return s
 
 
@@ -397,9 +394,9 @@ def _packed_left(s: Scheduled, c: Contraction, t: Tiles, k: tuple[str, ...]) -> 
         if t.group > 1:
             return s.step("stage", left, f"{i}_b", f"{i}_p", f"{i}_r", *k, name=name)
         s = s.step("stage", left, f"{i}_b", f"{i}_p", *k, f"{i}_r", name=name)
-        return _if_possible(s, "vectorize", f"{i}_r_{name}")
+        return s.attempt("vectorize", f"{i}_r_{name}")
     s = s.step("stage", left, f"{i}_b", f"{i}_p", f"{i}_r", *k, name=name)
-    return _attempt(s, _in_lanes, f"{k[-1 if t.group == 1 else -2]}_{name}", t.lanes)
+    return attempt(s, _in_lanes, f"{k[-1 if t.group == 1 else -2]}_{name}", t.lanes)
 
 
 def _in_squares(s: Scheduled, loop: str, inner: list[str], lanes: int) -> Scheduled:
@@ -411,15 +408,3 @@ def _in_squares(s: Scheduled, loop: str, inner: list[str], lanes: int) -> Schedu
 def _in_lanes(s: Scheduled, loop: str, lanes: int) -> Scheduled:
     """A loop that copies, in lanes."""
     return s.step("split", loop, lanes, f"{loop}_v", f"{loop}_l", tail="cut").step("vectorize", f"{loop}_l")
-
-
-def _attempt(s: Scheduled, steps: Callable[..., Scheduled], *args: Any) -> Scheduled:
-    """The schedule with some steps, or as it is where one of them can't be taken."""
-    try:
-        return steps(s, *args)
-    except ScheduleError:
-        return s
-
-
-def _if_possible(s: Scheduled, name: str, *args: str) -> Scheduled:
-    return _attempt(s, lambda s: s.step(name, *args))

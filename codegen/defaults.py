@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from gemel.codegen import blocks, contraction, elementwise, nests, planes, rows, scans, shares, stencils
 from gemel.codegen.effort import middle, trips
 from gemel.codegen.host import Host, this_host
-from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import For, Kernel, LoopKind, Reduce, Var
 from gemel.semantics.passes.interchange import better, interchange
 from gemel.semantics.schedule.names import find, loops, nest
-from gemel.semantics.schedule.schedule import Scheduled
+from gemel.semantics.schedule.schedule import Scheduled, attempt
 from gemel.semantics.schedule.windows import variables
 from gemel.semantics.traverse import statements
 
@@ -38,7 +37,7 @@ def scheduled(kernel: Kernel, host: Host | None = None, steps: str = "") -> Sche
     if not kernel.strict:  # what may round otherwise
         schedule = nests.schedule(blocks.schedule(nests.fills_apart(schedule), host))
         for name in _nests(schedule.kernel):
-            schedule = _contraction(schedule, name, host)
+            schedule = attempt(schedule, _contraction, name, host)
         schedule = nests.along_memory(_unit_strides(schedule))  # rows are those of memory
         schedule = rows.schedule(scans.schedule(schedule, host), host)
     schedule = planes.near(elementwise.schedule(schedule, host), host)
@@ -91,23 +90,20 @@ def _unit_strides(schedule: Scheduled) -> Scheduled:
         found = better(find(schedule.kernel, name).loop)
         if found is not None:
             order = [s.var.hint for s in found[0]]
-            schedule = rows.attempt(schedule, lambda s, order=order: s.step("reorder", *order))  # type: ignore[misc]
+            schedule = schedule.attempt("reorder", *order)
     return schedule
 
 
 def _contraction(schedule: Scheduled, name: str, host: Host) -> Scheduled:
     """A nest as a contraction, where it is one; triangular ones in rectangles under conditions."""
-    try:
-        boxed = _boxed(schedule, name)
-        top = find((boxed or schedule).kernel, name).loop
-        what, small = contraction.contraction(top, host) if boxed else None, planes.filter_of(top)
-        if what is None and small is not None:
-            return rows.attempt(schedule, lambda s: planes.schedule(s, small, host))
-        if what is None or what.depth * what.sizes[what.row] * what.sizes[what.column] < contraction.SMALLEST:
-            return schedule
-        return contraction.schedule(boxed or schedule, what, host)
-    except ScheduleError:
+    boxed = _boxed(schedule, name)
+    top = find((boxed or schedule).kernel, name).loop
+    what, small = contraction.contraction(top, host) if boxed else None, planes.filter_of(top)
+    if what is None and small is not None:
+        return planes.schedule(schedule, small, host)
+    if what is None or what.depth * what.sizes[what.row] * what.sizes[what.column] < contraction.SMALLEST:
         return schedule
+    return contraction.schedule(boxed or schedule, what, host)
 
 
 def _boxed(schedule: Scheduled, name: str) -> Scheduled | None:

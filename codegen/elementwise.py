@@ -12,13 +12,13 @@ from itertools import pairwise
 from gemel.codegen.choices import choose, whether
 from gemel.codegen.host import Host
 from gemel.codegen.places import known_bytes
-from gemel.codegen.rows import attempt, fused
+from gemel.codegen.rows import fused
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import FloatType, storage_bits
 from gemel.semantics.ir import Apply, Expr, For, If, Let, LoopKind, Reduce, Stmt, Store
 from gemel.semantics.schedule.names import loops, nest
-from gemel.semantics.schedule.schedule import Scheduled
+from gemel.semantics.schedule.schedule import Scheduled, attempt
 from gemel.semantics.traverse import Body, blocks_of, exprs_of, loaded, statements, stored, subexprs
 
 REGISTERS, LONG = 2, 8
@@ -31,10 +31,10 @@ SHORTEST = 4
 def schedule(start: Scheduled, host: Host) -> Scheduled:
     """The steps for the element-wise loops of a kernel."""
     s = _fused(start)
-    made = attempt(s, lambda s: s.step("common"))
+    made = s.attempt("common")
     s = made if made is not s and whether("common") else s
     for name in [p.loop.var.hint for p in loops(s.kernel.body) if _profits(p.loop)]:
-        made = attempt(s, lambda s, name=name: _in_lanes(s, name, host))  # type: ignore[misc]
+        made = attempt(s, _in_lanes, name, host)
         s = made if made is not s and whether(f"{name}.lanes") else s
     return s
 
@@ -49,7 +49,7 @@ def _fused(s: Scheduled) -> Scheduled:
         pair = next((p for p in _neighbours(s.kernel.body) if p not in refused), None)
         if pair is None:
             return s
-        made = attempt(s, lambda s, pair=pair: _joined(s, *pair))  # type: ignore[misc]
+        made = attempt(s, _joined, *pair)
         if made is s or not whether(f"{pair[0]}+{pair[1]}.fuse"):
             refused.add(pair)
         else:
@@ -120,7 +120,7 @@ def _in_lanes(s: Scheduled, name: str, host: Host) -> Scheduled:
     tile, lane = f"{name}_t", f"{name}_l"
     s = s.step("split", name, lanes * registers, tile, lane).step("vectorize", lane)
     for b in _large(loop.body, host):
-        s = attempt(s, lambda s, b=b: s.step("stream", b, tile))  # type: ignore[misc]
+        s = s.attempt("stream", b, tile)
     return s
 
 

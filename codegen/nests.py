@@ -7,14 +7,12 @@ memory while one around it would walk along.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 
-from gemel.codegen.rows import attempt
 from gemel.semantics import ops
 from gemel.semantics.dtypes import FloatType
 from gemel.semantics.ir import Apply, Expr, For, If, Let, Load, LoopKind, Reduce, Stmt, Store, Var
 from gemel.semantics.schedule.names import find, loops, nest
-from gemel.semantics.schedule.schedule import Scheduled
+from gemel.semantics.schedule.schedule import Scheduled, attempt
 from gemel.semantics.schedule.windows import variables
 from gemel.semantics.traverse import exprs_of, subexprs
 
@@ -24,19 +22,15 @@ Wants = Callable[[Chain, Stmt], bool]
 
 def schedule(start: Scheduled) -> Scheduled:
     """The steps that take nests apart."""
-    s = attempt(start, _spelled)
+    s = start.attempt("spell")
     for wants in (_contracts, _strides):
         for name in [p.loop.var.hint for p in loops(s.kernel.body) if not p.around]:
             s = _apart(s, name, wants)
     for name in [p.loop.var.hint for p in loops(s.kernel.body) if _sums_beside(p.loop)]:
-        s = attempt(s, partial(_distributed, name=name))
+        s = s.attempt("separate", name)
     for name in [p.loop.var.hint for p in loops(s.kernel.body) if _sums_of_products(p.loop, len(p.around))]:
-        s = attempt(s, partial(_terms, name=name))
+        s = attempt(s, _terms, name)
     return s
-
-
-def _spelled(s: Scheduled) -> Scheduled:
-    return s.step("spell")
 
 
 def fills_apart(schedule: Scheduled) -> Scheduled:
@@ -46,12 +40,8 @@ def fills_apart(schedule: Scheduled) -> Scheduled:
         if len(around) < 2 or not isinstance(inner.body[0], Reduce) or len(inner.body) != 1:
             continue
         if len(around[-1].body) == 2 and isinstance(around[-1].body[0], Store) and around[-1].body[1] is inner:
-            schedule = attempt(schedule, partial(_fission, inner=inner.var.hint, outer=around[-2].var.hint))
+            schedule = schedule.attempt("fission", inner.var.hint, around[-2].var.hint)
     return schedule
-
-
-def _fission(schedule: Scheduled, inner: str, outer: str) -> Scheduled:
-    return schedule.step("fission", inner, outer)
 
 
 def _apart(s: Scheduled, name: str, wants: Wants) -> Scheduled:
@@ -63,7 +53,7 @@ def _apart(s: Scheduled, name: str, wants: Wants) -> Scheduled:
         s = _apart(s, inner, wants)
     if not _bound_up(find(s.kernel, name).loop, wants):
         return s
-    made = attempt(s, partial(_distributed, name=name))
+    made = s.attempt("separate", name)
     return made if _left(made, wants) < _left(s, wants) else s
 
 
@@ -82,10 +72,6 @@ def _own(chain: Chain) -> Chain:
         return ()
     first = next((n for n in reversed(range(len(chain) - 1)) if len(chain[n].body) > 1), -1) + 1
     return chain[first:]
-
-
-def _distributed(s: Scheduled, name: str) -> Scheduled:
-    return s.step("separate", name)
 
 
 def _sums_beside(loop: For) -> bool:
@@ -169,7 +155,7 @@ def along_memory(start: Scheduled) -> Scheduled:
         best = _walking(chain)
         if best is not None:
             order = [x.var.hint for x in (*(x for x in chain if x is not best), best)]
-            s = attempt(s, lambda s, order=order: s.step("reorder", *order))  # type: ignore[misc]
+            s = s.attempt("reorder", *order)
     return s
 
 

@@ -15,7 +15,6 @@ from math import prod
 from gemel.codegen.choices import choose, whether
 from gemel.codegen.host import Host
 from gemel.codegen.places import element_bytes, known_shape
-from gemel.codegen.rows import attempt
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import FloatType, storage_bits
@@ -113,8 +112,8 @@ def schedule(start: Scheduled, f: Filter, host: Host) -> Scheduled:
         outer, inner = [*outer, f"{f.row}_t"], [f"{f.row}_r", *inner]
     s = s.step("reorder", *outer, f"{j}_t", *f.summed, *inner).step("vectorize", f"{j}_l")
     s = s.step("unroll", *f.summed, *inner[:-1]).step("accumulate", y, f"{j}_t", *inner, name=f"{y}_tile")
-    s = attempt(s, lambda s: s.step("absorb", y, f"{j}_t"))
-    s = attempt(s, lambda s: s.step("unguard", f"{j}_t"))
+    s = s.attempt("absorb", y, f"{j}_t")
+    s = s.attempt("unguard", f"{j}_t")
     return (s.step("contract", f"{j}_t") if host.fma else s).step("simplify")
 
 
@@ -128,7 +127,7 @@ def near(start: Scheduled, host: Host) -> Scheduled:
         pair = next((p for p in _neighbours(s.kernel, host) if p not in refused), None)
         if pair is None:
             return _shrunk(s)
-        made = attempt(s, lambda s, pair=pair: s.step("fuse", *pair))  # type: ignore[misc]
+        made = s.attempt("fuse", *pair)
         if made is s or not whether(f"{'+'.join(pair)}.near"):
             refused.add(pair)
         else:
@@ -163,7 +162,7 @@ def _bytes(b: Buffer) -> int:
 
 def _shrunk(s: Scheduled) -> Scheduled:
     for name, buffer in list(_inner(s.kernel.body)):
-        made = attempt(s, lambda s, name=name, buffer=buffer: s.step("localize", buffer, name))  # type: ignore[misc]
+        made = s.attempt("localize", buffer, name)
         s = made if made is not s and whether(f"{buffer}.local") else s
     return s
 

@@ -6,8 +6,6 @@ Integer loops and element-wise ones stay as they are: LLVM vectorises these itse
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
 
 from gemel.codegen.choices import choose, whether
@@ -21,7 +19,7 @@ from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import Alloc, Buffer, Expr, For, If, Kernel, Load, LoopKind, Reduce, Ref, Store, Var, While
 from gemel.semantics.schedule.fusion import least_shift
 from gemel.semantics.schedule.names import Found, find, loops
-from gemel.semantics.schedule.schedule import Scheduled
+from gemel.semantics.schedule.schedule import Scheduled, attempt
 from gemel.semantics.schedule.windows import variables
 from gemel.semantics.traverse import Body, exprs_of, loaded, statements, stored, subexprs
 
@@ -42,35 +40,23 @@ def schedule(start: Scheduled, host: Host) -> Scheduled:
     for name, buffer in _reductions(s.kernel):
         steps = [_together, _spread] if _streaming(s.kernel, name, host) else [_spread]
         for some in steps:
-            made = attempt(s, partial(some, name=name, buffer=buffer, host=host))
+            made = attempt(s, some, name, buffer, host)
             if made is not s:
                 s = made
                 break
     return s
 
 
-def attempt(s: Scheduled, steps: Callable[[Scheduled], Scheduled]) -> Scheduled:
-    """The schedule with some more steps, or as it is where one of them can't be taken."""
-    try:
-        return steps(s)
-    except ScheduleError:
-        return s
-
-
 def _seen(s: Scheduled) -> Scheduled:
     """Innermost loops that store one element's old value plus something, as sums."""
     for name in [p.loop.var.hint for p in loops(s.kernel.body) if _adds_up(p.loop)]:
-        s = attempt(s, partial(_sums, name=name))
+        s = s.attempt("sums", name)
     return s
 
 
 def _adds_up(s: For) -> bool:
     one = s.body[0] if len(s.body) == 1 else None
     return isinstance(one, Store) and bool(one.indices) and not any(s.var in variables(i) for i in one.indices)
-
-
-def _sums(s: Scheduled, name: str) -> Scheduled:
-    return s.step("sums", name)
 
 
 # -------------------------------------------------------------------------------------------------------------- fusion
@@ -80,7 +66,7 @@ def _fused(s: Scheduled) -> Scheduled:
     """Loops over rows, one after the other, as one, where they have a row's loops in them."""
     while True:
         for a, b in _neighbours(s.kernel.body):
-            made = attempt(s, partial(fused, a=a, b=b))
+            made = attempt(s, fused, a, b)
             if made is not s and whether(f"{a}+{b}.fuse"):
                 s = made
                 break
@@ -123,7 +109,7 @@ def _shared(s: Scheduled) -> Scheduled:
         for n, a in enumerate(inner):
             for b in inner[n + 1 :]:
                 if _costly(a):
-                    made = attempt(s, lambda s, a=a, b=b: s.step("share", a.var.hint, b.var.hint))  # type: ignore[misc]
+                    made = s.attempt("share", a.var.hint, b.var.hint)
                     s = made if made is not s and whether(f"{a.var.hint}+{b.var.hint}.share") else s
     return s
 
@@ -227,12 +213,7 @@ def _spread(s: Scheduled, name: str, buffer: str, host: Host) -> Scheduled:
     registers = 2 if _costly(loop) and streams % 2 == 0 else 1  # long formulas go side by side
     s = s.step("split", name, lanes * streams, t, w).step("split", w, lanes * registers, v, x)
     s = _contracted(s.step("spread", buffer, t, v, x).step("vectorize", x).step("unroll", v), t, host)
-    return attempt(s, partial(_whole, name=t)) if value_of(loop.hi, {}) is None else s
-
-
-def _whole(s: Scheduled, name: str) -> Scheduled:
-    """Iterations that are sure to be whole without the condition of the last one."""
-    return s.step("peel", name)
+    return s.attempt("peel", t) if value_of(loop.hi, {}) is None else s
 
 
 def _contracted(s: Scheduled, name: str, host: Host) -> Scheduled:

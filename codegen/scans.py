@@ -6,10 +6,9 @@ from gemel.codegen.choices import whether
 from gemel.codegen.host import Host
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import FloatType, IntType, storage_bits
-from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import Buffer, For, Kernel, Let, LoopKind, Reduce, Stmt, Store, While
 from gemel.semantics.schedule.names import loops
-from gemel.semantics.schedule.schedule import Scheduled
+from gemel.semantics.schedule.schedule import Scheduled, attempt
 from gemel.semantics.traverse import statements
 
 SHORTEST = 64
@@ -20,7 +19,7 @@ def schedule(start: Scheduled, host: Host) -> Scheduled:
     """The steps for the loops of a kernel that keep a running value and use it in each iteration."""
     s = start
     for name, buffer in _candidates(start.kernel):
-        s = _scan(s, name, buffer, host)
+        s = attempt(s, _scan, name, buffer, host)
     return s
 
 
@@ -53,9 +52,6 @@ def _scan(s: Scheduled, name: str, buffer: Buffer, host: Host) -> Scheduled:
     if not isinstance(buffer.dtype, FloatType | IntType) or storage_bits(buffer.dtype) not in (32, 64):
         return s
     lanes, block, lane = host.vector_bits // storage_bits(buffer.dtype), f"{name}_b", f"{name}_l"
-    try:
-        made = s.step("split", name, lanes, block, lane, tail="cut").step("scan", buffer.hint, lane)
-        made = made.step("vectorize", f"{lane}_in").step("vectorize", lane)
-        return made if whether(f"{name}.scan") else s
-    except ScheduleError:
-        return s
+    made = s.step("split", name, lanes, block, lane, tail="cut").step("scan", buffer.hint, lane)
+    made = made.step("vectorize", f"{lane}_in").step("vectorize", lane)
+    return made if whether(f"{name}.scan") else s

@@ -5,14 +5,11 @@ Which loops these are depends on sizes alone, and no accumulation is taken apart
 
 from __future__ import annotations
 
-from functools import partial
-
 from gemel.codegen.apart import keeps_apart
 from gemel.codegen.choices import whether
 from gemel.codegen.effort import middle, trips, work
 from gemel.codegen.host import Host
 from gemel.codegen.outline import may_outline
-from gemel.codegen.rows import attempt
 from gemel.semantics.ir import For, LoopKind, Stmt, Var
 from gemel.semantics.schedule.names import find
 from gemel.semantics.schedule.schedule import Scheduled
@@ -45,11 +42,7 @@ def _loop(s: Scheduled, x: For, at: dict[Var, int]) -> Scheduled:
         return s
     name = x.var.hint
     if trips(x, at) > 1 and may_outline(x) and keeps_apart(s.kernel, find(s.kernel, name)):
-        made = attempt(s, partial(_shared, name=name))
+        made = s.attempt("parallel", name)
         if made is not s and whether(f"{name}.parallel"):
             return made
     return _body(s, x.body, {**at, x.var: middle(x, at)})
-
-
-def _shared(s: Scheduled, name: str) -> Scheduled:
-    return s.step("parallel", name)

@@ -9,12 +9,10 @@ sweep has to lag, and how much the skew has to be, is found from the dependences
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import partial
 
 from gemel.codegen.choices import choose, steps_to
 from gemel.codegen.host import Host
 from gemel.codegen.places import known_bytes
-from gemel.codegen.rows import attempt
 from gemel.semantics.arguments import value_of
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import (
@@ -34,7 +32,7 @@ from gemel.semantics.ir import (
 )
 from gemel.semantics.schedule.fusion import least_shift
 from gemel.semantics.schedule.names import find, loops
-from gemel.semantics.schedule.schedule import Scheduled
+from gemel.semantics.schedule.schedule import Scheduled, attempt
 from gemel.semantics.schedule.windows import variables
 from gemel.semantics.traverse import Body, loaded, statements, stored
 
@@ -49,7 +47,7 @@ def schedule(start: Scheduled, host: Host) -> Scheduled:
     """The steps for the time loops of a kernel."""
     s = start
     for name in [p.loop.var.hint for p in loops(start.kernel.body) if _repeats(p.loop)]:
-        s = attempt(s, partial(_tiled, name=name, host=host))
+        s = attempt(s, _tiled, name, host)
     return s
 
 

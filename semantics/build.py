@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from gemel.semantics import ops
 from gemel.semantics.convert import Value, cast
@@ -181,6 +181,14 @@ def both(a: Expr, b: Expr, span: Span = BUILTIN) -> Expr:
     if isinstance(a, Const):
         return b if a.value else a
     return a if isinstance(b, Const) and b.value else apply(ops.LAND, a, b, span=span)
+
+
+def all_of(conditions: Iterable[Expr], span: Span = BUILTIN) -> Expr:
+    """The conditions, all of them; True where there is none."""
+    whole: Expr = boolean(True, span)
+    for c in conditions:
+        whole = both(whole, c, span)
+    return whole
 
 
 def negate(e: Expr, span: Span = BUILTIN) -> Expr:

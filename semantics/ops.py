@@ -10,9 +10,11 @@ shift amount counts as 0. A guard reports these before.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from gemel.semantics import typerules as rule
 from gemel.semantics.convert import Value, cast, exact, from_bits, saturate, to_bits, wrap
@@ -287,12 +289,22 @@ SHR = Op("shr", 2, rule.shr, _ints(_shr), ">>")
 BITS = Op("bits", 3, rule.bits, _bits)
 CONCAT = Op("concat", 2, rule.concat, _concat)
 
-EQ = Op("eq", 2, rule.compare, _compare(lambda a, b: a == b), "==", True)
-NE = Op("ne", 2, rule.compare, _compare(lambda a, b: a != b), "!=", True)
-LT = Op("lt", 2, rule.compare, _compare(lambda a, b: a < b), "<")
-LE = Op("le", 2, rule.compare, _compare(lambda a, b: a <= b), "<=")
-GT = Op("gt", 2, rule.compare, _compare(lambda a, b: a > b), ">")
-GE = Op("ge", 2, rule.compare, _compare(lambda a, b: a >= b), ">=")
+EQ = Op("eq", 2, rule.compare, _compare(operator.eq), "==", True)
+NE = Op("ne", 2, rule.compare, _compare(operator.ne), "!=", True)
+LT = Op("lt", 2, rule.compare, _compare(operator.lt), "<")
+LE = Op("le", 2, rule.compare, _compare(operator.le), "<=")
+GT = Op("gt", 2, rule.compare, _compare(operator.gt), ">")
+GE = Op("ge", 2, rule.compare, _compare(operator.ge), ">=")
+RELATIONS: dict[Op, Callable[[Any, Any], Any]] = {
+    EQ: operator.eq,
+    NE: operator.ne,
+    LT: operator.lt,
+    LE: operator.le,
+    GT: operator.gt,
+    GE: operator.ge,
+}
+"""The comparisons, of numbers and of whatever else has Python's operators."""
+
 LAND = Op("land", 2, rule.logical, lambda t, ts, v: bool(v[0] and v[1]), "and", lazy=True)
 LOR = Op("lor", 2, rule.logical, lambda t, ts, v: bool(v[0] or v[1]), "or", lazy=True)
 LNOT = Op("lnot", 1, rule.logical, lambda t, ts, v: not v[0])

@@ -40,9 +40,7 @@ def absorb(kernel: Kernel, buffer: str, at: str) -> Kernel:
         raise refuse(f"{buffer} isn't loaded and stored once each in {top.var.hint}", top.span, "accumulate first")
     again = _met_again(kernel, top, b, reads[0])
     covered(b, _where_read(kernel, b, writes[0], reads[0]), again, top)
-    first: Expr = build.boolean(True, top.span)
-    for s in again:
-        first = build.both(first, build.apply(ops.EQ, Ref(s.var, s.span), s.lo, span=s.span), s.span)
+    first = build.all_of((build.apply(ops.EQ, Ref(s.var, s.span), s.lo, span=s.span) for s in again), top.span)
 
     def begun(e: Expr) -> Expr:
         if not (isinstance(e, Load) and e.buffer is b):

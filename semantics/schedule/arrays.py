@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from gemel.semantics import build
+from gemel.semantics import build, ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import INDEX
 from gemel.semantics.ir import Alloc, Buffer, Call, Expr, For, Kernel, Load, Reduce, Ref, Stmt, Store, Var
@@ -184,6 +184,12 @@ def from_linear(form: Linear, span: Span) -> Expr:
         total = term if total is None else build.add(total, term, span)
     constant = build.index(form.constant, span)
     return constant if total is None else build.add(total, constant, span)
+
+
+def quotient(form: Linear, k: int, span: Span) -> Expr:
+    """A linear form divided by a positive number, rounded down."""
+    whole = from_linear(form, span)
+    return whole if k == 1 else build.apply(ops.FLOORDIV, whole, build.index(k, span), span=span)
 
 
 def _later(block: Body, first: Stmt, second: Stmt) -> bool:

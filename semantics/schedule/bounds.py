@@ -10,11 +10,12 @@ from gemel.semantics.arguments import value_of
 from gemel.semantics.fold import fold
 from gemel.semantics.ir import Apply, Const, Expr, For, If, Kernel, Ref, Stmt, Var
 from gemel.semantics.ranges import Linear, Ranges
+from gemel.semantics.schedule.arrays import quotient
 from gemel.semantics.schedule.instances import at_least_0
 from gemel.semantics.schedule.loops import guarded
 from gemel.semantics.schedule.names import Renaming, find, names, refuse, rewritten
 from gemel.semantics.schedule.reach import inside
-from gemel.semantics.schedule.windows import conjuncts, variables
+from gemel.semantics.schedule.windows import conjuncts, variables, without
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, map_body, statements
 
@@ -173,25 +174,11 @@ def _reached(side: _Side, span: Span) -> Expr:
     """The first iteration that satisfies a side with a positive coefficient; for a negative one, past the last."""
     k = abs(side.coefficient)
     if side.coefficient > 0:  # the least v with v * k >= -rest
-        return _floor(side.rest.scaled(-1).plus(Linear(k - 1, {})), k, span)
-    return _floor(side.rest.plus(Linear(k, {})), k, span)  # one past the greatest v with v * k <= rest
-
-
-def _floor(form: Linear, k: int, span: Span) -> Expr:
-    e: Expr = build.index(form.constant, span)
-    for v, c in form.terms.items():
-        e = build.add(e, build.mul(Ref(v, span), build.index(c, span), span), span)
-    return e if k == 1 else build.apply(ops.FLOORDIV, e, build.index(k, span), span=span)
+        return quotient(side.rest.scaled(-1).plus(Linear(k - 1, {})), k, span)
+    return quotient(side.rest.plus(Linear(k, {})), k, span)  # one past the greatest v with v * k <= rest
 
 
 def _without(s: Stmt, cond: Expr) -> Stmt | Body:
     """A guarded block without one of its conditions."""
-    if not isinstance(s, If) or s.orelse or not any(c is cond for c in conjuncts(s.cond)):
-        return s
-    kept = [c for c in conjuncts(s.cond) if c is not cond]
-    if not kept:
-        return s.then
-    whole: Expr = build.boolean(True, s.span)
-    for c in kept:
-        whole = build.both(whole, c, s.span)
-    return replace(s, cond=whole)
+    there = isinstance(s, If) and not s.orelse and any(c is cond for c in conjuncts(s.cond))
+    return without(s, lambda c: c is cond) if isinstance(s, If) and there else s

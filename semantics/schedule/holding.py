@@ -161,10 +161,7 @@ def _condition(places: list[Use], others: set[Var], loop: For) -> Expr:
         same = len(u.conditions) == len(first) and all(map(alike, u.conditions, first))
         if not same or any(variables(c) & others for c in u.conditions):
             raise refuse(f"a condition in {loop.var.hint} says when to compute it", u.stmt.span, code="K02")
-    cond: Expr = build.boolean(True, loop.span)
-    for c in first:
-        cond = build.both(cond, c, c.span)
-    return cond
+    return build.all_of(first, loop.span)
 
 
 def _computed(e: Expr, cond: Expr, local: Buffer, loops: tuple[For, ...]) -> Callable[[dict[Var, Expr]], Body]:

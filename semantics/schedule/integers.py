@@ -117,8 +117,8 @@ class Integers:
                 return z3.BoolVal(bool(e.value))
             case Apply() if e.op in TRUTH and not is_integer(e.args[0].dtype):
                 return TRUTH[e.op]([self.truth(a, frame) for a in e.args])
-            case Apply() if e.op in COMPARED and all(is_integer(a.dtype) for a in e.args):
-                return COMPARED[e.op](*(self.whole(a, frame) for a in e.args))
+            case Apply() if e.op in ops.RELATIONS and all(is_integer(a.dtype) for a in e.args):
+                return ops.RELATIONS[e.op](*(self.whole(a, frame) for a in e.args))
             case _:
                 raise Unknown(f"a condition depends on what an array holds (line {e.span.line})")
 
@@ -174,12 +174,4 @@ TRUTH: dict[ops.Op, Callable[[list[Any]], Any]] = {
     ops.AND: z3.And,
     ops.OR: z3.Or,
     ops.LNOT: lambda a: z3.Not(a[0]),
-}
-COMPARED: dict[ops.Op, Callable[[Any, Any], Any]] = {
-    ops.EQ: lambda a, b: a == b,
-    ops.NE: lambda a, b: a != b,
-    ops.LT: lambda a, b: a < b,
-    ops.LE: lambda a, b: a <= b,
-    ops.GT: lambda a, b: a > b,
-    ops.GE: lambda a, b: a >= b,
 }

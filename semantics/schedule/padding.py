@@ -67,9 +67,7 @@ class _Padding:
         free = [c for c in every if not variables(c) & needed and all(self._stored_under(x, c) for x in s.then)]
         kept = [c for c in every if c not in free]
         self.dropped += len(free)
-        cond: Expr = build.boolean(True, s.span)
-        for c in kept:
-            cond = build.both(cond, c, s.span)
+        cond = build.all_of(kept, s.span)
         with self.ranges.assuming(cond, True):
             then = tuple(self._kept_inside(x) for x in s.then)
         return then if not kept else (replace(s, cond=cond, then=then),)
@@ -108,10 +106,7 @@ class _Padding:
             return e
         if not any(self.inner[v].kind is LoopKind.VECTOR for i in e.indices for v in variables(i) & self.inner.keys()):
             return replace(e, indices=tuple(moved))
-        cond: Expr = build.boolean(True, e.span)
-        for c in inside_:
-            cond = build.both(cond, c, e.span)
-        return build.apply(ops.SELECT, cond, e, zero(e.dtype, e.span), span=e.span)
+        return build.apply(ops.SELECT, build.all_of(inside_, e.span), e, zero(e.dtype, e.span), span=e.span)
 
 
 def _loads(s: If) -> Iterator[Load]:

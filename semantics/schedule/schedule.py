@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import Kernel
@@ -41,6 +41,7 @@ from gemel.semantics.schedule.tree import tree
 from gemel.semantics.schedule.unsigned import unsigned
 from gemel.semantics.schedule.whole import pad
 
+P = ParamSpec("P")
 Change = Callable[..., Kernel]
 
 STEPS: dict[str, Change] = {
@@ -136,6 +137,10 @@ class Scheduled:
         taken = Step(name, args, tuple(options.items()))
         return replace(self, kernel=made, steps=(*self.steps, taken))
 
+    def attempt(self, name: str, /, *args: Any, **options: Any) -> Scheduled:
+        """The schedule with one more step, or as it is where that can't be taken."""
+        return attempt(self, Scheduled.step, name, *args, **options)
+
     @property
     def text(self) -> str:
         """The steps, one a line, as `replay` reads them."""
@@ -155,6 +160,16 @@ class Scheduled:
 
     def __str__(self) -> str:
         return tree(self.kernel)
+
+
+def attempt(
+    s: Scheduled, steps: Callable[Concatenate[Scheduled, P], Scheduled], *args: P.args, **options: P.kwargs
+) -> Scheduled:
+    """The schedule with some more steps, or as it is where one of them can't be taken."""
+    try:
+        return steps(s, *args, **options)
+    except ScheduleError:
+        return s
 
 
 def _parsed(line: str, number: int, kernel: Kernel) -> tuple[str, list[Any], dict[str, Any]]:

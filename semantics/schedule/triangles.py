@@ -24,13 +24,13 @@ from gemel.semantics.ir import (
     Var,
 )
 from gemel.semantics.ranges import Linear, Ranges
-from gemel.semantics.schedule.arrays import from_linear
+from gemel.semantics.schedule.arrays import quotient
 from gemel.semantics.schedule.dead import visits
 from gemel.semantics.schedule.depend import effects_in_order
 from gemel.semantics.schedule.loops import guarded
 from gemel.semantics.schedule.names import Renaming, find, names, refuse, rewritten
 from gemel.semantics.schedule.reach import inside
-from gemel.semantics.schedule.windows import conjuncts
+from gemel.semantics.schedule.windows import conjuncts, without
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, map_body, statements
 
@@ -100,17 +100,12 @@ def clear(kernel: Kernel, loop: str) -> Kernel:
     with inside(kernel, s) as (ranges, _):
         middle = _between(ranges, s, first)
 
-    def without(t: Stmt) -> Stmt | Body:
-        if not isinstance(t, If) or not any(c in ends for c in conjuncts(t.cond)):
-            return t
-        cond: Expr = build.boolean(True, t.span)
-        kept = [c for c in conjuncts(t.cond) if c not in ends]
-        for c in kept:
-            cond = build.both(cond, c, t.span)
-        return replace(t, cond=cond) if kept else t.then
+    def cleared(t: Stmt) -> Stmt | Body:
+        there = isinstance(t, If) and any(c in ends for c in conjuncts(t.cond))
+        return without(t, lambda c: c in ends) if isinstance(t, If) and there else t
 
     rest_ = Renaming(names(kernel)).body((replace(s, lo=middle),))
-    return rewritten(kernel, s, lambda s: (replace(s, hi=middle, body=map_body(s.body, stmt=without)), *rest_))
+    return rewritten(kernel, s, lambda s: (replace(s, hi=middle, body=map_body(s.body, stmt=cleared)), *rest_))
 
 
 def _between(ranges: Ranges, s: For, e: Expr) -> Expr:
@@ -199,5 +194,4 @@ def _extreme(ranges: Ranges, form: Linear, inner: set[Var], greatest: bool) -> L
 
 def _below(rest: Linear, step: int, span: Span) -> Expr:
     """The first value for which `step * value + rest` isn't negative."""
-    top = from_linear(rest.scaled(-1).plus(Linear(step - 1, {})), span)
-    return top if step == 1 else build.apply(ops.FLOORDIV, top, build.index(step, span), span=span)
+    return quotient(rest.scaled(-1).plus(Linear(step - 1, {})), step, span)

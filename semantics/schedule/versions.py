@@ -60,8 +60,7 @@ def specialize(kernel: Kernel, **sizes: int) -> Kernel:
     if wrong:
         raise refuse(f"the size {wrong[0]} can't be {sizes[wrong[0]]!r}", kernel.span, "a size is an int from 0")
     at = {by_name[n]: value for n, value in sizes.items()}
-    cond: Expr = build.boolean(True, kernel.span)
-    for d, value in at.items():
-        cond = build.both(cond, build.apply(ops.EQ, Ref(d, d.span), build.index(value), span=kernel.span), kernel.span)
+    equal = (build.apply(ops.EQ, Ref(d, d.span), build.index(value), span=kernel.span) for d, value in at.items())
+    cond = build.all_of(equal, kernel.span)
     version = _Version(names(kernel), at).body(kernel.body)
     return replace(kernel, body=(If(cond, version, kernel.body, kernel.span),))

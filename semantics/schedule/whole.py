@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from gemel.semantics import build, ops
+from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import Alloc, Apply, Buffer, Expr, For, If, Kernel, Load, Reduce, Stmt, Store, Var
@@ -12,7 +12,7 @@ from gemel.semantics.ranges import Ranges
 from gemel.semantics.schedule.absorb import covered
 from gemel.semantics.schedule.dead import Dead, dead_of, read, visits
 from gemel.semantics.schedule.names import find, refuse, rewritten
-from gemel.semantics.schedule.windows import Use, conjuncts, matches, uses, variables
+from gemel.semantics.schedule.windows import Use, conjuncts, matches, uses, variables, without
 from gemel.semantics.traverse import Body, accesses, exprs_of, map_blocks, statements, subexprs
 
 
@@ -83,12 +83,8 @@ class _Padding:
 
     def _without(self, s: Stmt) -> Body:
         if isinstance(s, If) and any((s, c) in self.dead for c in conjuncts(s.cond)) and self._known(s):
-            kept = [c for c in conjuncts(s.cond) if (s, c) not in self.dead]
-            self.dropped += len(conjuncts(s.cond)) - len(kept)
-            cond: Expr = build.boolean(True, s.span)
-            for c in kept:
-                cond = build.both(cond, c, s.span)
-            return (replace(s, cond=cond),) if kept else s.then
+            self.dropped += sum((s, c) in self.dead for c in conjuncts(s.cond))
+            return without(s, lambda c: (s, c) in self.dead)
         return (map_blocks(s, lambda block: tuple(x for t in block for x in self._without(t))),)
 
     def _known(self, s: If) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gemel.semantics import build, ops
 from gemel.semantics.arguments import value_of
@@ -75,6 +75,12 @@ def conjuncts(cond: Expr) -> Conditions:
     if isinstance(cond, Apply) and cond.op is ops.LAND:
         return (*conjuncts(cond.args[0]), *conjuncts(cond.args[1]))
     return (cond,)
+
+
+def without(s: If, dropped: Callable[[Expr], bool]) -> Body:
+    """A guarded block without some of its conditions."""
+    kept = [c for c in conjuncts(s.cond) if not dropped(c)]
+    return (replace(s, cond=build.all_of(kept, s.span)),) if kept else s.then
 
 
 def alike(a: object, b: object) -> bool:
@@ -178,9 +184,7 @@ def window_of(kernel: Kernel, buffer: str, at: str, order: Sequence[str], name: 
         )
     bounds_given(loops, moving)
     kept = [c for c in first.conditions if not variables(c) & moving and all(_under(c, u) for u in every)]
-    cond: Expr = build.boolean(True, span)
-    for c in kept:
-        cond = build.both(cond, c, span)
+    cond = build.all_of(kept, span)
     sizes = extents(kernel, found, first, loops)
     hint = unused(name or f"{buffer}_{at}", names(kernel))
     local = Buffer(hint, b.dtype, tuple(build.index(n, span) for n in sizes), span)

@@ -165,7 +165,7 @@ class Terms:
             return terms[0] != 0
         if len(numbers) == 2 and _surely(op, *numbers):
             return z3.BoolVal(True)
-        rule = _COMPARE.get(op)
+        rule = ops.RELATIONS.get(op)
         return rule(*terms) if rule else fresh_bool("any")
 
     # ------------------------------------------------------------------------------------------------------- integers
@@ -254,14 +254,6 @@ _EXACT: dict[Op, Callable[..., Any]] = {
     ops.ABS: lambda a: z3.If(a >= 0, a, -a),
     ops.MIN: _minimum,
     ops.MAX: _maximum,
-}
-_COMPARE: dict[Op, Callable[..., Bool]] = {
-    ops.EQ: lambda a, b: a == b,
-    ops.NE: lambda a, b: a != b,
-    ops.LT: lambda a, b: a < b,
-    ops.LE: lambda a, b: a <= b,
-    ops.GT: lambda a, b: a > b,
-    ops.GE: lambda a, b: a >= b,
 }
 _LESS: dict[Op, Callable[[Num, Num], bool]] = {
     ops.NE: lambda a, b: a.hi < b.lo or b.hi < a.lo,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import gemel as gm
 from gemel import f32, i32
+from gemel.bench.kernels import attention, causal
 from gemel.errors import ScheduleError
 from gemel.schedule import Schedule
 from gemel.semantics.arguments import value_of
@@ -20,27 +21,6 @@ from gemel.semantics.ir import Alloc
 from gemel.semantics.traverse import statements
 
 M, N, K, H, L, D = gm.dims("M N K H L D")
-
-
-@gm.kernel
-def attention(q: f32[H, L, D], k: f32[H, L, D], v: f32[H, L, D]) -> f32[H, L, D]:
-    out = gm.empty((H, L, D), f32)
-    for h in range(H):
-        s = (q[h] @ k[h].T) * gm.rsqrt(f32(D))
-        e = gm.exp(s - s.max(axis=1, keepdims=True))
-        out[h] = (e / e.sum(axis=1, keepdims=True)) @ v[h]
-    return out
-
-
-@gm.kernel
-def causal(q: f32[H, L, D], k: f32[H, L, D], v: f32[H, L, D]) -> f32[H, L, D]:
-    out = gm.empty((H, L, D), f32)
-    for h in range(H):
-        for i in range(L):
-            s = (k[h, : i + 1] @ q[h, i]) * gm.rsqrt(f32(D))
-            e = gm.exp(s - s.max())
-            out[h, i] = (e / e.sum()) @ v[h, : i + 1]
-    return out
 
 
 @gm.kernel
