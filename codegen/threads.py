@@ -33,35 +33,7 @@ OPAQUE = 128
 """Bytes of a mutex or condition variable, on any system more than it has."""
 
 
-def available() -> bool:
-    """Whether there can be workers: several cores, and POSIX threads."""
-    return count() > 1
-
-
-def count() -> int:
-    """How many threads share a loop."""
-    return threads()
-
-
-def start(code: Code) -> None:
-    """Makes the pool ready; `code` is what was made of `text()`, and has to live on."""
-    code.function("gemel_prepare", None, ctypes.c_int64)(count() - 1)
-    if hasattr(os, "register_at_fork"):
-        renew = code.function("gemel_prepare", None, ctypes.c_int64)
-        os.register_at_fork(after_in_child=lambda: renew(count() - 1))
-
-
-def _pause() -> tuple[str, str]:
-    if is_x86():
-        return "declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"
-    return "", ""
-
-
-def text() -> str:
-    """The pool as an LLVM module."""
-    declared, pause = _pause()
-    return f"""
-{declared}
+STATE = f"""
 declare i32 @pthread_create(ptr, ptr, ptr, ptr)
 declare i32 @pthread_detach(i64)
 declare i32 @pthread_mutex_init(ptr, ptr)
@@ -86,8 +58,11 @@ declare i32 @sched_yield()
 @count = internal global i64 0, align 8
 @grain = internal global i64 1, align 8
 @status = internal global i64 0, align 64
+"""
+"""What the system's threads offer, and what the pool knows."""
 
-define void @gemel_prepare(i64 %n) {{
+PREPARE = """
+define void @gemel_prepare(i64 %n) {
   %m = call i32 @pthread_mutex_init(ptr @mutex, ptr null)
   %c = call i32 @pthread_cond_init(ptr @wake, ptr null)
   store i64 %n, ptr @wanted
@@ -96,9 +71,12 @@ define void @gemel_prepare(i64 %n) {{
   store i32 0, ptr @sleeping
   store i64 0, ptr @gate
   ret void
-}}
+}
+"""
+"""Makes the pool new: workers are made when they are needed."""
 
-define internal void @pieces() {{
+PIECES = """
+define internal void @pieces() {
 entry:
   %f = load ptr, ptr @function
   %c = load ptr, ptr @closure
@@ -121,8 +99,11 @@ note:
   br label %more
 done:
   ret void
-}}
+}
+"""
+"""Takes pieces from the counter and runs them, until there are none."""
 
+WORKER = f"""
 define internal ptr @worker(ptr %given) {{
 entry:
   %start = ptrtoint ptr %given to i64
@@ -137,7 +118,7 @@ spin:
   %new = icmp ne i32 %seen, %last
   br i1 %new, label %work, label %again
 again:
-  {pause}
+  call void @pause()
   %k2 = add i64 %k, 1
   %on = icmp slt i64 %k2, {SPIN}
   br i1 %on, label %spin, label %sleep
@@ -173,8 +154,11 @@ help:
   %done = atomicrmw sub ptr @gate, i64 1 seq_cst
   br label %top
 }}
+"""
+"""A worker's life: it waits for a round, joins while the gate is open, and waits again."""
 
-define internal i64 @spawn() {{
+SPAWN = """
+define internal i64 @spawn() {
 entry:
   %id = alloca i64
   %n = load i64, ptr @wanted
@@ -198,8 +182,11 @@ one:
 done:
   store i64 %made, ptr @workers
   ret i64 %made
-}}
+}
+"""
+"""Makes the workers; fewer than wanted where the system has no more."""
 
+SHARE = f"""
 define i64 @{NAME}(ptr %f, ptr %c, i64 %n, i64 %g) {{
 entry:
   %few = icmp sle i64 %n, %g
@@ -245,7 +232,7 @@ wait:
   %idle = icmp eq i64 %a, 0
   br i1 %idle, label %done, label %turn
 turn:
-  {pause}
+  call void @pause()
   %k2 = add i64 %k, 1
   %m = and i64 %k2, 4095
   %yield = icmp eq i64 %m, 0
@@ -261,3 +248,34 @@ done:
   ret i64 %status
 }}
 """
+"""Shares a loop: takes the pool or runs alone, opens the gate, works, closes it, waits for those inside."""
+
+
+def available() -> bool:
+    """Whether there can be workers: several cores, and POSIX threads."""
+    return count() > 1
+
+
+def count() -> int:
+    """How many threads share a loop."""
+    return threads()
+
+
+def start(code: Code) -> None:
+    """Makes the pool ready; `code` is what was made of `text()`, and has to live on."""
+    code.function("gemel_prepare", None, ctypes.c_int64)(count() - 1)
+    if hasattr(os, "register_at_fork"):
+        renew = code.function("gemel_prepare", None, ctypes.c_int64)
+        os.register_at_fork(after_in_child=lambda: renew(count() - 1))
+
+
+def text() -> str:
+    """The pool as an LLVM module."""
+    return "".join([_pause(), STATE, PREPARE, PIECES, WORKER, SPAWN, SHARE])
+
+
+def _pause() -> str:
+    """What a turn of a waiting loop does."""
+    hint = "  call void @llvm.x86.sse2.pause()\n" if is_x86() else ""
+    declared = "declare void @llvm.x86.sse2.pause()\n" if is_x86() else ""
+    return f"{declared}define internal void @pause() alwaysinline {{\n{hint}  ret void\n}}\n"
