@@ -80,8 +80,8 @@ class Made:
 
     def facts(self, lowered: Lowered, widened: bool) -> Facts:
         """What a caller has to know."""
-        from gemel.codegen.effort import is_brief
         from gemel.codegen.once import steady
+        from gemel.codegen.rules.effort import is_brief
         from gemel.semantics.traverse import stored
 
         before = steady(self.kernel.body)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gemel.codegen.apart import apart
-from gemel.codegen.defaults import ByDefault, by_default
 from gemel.codegen.folded import Compute, Folded
 from gemel.codegen.host import Host
 from gemel.codegen.once import once
+from gemel.codegen.rules.defaults import ByDefault, by_default
 from gemel.semantics.passes.guard import guard
 from gemel.semantics.passes.inline import inline, inline_unscheduled
 from gemel.semantics.passes.lowbits import LowBits

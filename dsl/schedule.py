@@ -311,7 +311,7 @@ def started(source: IR, start: str, runnable: Callable[[IR], Kernel]) -> Schedul
     Raises ScheduleError for another `start` than "source", "cpu" or "default".
     """
     from gemel.codegen import tuned
-    from gemel.codegen.defaults import scheduled
+    from gemel.codegen.rules.defaults import scheduled
 
     kernel = simplify(guard(inline_unscheduled(source)))
     match start:

@@ -16,7 +16,7 @@ import optuna
 from optuna.distributions import IntDistribution
 from optuna.trial import TrialState as State
 
-from gemel.codegen.choices import Choice
+from gemel.codegen.rules.choices import Choice
 from gemel.tuning.log import Trial
 from gemel.tuning.space import Candidate, Picks, Space
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gemel.codegen.cache import key
-from gemel.codegen.choices import Choice, answered, asked
-from gemel.codegen.defaults import scheduled
 from gemel.codegen.host import Host
+from gemel.codegen.rules.choices import Choice, answered, asked
+from gemel.codegen.rules.defaults import scheduled
 from gemel.semantics import ir
 from gemel.semantics.schedule.schedule import Scheduled
 from gemel.semantics.traverse import statements

@@ -7,7 +7,7 @@ import pytest
 
 import gemel as gm
 from gemel import f32
-from gemel.codegen.choices import Choice, answered, asked, choose, steps_to
+from gemel.codegen.rules.choices import Choice, answered, asked, choose, steps_to
 from gemel.codegen.runtime import compile_kernel
 
 M, N, K, C = gm.dims("M N K C")

@@ -22,7 +22,8 @@ import pytest
 
 import gemel as gm
 from gemel import bf16, bool_, f32, f64, i8, i32, i64, native, u64
-from gemel.codegen import cpython, effort, fastcall
+from gemel.codegen import cpython, fastcall
+from gemel.codegen.rules import effort
 from gemel.codegen.runtime import WARM
 from gemel.native import cool, plain_class
 from gemel.underway import UNDER_WAY

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import gemel as gm
 from gemel import bf16, f32, i8, i16, i32, u8
 from gemel.codegen.cpu import dots
-from gemel.codegen.defaults import scheduled
 from gemel.codegen.host import Host
+from gemel.codegen.rules.defaults import scheduled
 from gemel.errors import ScheduleError
 from gemel.schedule import Schedule
 from gemel.semantics import ops

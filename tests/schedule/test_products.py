@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import gemel as gm
 from gemel import f32
-from gemel.codegen.choices import Choice, answered
+from gemel.codegen.rules.choices import Choice, answered
 from gemel.errors import ScheduleError
 from gemel.schedule import Schedule
 

@@ -9,8 +9,8 @@ import numpy as np
 
 import gemel as gm
 from gemel import f32, f64
-from gemel.codegen.defaults import scheduled
 from gemel.codegen.host import this_host
+from gemel.codegen.rules.defaults import scheduled
 from gemel.kernel import of_ir
 from gemel.semantics.passes.guard import guard
 from gemel.semantics.passes.inline import inline

@@ -9,8 +9,8 @@ import pytest
 
 import gemel as gm
 from gemel import f32, i32
-from gemel.codegen import stencils
 from gemel.codegen.host import Host
+from gemel.codegen.rules import stencils
 from gemel.errors import ScheduleError
 from gemel.schedule import Schedule
 

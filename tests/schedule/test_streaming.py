@@ -7,8 +7,8 @@ import pytest
 
 import gemel as gm
 from gemel import f32, f64
-from gemel.codegen import elementwise
 from gemel.codegen.host import Host
+from gemel.codegen.rules import elementwise
 from gemel.errors import ScheduleError
 from gemel.schedule import Schedule
 

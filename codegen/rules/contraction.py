@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import prod
 
-from gemel.codegen.choices import choose, steps_to, whether
 from gemel.codegen.dots import BRIEF, BYTES
 from gemel.codegen.host import Host
+from gemel.codegen.rules.choices import choose, steps_to, whether
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import BF16, F32, FloatType, Int, IntType, UInt, storage_bits

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from gemel.codegen import blocks, contraction, elementwise, nests, planes, rows, scans, shares, stencils
-from gemel.codegen.effort import middle, trips
 from gemel.codegen.host import Host, this_host
+from gemel.codegen.rules import blocks, contraction, elementwise, nests, planes, rows, scans, shares, stencils
+from gemel.codegen.rules.effort import middle, trips
 from gemel.semantics.ir import For, Kernel, LoopKind, Reduce, Var
 from gemel.semantics.passes.interchange import better, interchange
 from gemel.semantics.schedule.names import find, loops, nest

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from gemel.codegen.choices import choose, whether
 from gemel.codegen.host import Host
 from gemel.codegen.places import known_bytes
-from gemel.codegen.rows import fused
+from gemel.codegen.rules.choices import choose, whether
+from gemel.codegen.rules.rows import fused
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import FloatType, storage_bits

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from gemel.codegen.choices import choose, whether
-from gemel.codegen.effort import middle
 from gemel.codegen.hints import unit
 from gemel.codegen.host import Host
+from gemel.codegen.rules.choices import choose, whether
+from gemel.codegen.rules.effort import middle
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import FloatType, storage_bits

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
-from gemel.codegen.choices import choose, whether
 from gemel.codegen.host import Host
 from gemel.codegen.places import element_bytes, known_shape
+from gemel.codegen.rules.choices import choose, whether
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import FloatType, storage_bits

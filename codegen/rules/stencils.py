@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from gemel.codegen.choices import choose, steps_to
 from gemel.codegen.host import Host
 from gemel.codegen.places import known_bytes
+from gemel.codegen.rules.choices import choose, steps_to
 from gemel.semantics.arguments import value_of
 from gemel.semantics.errors import ScheduleError
 from gemel.semantics.ir import (

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gemel.codegen import contraction
-from gemel.codegen.choices import choose
 from gemel.codegen.host import Host
+from gemel.codegen.rules import contraction
+from gemel.codegen.rules.choices import choose
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import storage_bits

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gemel.codegen.choices import whether
 from gemel.codegen.host import Host
+from gemel.codegen.rules.choices import whether
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import FloatType, IntType, storage_bits
 from gemel.semantics.ir import Buffer, For, Kernel, Let, LoopKind, Reduce, Stmt, Store, While

@@ -6,10 +6,10 @@ Which loops these are depends on sizes alone, and no accumulation is taken apart
 from __future__ import annotations
 
 from gemel.codegen.apart import keeps_apart
-from gemel.codegen.choices import whether
-from gemel.codegen.effort import middle, trips, work
 from gemel.codegen.host import Host
 from gemel.codegen.outline import may_outline
+from gemel.codegen.rules.choices import whether
+from gemel.codegen.rules.effort import middle, trips, work
 from gemel.semantics.ir import For, LoopKind, Stmt, Var
 from gemel.semantics.schedule.names import find
 from gemel.semantics.schedule.schedule import Scheduled
