@@ -13,7 +13,7 @@ from gemel.semantics.dtypes import BoolType
 from gemel.semantics.ir import Const, Expr, Ref
 
 if TYPE_CHECKING:
-    from gemel.hwsynth.generate import Generator
+    from gemel.hwsynth.generate.pieces import Generator
 
 
 class Stages:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.dag import postorder, roots_of
-from gemel.hwsynth.generate import Generator
+from gemel.hwsynth.generate import Generator, sequence
 from gemel.hwsynth.names import KEYWORDS, legal
 from gemel.hwsynth.netcheck import check
 from gemel.hwsynth.netlist import Input, Module, Output, Register, Wire
@@ -129,7 +129,7 @@ class _Maker:
         if any(isinstance(s, Assert) for s in statements(body)):
             gen.kill = gen.net("kill", BOOL, BUILTIN)
         start, begin, inputs = self._entry(gen)
-        done, cycles = gen.sequence(gen.top, begin)
+        done, cycles = sequence(gen, gen.top, begin)
         outputs = self._exit(gen, start, done)
         module = self._module(gen, inputs, outputs)
         check(module)

@@ -1,0 +1,144 @@
+"""The netlist in the making: nets, registers, the bits that a pulse runs through, and what a graph does to memories."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from gemel.hwsynth import logic as lg
+from gemel.hwsynth.dependence import Counter, memory_edges
+from gemel.hwsynth.dfg import Graph
+from gemel.hwsynth.netlist import Register, Wire
+from gemel.hwsynth.nodes import Kind
+from gemel.hwsynth.ports import Ports
+from gemel.hwsynth.regions import (
+    Region,
+    all_regions,
+    control_uses,
+    data_uses,
+    variables,
+)
+from gemel.hwsynth.report import LoopReport
+from gemel.hwsynth.schedule import Clock, Edge, Schedule, modulo_schedule
+from gemel.hwsynth.stages import Stages
+from gemel.semantics import intervals
+from gemel.semantics.dtypes import IntType, int_holding
+from gemel.semantics.ir import Apply, Assert, Const, Expr, For, Ref, Var
+from gemel.semantics.span import Span
+
+
+@dataclass
+class Generator:
+    """The netlist in the making."""
+
+    clock: Clock
+    ports: Ports
+    top: list[Region]
+    wires: list[Wire] = field(default_factory=list)
+    registers: list[Register] = field(default_factory=list)
+    nets: dict[Var, Var] = field(default_factory=dict)
+    sites: list[Assert] = field(default_factory=list)
+    fails: list[tuple[Expr, int]] = field(default_factory=list)
+    loops: list[LoopReport] = field(default_factory=list)
+    early: set[Var] = field(default_factory=set)
+    used: dict[Var, set[int]] = field(default_factory=dict)
+    kill: Var | None = None
+    depth: int = 0
+
+    def __post_init__(self) -> None:
+        for r in all_regions(self.top):
+            self.early |= variables(control_uses(r))
+            for v in variables(control_uses(r)):
+                self.used.setdefault(v, set()).add(-1)
+            for v in variables(data_uses(r)):
+                self.used.setdefault(v, set()).add(id(r))
+
+    # ------------------------------------------------------------------------------------------------------- pieces
+
+    def net(self, hint: str, dtype: lg.NetType, span: Span) -> Var:
+        """A new net."""
+        return Var(hint, dtype, span)
+
+    def register(self, hint: str, nxt: Expr, span: Span, enable: Expr | None = None, reset: int | None = None) -> Expr:
+        """A new register."""
+        var = self.net(hint, lg.net_type(nxt), span)
+        self.registers.append(Register(var, nxt, enable, reset))
+        return Ref(var, span)
+
+    def named(self, hint: str, value: Expr, span: Span) -> Expr:
+        """An expression by a name that the netlist shows; literals and nets as they are."""
+        if not isinstance(value, Apply):
+            return value
+        net = self.net(hint, lg.net_type(value), span)
+        self.wires.append(Wire(net, value))
+        return Ref(net, span)
+
+    def bit(self, hint: str, nxt: Expr, span: Span) -> Expr:
+        """A new control bit: reset to 0, cleared by `kill`."""
+        alive = nxt if self.kill is None else lg.both(nxt, lg.neg(Ref(self.kill, span)))
+        return self.register(hint, alive, span, reset=0)
+
+    def outer(self, v: Var) -> Var:
+        """The net of a value that another region defines."""
+        return self.nets[v]
+
+    def atom(self, e: Expr) -> Expr:
+        """A literal or the net of a name."""
+        if isinstance(e, Const):
+            return lg.constant(e)
+        if isinstance(e, Ref):
+            return Ref(self.nets[e.var], e.span)
+        raise TypeError("control reads literals and names")
+
+    def define(self, v: Var, value: Expr) -> None:
+        """Gives a name the net of a value, by a wire where it has none of its own."""
+        if not isinstance(value, Ref):
+            net = self.net(v.hint, lg.net_type(value), v.span)
+            self.wires.append(Wire(net, value))
+            value = Ref(net, v.span)
+        self.nets[v] = value.var
+
+    def graph(self) -> Graph:
+        """An empty dataflow graph."""
+        return Graph(self.clock.target.multiplier, outer=self.outer, sites=self.sites, depth_of=self.ports.depths)
+
+    def chain(self, first: Expr, depth: int, span: Span, hint: str) -> list[Expr]:
+        """Bits that a pulse runs through, the first one given."""
+        bits = [first]
+        for n in range(1, depth):
+            bits.append(self.bit(f"{hint}{n}", bits[-1], span))
+        return bits
+
+    def effects(self, g: Graph, stages: Stages, bits: list[Expr]) -> None:
+        """The memory accesses and checks of a scheduled graph."""
+        for n in g.nodes:  # operands first, so that deep chains don't recur deeply
+            if n.kind is Kind.OP:
+                stages.value(n, n.cycle)
+        for n in g.nodes:
+            active = bits[n.cycle] if n.cycle < len(bits) else lg.FALSE
+            if n.pred is not None and n.kind in (Kind.STORE, Kind.CHECK):
+                active = lg.both(active, stages.value(n.pred, n.cycle))
+            if n.kind is Kind.LOAD and n.buffer is not None:
+                self.ports.read(n.buffer, n.port, active, stages.value(n.args[0], n.cycle))
+            elif n.kind is Kind.STORE and n.buffer is not None:
+                addr, data = (stages.value(a, n.cycle) for a in n.args)
+                self.ports.write(n.buffer, n.port, active, addr, data)
+            elif n.kind is Kind.CHECK:
+                bad = lg.both(active, lg.neg(stages.value(n.args[0], n.cycle)))
+                self.fails.append((bad, n.site))
+
+    def schedule(
+        self, g: Graph, counters: list[Counter], pipelined: bool, extra: Sequence[Edge] = (), every: int = 0
+    ) -> Schedule:
+        edges = [*memory_edges(g, counters, pipelined), *extra]
+        return modulo_schedule(g.nodes, edges, self.clock, self.ports.limits, pipelined, every)
+
+    def span_type(self, s: For) -> IntType:
+        """A type for a counter between bounds that are not constant; it also holds the bound itself."""
+        ends = [intervals.of_type(lg.net_type(self.atom(e))) for e in (s.lo, s.hi)]
+        known = [e for e in ends if e]
+        return int_holding(min(e[0] for e in known), max(e[1] for e in known))
+
+
+Sequencer = Callable[[Generator, Sequence[Region], Expr], tuple[Expr, int | None]]
+"""What generates regions one after the other: the last one's done pulse, and the cycles of all."""

@@ -1,0 +1,42 @@
+"""Loops by a condition whose body has no loop."""
+
+from __future__ import annotations
+
+from gemel.hwsynth import logic as lg
+from gemel.hwsynth.generate.pieces import Generator
+from gemel.hwsynth.netlist import Register, Wire
+from gemel.hwsynth.nodes import Kind, net_dtype
+from gemel.hwsynth.regions import (
+    Repeat,
+)
+from gemel.hwsynth.report import LoopReport
+from gemel.hwsynth.schedule import NOT_PIPELINED
+from gemel.hwsynth.stages import Stages
+from gemel.semantics.dtypes import BOOL
+from gemel.semantics.ir import Expr, Ref
+
+
+def repeat(gen: Generator, r: Repeat, start: Expr) -> Expr:
+    """Condition and body as one block; what the body does is under the condition."""
+    g = gen.graph()
+    nets = [gen.net(c.var.hint, net_dtype(c.var.dtype, c.var.span), c.var.span) for c in r.carry]
+    for c, net in zip(r.carry, nets, strict=True):
+        gen.nets[c.var] = gen.nets[c.result] = net
+    cond = g.cast(g.expr(r.cond, None), BOOL, r.span)
+    g.body(r.body, cond)
+    nexts = [g.cast(g.expr(c.next, None), net.dtype, net.span) for c, net in zip(r.carry, nets, strict=True)]
+    gen.schedule(g, [], False)
+    depth = max([1 + n.ready for n in g.nodes if n.kind is not Kind.CONST], default=1)
+    again = gen.net("again", BOOL, r.span)
+    first = gen.bit("t", lg.either(start, Ref(again, r.span)), r.span)
+    bits = gen.chain(first, depth, r.span, "t")
+    stages = Stages(gen, gen.ports, bits, NOT_PIPELINED)
+    go = stages.value(cond, depth - 1)
+    gen.wires.append(Wire(again, lg.both(bits[-1], go)))
+    for c, net, nxt in zip(r.carry, nets, nexts, strict=True):
+        init = lg.cast(gen.atom(c.init), lg.net_type(Ref(net, r.span)))
+        value = lg.select(start, init, stages.value(nxt, depth - 1))
+        gen.registers.append(Register(net, value, lg.either(start, Ref(again, r.span)), None))
+    gen.effects(g, stages, bits)
+    gen.loops.append(LoopReport("while", gen.depth, r.span, None, None, depth, "its condition", (r.span.line,)))
+    return lg.both(bits[-1], lg.neg(go))
