@@ -12,6 +12,7 @@ from gemel.semantics.passes.perfect import perfect
 from gemel.semantics.passes.promote import promote
 from gemel.semantics.passes.scalarize import scalarize
 from gemel.semantics.passes.simplify import simplify
+from gemel.semantics.passes.unroll import unroll
 from gemel.semantics.pipeline import Pass
 
 SCHEDULE: tuple[Pass, ...] = (
@@ -19,6 +20,7 @@ SCHEDULE: tuple[Pass, ...] = (
     guard,  # while types are the user's: messages show the user's values
     lower_fixed,  # fixed point becomes integers
     simplify,  # folds what sizes made constant, so that nests show
+    unroll,  # as a schedule asks; before fuse and scalarize, which then see each copy's elements
     fuse,  # fills and rescalings join the nests they belong to; before scalarize, which then sees all of an element
     scalarize,  # accumulators leave memory: no recurrence through a memory port
     perfect,  # after scalarize, whose loads and stores around loops move inwards here
