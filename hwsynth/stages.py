@@ -33,14 +33,17 @@ class Stages:
 
     def _held(self, n: Node, turn: int) -> Expr:
         """The value in the register that has it for II cycles, after `turn` times II cycles in registers before."""
-        key = (n, turn)
-        if key not in self.later:
-            first = max(n.ready, n.kept)
-            before = self._held(n, turn - 1) if turn else self._fresh(n)
-            enable = None if self.ii == 1 else self.bits[first + turn * self.ii]
-            suffix = f"_{first + 1 + turn}" if self.ii == 1 else ""
-            self.later[key] = self.gen.register(f"{_hint(n)}{suffix}", before, n.span, enable)
-        return self.later[key]
+        known = next((k for k in range(turn, -1, -1) if (n, k) in self.later), -1)
+        value = self.later[n, known] if known >= 0 else self._fresh(n)
+        for k in range(known + 1, turn + 1):  # not by recursion: a pipeline may have thousands of stages
+            value = self.later[n, k] = self._register(n, k, value)
+        return value
+
+    def _register(self, n: Node, turn: int, before: Expr) -> Expr:
+        cycle = max(n.ready, n.kept) + turn * self.ii
+        enable = None if self.ii == 1 else self.bits[cycle]
+        suffix = f"_{cycle + 1}" if self.ii == 1 else ""
+        return self.gen.register(f"{_hint(n)}{suffix}", before, n.span, enable)
 
     def kept(self, n: Node, hint: str) -> Expr:
         """The value in a register that keeps it after the region has run; inputs and literals as they are."""
@@ -50,8 +53,15 @@ class Stages:
         return self._held(n, 0)
 
     def _fresh(self, n: Node) -> Expr:
-        if n not in self.made:
-            self.made[n] = self._make(n)
+        todo = [n]
+        while todo:  # operands first, and not by recursion
+            top = todo[-1]
+            missing = [a for a in top.args if a not in self.made] if top.kind is Kind.OP else []
+            todo += missing
+            if not missing:
+                todo.pop()
+                if top not in self.made:
+                    self.made[top] = self._make(top)
         return self.made[n]
 
     def _make(self, n: Node) -> Expr:

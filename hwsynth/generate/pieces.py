@@ -111,9 +111,6 @@ class Generator:
 
     def effects(self, g: Graph, stages: Stages, bits: list[Expr]) -> None:
         """The memory accesses and checks of a scheduled graph."""
-        for n in g.nodes:  # operands first, so that deep chains don't recur deeply
-            if n.kind is Kind.OP:
-                stages.value(n, n.cycle)
         for n in g.nodes:
             active = bits[n.cycle] if n.cycle < len(bits) else lg.FALSE
             if n.pred is not None and n.kind in (Kind.STORE, Kind.CHECK):
