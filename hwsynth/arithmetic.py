@@ -1,7 +1,7 @@
 """Multiplication and division in operators that hardware has: narrow multipliers, additions, choices.
 
 Division by a constant is a multiplication by its scaled reciprocal (Granlund and Montgomery); other divisions are
-restoring, a bit at a time. Both floor, and give 0 for a divisor of 0, as the op table says.
+done by a unit. Both floor, and give 0 for a divisor of 0, as the op table says.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gemel.hwsynth.dividers import divider
 from gemel.hwsynth.nodes import Kind, Node
 from gemel.semantics import ops
 from gemel.semantics.dtypes import BOOL, DType, IntType, as_int
@@ -38,10 +39,10 @@ def multiply(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Node
         if _is_const(constant):
             return _by_constant(g, other, constant.value, dtype, span)
     wide, other = (a, b) if _int(a).width >= _int(b).width else (b, a)
-    limit = g.multiplier if _int(wide).signed else g.multiplier - 1
+    limit = g.clock.target.multiplier if _int(wide).signed else g.clock.target.multiplier - 1
     if _int(wide).width <= limit:
         return None
-    cut = g.multiplier - 1
+    cut = g.clock.target.multiplier - 1
     width = as_int(dtype).width  # type: ignore[union-attr]
     low = g.cast(wide, IntType(cut, False), span)
     low_part = _product(g, low, other, width, span)
@@ -93,7 +94,7 @@ def _divmod(g: Graph, args: tuple[Node, ...], span: Span) -> tuple[Node, Node]:
     a, b = args
     key = ("divmod", a, b)
     if key not in g.known:
-        pair = _by_known(g, a, b.value, span) if _is_const(b) else _restoring(g, a, b, span)
+        pair = _by_known(g, a, b.value, span) if _is_const(b) else _by_variable(g, a, b, span)
         g.known[key] = pair  # type: ignore[assignment]
     return g.known[key]  # type: ignore[return-value]
 
@@ -126,11 +127,11 @@ def _by_known(g: Graph, a: Node, c: int, span: Span) -> tuple[Node, Node]:
     return quotient, g.cast(rest, IntType((c - 1).bit_length(), False), span)
 
 
-def _restoring(g: Graph, a: Node, b: Node, span: Span) -> tuple[Node, Node]:
+def _by_variable(g: Graph, a: Node, b: Node, span: Span) -> tuple[Node, Node]:
     zero = g.const(0, None, span)
     minus_a, size_a = _sign_and_size(g, a, span)
     minus_b, size_b = _sign_and_size(g, b, span)
-    quotient, rest = _unsigned(g, size_a, size_b, span)
+    quotient, rest = g.unit(divider(size_a.width, size_b.width), (size_a, size_b), span)
     if minus_a is not None or minus_b is not None:
         quotient, rest = _floored(g, (minus_a, minus_b), quotient, rest, size_b, span)
     by_zero = g.apply(ops.EQ, (b, zero), BOOL, span)
@@ -146,26 +147,6 @@ def _sign_and_size(g: Graph, n: Node, span: Span) -> tuple[Node | None, Node]:
         return None, g.cast(n, own, span)
     sign = g.apply(ops.LT, (n, g.const(0, None, span)), BOOL, span)
     return sign, g.apply(ops.ABS, (n,), None, span)
-
-
-def _unsigned(g: Graph, a: Node, b: Node, span: Span) -> tuple[Node, Node]:
-    """Quotient and remainder of unsigned values, the highest bit first."""
-    width, bits = _int(a).width, _int(b).width
-    rest = g.const(0, IntType(bits, False), span)
-    quotient: Node | None = None
-    for n in reversed(range(width)):
-        index = g.const(n, None, span)
-        bit = g.apply(ops.BITS, (a, index, index), None, span)
-        grown = g.apply(ops.CONCAT, (rest, bit), None, span)
-        fits = g.apply(ops.GE, (grown, b), BOOL, span)
-        less = g.apply(ops.SUB, (grown, b), IntType(bits, False), span)
-        kept = g.cast(grown, IntType(bits, False), span)
-        rest = g.apply(ops.SELECT, (fits, less, kept), None, span)
-        one = g.cast(fits, IntType(1, False), span)
-        quotient = one if quotient is None else g.apply(ops.CONCAT, (quotient, one), None, span)
-    if quotient is None:
-        raise TypeError("an integer has a bit")
-    return quotient, rest
 
 
 def _floored(

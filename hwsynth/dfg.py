@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from gemel.hwsynth import arithmetic, peephole
 from gemel.hwsynth.forms import apart
 from gemel.hwsynth.nodes import Kind, Node, net_dtype, stand_in
+from gemel.hwsynth.schedule import Clock
+from gemel.hwsynth.units import Operation
 from gemel.semantics import build, ops
 from gemel.semantics.dtypes import BOOL, BoolType, DType, FloatType, IndexType, IntType, int_holding, width_of
 from gemel.semantics.ir import (
@@ -42,7 +44,7 @@ from gemel.semantics.traverse import Body
 class Graph:
     """A region's nodes, operands before users, and its accesses to each memory in program order."""
 
-    multiplier: int
+    clock: Clock
     nodes: list[Node] = field(default_factory=list)
     known: dict[object, Node] = field(default_factory=dict)
     env: dict[Var, Node] = field(default_factory=dict)
@@ -90,6 +92,16 @@ class Graph:
         """A value from outside of the region."""
         net = self.outer(var)
         return self._add((Kind.INPUT, net), Node(Kind.INPUT, net.dtype, (), span, var=net))
+
+    def unit(self, operation: Operation, args: tuple[Node, ...], span: Span) -> tuple[Node, ...]:
+        """The results of an operation that a functional unit does."""
+        operands = tuple(self.cast(a, dtype, span) for a, (_, dtype) in zip(args, operation.inputs, strict=True))
+        key = (operation, operands)
+        made = self._add(key, Node(Kind.UNIT, BOOL, operands, span, operation=operation))
+        return tuple(
+            self._add((made, n), Node(Kind.RESULT, dtype, (made,), span, number=n))
+            for n, (_, dtype) in enumerate(operation.outputs)
+        )
 
     # -------------------------------------------------------------------------------------------------- expressions
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from gemel.semantics import build, ops
 from gemel.semantics.dtypes import BOOL, BoolType, IndexType, IntType, int_holding
 from gemel.semantics.ir import Const, Expr
@@ -88,3 +90,19 @@ def add(a: Expr, value: int, dtype: NetType) -> Expr:
 def compare(op: Op, a: Expr, b: Expr) -> Expr:
     """A comparison."""
     return build.apply(op, a, b, span=a.span, dtype=BOOL)
+
+
+def any_of(conditions: Iterable[Expr]) -> Expr:
+    """Whether one of the conditions holds."""
+    result: Expr = FALSE
+    for c in conditions:
+        result = either(result, c)
+    return result
+
+
+def chosen(uses: Sequence[tuple[Expr, ...]], field: int) -> Expr:
+    """That field of whichever use is active, by its field 0; at most one is."""
+    result = uses[-1][field]
+    for use in reversed(uses[:-1]):
+        result = select(use[0], use[field], result)
+    return result

@@ -22,7 +22,7 @@ STEPS = 2000
 ONCE = 1 << 40
 """The II of a body that runs once."""
 
-Unit = Hashable
+Resource = Hashable
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Task:
     latency: int = 0
     setup: float = 0.0
     operands: tuple[int, ...] = ()
-    unit: Unit | None = None
+    unit: Resource | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Timing:
     cycles: tuple[int, ...]
     ready: tuple[float, ...]
     recurrence: Recurrence | None = None
-    unit: Unit | None = None
+    unit: Resource | None = None
 
 
 class Infeasible(Exception):
@@ -89,7 +89,7 @@ def schedule(
     tasks: Sequence[Task],
     rules: Sequence[Rule],
     room: float,
-    units: Mapping[Unit, int],
+    units: Mapping[Resource, int],
     pipelined: bool = True,
     least: int = 1,
 ) -> Timing:
@@ -119,7 +119,7 @@ def schedule(
             ii, recurrence, unit = ii + 1, None, None
 
 
-def unit_bound(tasks: Sequence[Task], units: Mapping[Unit, int]) -> tuple[int, Unit | None]:
+def unit_bound(tasks: Sequence[Task], units: Mapping[Resource, int]) -> tuple[int, Resource | None]:
     """The least II that the units allow, and the unit that asks for it."""
     uses = Counter(t.unit for t in tasks if t.unit is not None)
     needs = [(-(-n // units[unit]), unit) for unit, n in uses.items()]
@@ -201,7 +201,7 @@ class Search:
     tasks: Sequence[Task]
     rules: Sequence[Rule]
     room: float
-    units: Mapping[Unit, int]
+    units: Mapping[Resource, int]
     ii: int
     cycle: list[int] = field(default_factory=list)
     time: list[float] = field(default_factory=list)
@@ -224,7 +224,7 @@ class Search:
         uses = Counter(t.unit for t in self.tasks if t.unit is not None)
         scarce = {unit for unit, count in uses.items() if count > self.units.get(unit, count)}
         self.contended = [k for k, t in enumerate(self.tasks) if t.unit in scarce]
-        self.taken: dict[tuple[Unit, int], int] = defaultdict(int)
+        self.taken: dict[tuple[Resource, int], int] = defaultdict(int)
 
     # ---------------------------------------------------------------------------------------------- least solutions
 
@@ -367,6 +367,6 @@ class Search:
             found[k] = max((1 + found[u] for u in self.users[k] if u > k), default=0)
         return found
 
-    def timing(self, recurrence: Recurrence | None = None, unit: Unit | None = None) -> Timing:
+    def timing(self, recurrence: Recurrence | None = None, unit: Resource | None = None) -> Timing:
         """The result."""
         return Timing(self.ii, tuple(self.cycle), tuple(self.time), recurrence, unit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from gemel.hwsynth.units import Operation, Unit
 from gemel.semantics import ops
 from gemel.semantics.dtypes import BoolType, DType, IndexType, IntType, width_of
 from gemel.semantics.errors import SynthesisError
@@ -18,8 +19,11 @@ class Kind(enum.Enum):
     CONST = "constant"
     INPUT = "input"  # a register that doesn't change while the region runs
     COUNTER = "counter"  # a loop variable
+    ARGUMENT = "argument"  # an operand of a unit's module, there in its first cycle
     PHI = "carried value"
     OP = "operator"
+    UNIT = "unit"  # begins an operation of a functional unit
+    RESULT = "unit's result"
     LOAD = "load"
     STORE = "store"
     CHECK = "check"
@@ -30,7 +34,8 @@ class Kind(enum.Enum):
 class Node:
     """A node; `cycle` and `at` (ns into the cycle at which its value is there) are set by the scheduler.
 
-    `kept` is the last cycle in which a counter or carried value still has this iteration's value.
+    `kept` is the last cycle in which a counter or carried value still has this iteration's value. `port` is the number
+    of a memory port or of a unit's instance, `number` that of a result among its unit's.
     """
 
     kind: Kind
@@ -43,6 +48,9 @@ class Node:
     buffer: Buffer | None = None
     pred: Node | None = None
     site: int = 0
+    operation: Operation | None = None
+    unit: Unit | None = None
+    number: int = 0
     port: int = 0
     hint: str = ""
     cycle: int = 0
@@ -52,6 +60,8 @@ class Node:
     @property
     def ready(self) -> int:
         """The first cycle in which the value can be used."""
+        if self.unit is not None:
+            return self.cycle + self.unit.latency
         return self.cycle + 1 if self.kind is Kind.LOAD else self.cycle
 
     @property

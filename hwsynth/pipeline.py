@@ -33,3 +33,13 @@ HARDWARE: tuple[Pass, ...] = (
     promote,  # synthesis wants values, not variables
     demand,  # last: bits that no value needs any more, now that it shows where each one goes
 )
+
+UNIT: tuple[Pass, ...] = (
+    inline,  # an operation may be made of others
+    simplify,  # folds what their arguments made constant
+    narrow,  # widths from ranges
+    simplify,  # what narrowing made trivial
+    promote,  # synthesis wants values, not variables
+    demand,  # bits that no value needs
+)
+"""Brings the kernel of an operation to what a functional unit is made of; there are no checks in one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gemel.hwsynth import logic as lg
@@ -52,12 +52,12 @@ class Ports:
         made = []
         for b in self.internal:
             reads = tuple(
-                ReadPort(_chosen(uses, 1), _any(u[0] for u in uses), self.nets[key])
+                ReadPort(lg.chosen(uses, 1), lg.any_of(u[0] for u in uses), self.nets[key])
                 for key, uses in self.reads.items()
                 if key[0] is b
             )
             writes = tuple(
-                WritePort(_chosen(uses, 1), _chosen(uses, 2), _any(u[0] for u in uses))
+                WritePort(lg.chosen(uses, 1), lg.chosen(uses, 2), lg.any_of(u[0] for u in uses))
                 for key, uses in self.writes.items()
                 if key[0] is b
             )
@@ -77,16 +77,16 @@ class Ports:
             if b in self.external:
                 name, end = self.names[b], _suffix(port)
                 made += [
-                    Output(f"{name}_raddr{end}", _chosen(uses, 1)),
-                    Output(f"{name}_ren{end}", _any(u[0] for u in uses)),
+                    Output(f"{name}_raddr{end}", lg.chosen(uses, 1)),
+                    Output(f"{name}_ren{end}", lg.any_of(u[0] for u in uses)),
                 ]
         for (b, port), writes in self.writes.items():
             if b in self.external:
                 name, end = self.names[b], _suffix(port)
                 made += [
-                    Output(f"{name}_waddr{end}", _chosen(writes, 1)),
-                    Output(f"{name}_wdata{end}", _chosen(writes, 2)),
-                    Output(f"{name}_wen{end}", _any(u[0] for u in writes)),
+                    Output(f"{name}_waddr{end}", lg.chosen(writes, 1)),
+                    Output(f"{name}_wdata{end}", lg.chosen(writes, 2)),
+                    Output(f"{name}_wen{end}", lg.any_of(u[0] for u in writes)),
                 ]
         return made
 
@@ -97,21 +97,6 @@ class Ports:
 
 def _suffix(port: int) -> str:
     return f"_p{port}" if port else ""
-
-
-def _any(conditions: Iterable[Expr]) -> Expr:
-    result: Expr = lg.FALSE
-    for c in conditions:
-        result = lg.either(result, c)
-    return result
-
-
-def _chosen(uses: Sequence[tuple[Expr, ...]], field_: int) -> Expr:
-    """The value of whichever use is active; at most one is."""
-    result = uses[-1][field_]
-    for use in reversed(uses[:-1]):
-        result = lg.select(use[0], use[field_], result)
-    return result
 
 
 def _init(b: Buffer) -> tuple[int, ...] | None:

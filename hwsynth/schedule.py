@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gemel.hwsynth.modulo import ONCE, Recurrence, Rule, Task, Timing, Unit, schedule
+from gemel.hwsynth.modulo import ONCE, Recurrence, Resource, Rule, Task, Timing, schedule
 from gemel.hwsynth.nodes import Kind, Node, stand_in
 from gemel.hwsynth.targets import Target, delay
+from gemel.hwsynth.units import Unit
 from gemel.semantics.dtypes import width_of
 from gemel.semantics.errors import SynthesisError, counted
 from gemel.semantics.ir import Apply, Buffer
@@ -74,7 +76,7 @@ def modulo_schedule(
     number = {n: k for k, n in enumerate(nodes)}
     tasks = [_task(n, number, clock) for n in nodes]
     rules = [Rule(number[e.src], number[e.to], e.latency, e.distance) for e in edges]
-    units: dict[Unit, int] = {
+    units: dict[Resource, int] = {
         (b, kind): limit for b, both in ports.items() for kind, limit in zip(_KINDS, both, strict=True)
     }
     timing = schedule(tasks, rules, clock.room, units, pipelined, max(every, 1))
@@ -82,6 +84,7 @@ def modulo_schedule(
         n.cycle, n.at = cycle, at
     _gather_checks(nodes)
     _number_ports(nodes, timing.ii)
+    _number_instances(nodes, timing.ii)
     bound, blamed = _bound(nodes, timing, units)
     if every and timing.ii > every:
         raise too_often(every, f"it takes {timing.ii}: {bound}", blamed[0].span if blamed else nodes[0].span)
@@ -93,10 +96,12 @@ _KINDS = (Kind.LOAD, Kind.STORE)
 
 
 def _task(n: Node, number: Mapping[Node, int], clock: Clock) -> Task:
+    operands = tuple(dict.fromkeys(number[a] for a in n.reads()))
+    if n.unit is not None:
+        return Task(n.unit.delay, n.unit.latency, n.unit.setup, operands)
     needed = node_delay(n, clock.target)
     if needed > clock.room:
         raise _too_fast(n, needed, clock)
-    operands = tuple(dict.fromkeys(number[a] for a in n.reads()))
     unit = None if n.buffer is None else (n.buffer, n.kind)
     return Task(needed, int(n.kind is Kind.LOAD), 0.0, operands, unit)
 
@@ -142,10 +147,20 @@ def _number_ports(nodes: Sequence[Node], ii: int) -> None:
             used[key] += 1
 
 
+def _number_instances(nodes: Sequence[Node], ii: int) -> None:
+    """Gives each unit's operation the first instance that is free in all cycles in which it is busy."""
+    busy: dict[tuple[Unit, int], set[int]] = defaultdict(set)
+    for n in sorted((n for n in nodes if n.unit is not None), key=lambda n: n.cycle):
+        if n.unit is not None:
+            slots = {(n.cycle + k) % ii for k in range(n.unit.interval)}
+            n.port = next(k for k in itertools.count() if not busy[n.unit, k] & slots)
+            busy[n.unit, n.port] |= slots
+
+
 # ------------------------------------------------------------------------------------------------- what bounds the II
 
 
-def _bound(nodes: Sequence[Node], timing: Timing, units: Mapping[Unit, int]) -> tuple[str, tuple[Node, ...]]:
+def _bound(nodes: Sequence[Node], timing: Timing, units: Mapping[Resource, int]) -> tuple[str, tuple[Node, ...]]:
     if timing.ii in (1, NOT_PIPELINED):
         return "", ()
     if timing.recurrence is not None:

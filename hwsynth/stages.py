@@ -71,6 +71,8 @@ class Stages:
             return Ref(n.var, n.span)
         if n.kind is Kind.LOAD and n.buffer is not None:
             return Ref(self.ports.data(n.buffer, n.port), n.span)
+        if n.kind is Kind.RESULT and n.args[0].unit is not None:
+            return Ref(self.gen.units.results(n.args[0].unit, n.args[0].port, n.span)[n.number], n.span)
         if n.op is None:
             raise TypeError(f"a {n.kind.value} has no value")
         args = tuple(self.value(a, n.cycle) for a in n.args)

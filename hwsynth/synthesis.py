@@ -19,6 +19,8 @@ from gemel.hwsynth.report import MemoryReport, Report
 from gemel.hwsynth.schedule import Clock
 from gemel.hwsynth.system import External, System, system
 from gemel.hwsynth.targets import target as target_named
+from gemel.hwsynth.units import named_apart
+from gemel.hwsynth.unitsynth import UNITS
 from gemel.semantics import ops
 from gemel.semantics.dtypes import BOOL, FloatType, IntType, width_of
 from gemel.semantics.errors import SynthesisError
@@ -125,13 +127,13 @@ class _Maker:
 
     def make(self) -> Synthesized:
         body = self._without_scalar_results()
-        gen = Generator(self.clock, self.ports, regions(body))
+        gen = Generator(self.clock, self.ports, regions(body), UNITS)
         if any(isinstance(s, Assert) for s in statements(body)):
             gen.kill = gen.net("kill", BOOL, BUILTIN)
         start, begin, inputs = self._entry(gen)
         done, cycles = sequence(gen, gen.top, begin)
         outputs = self._exit(gen, start, done)
-        module = self._module(gen, inputs, outputs)
+        module = named_apart(self._module(gen, inputs, outputs))
         check(module)
         total = None if cycles is None else cycles + 1 + self._waits(gen)
         report = self._report(gen, module, total)
@@ -235,7 +237,7 @@ class _Maker:
             tuple(gen.wires),
             tuple(gen.registers),
             tuple(self.ports.memories()),
-            (),
+            gen.units.instances(),
             self.kernel.span,
             comments,
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gemel.hwsynth import logic as lg
+from gemel.hwsynth.binding import Makers, Problem
 from gemel.hwsynth.dependence import Counter, memory_edges
 from gemel.hwsynth.dfg import Graph
 from gemel.hwsynth.netlist import Register, Wire
@@ -19,8 +20,9 @@ from gemel.hwsynth.regions import (
     variables,
 )
 from gemel.hwsynth.report import LoopReport
-from gemel.hwsynth.schedule import Clock, Edge, Schedule, modulo_schedule
+from gemel.hwsynth.schedule import Clock, Edge, Schedule
 from gemel.hwsynth.stages import Stages
+from gemel.hwsynth.units import Bank
 from gemel.semantics import intervals
 from gemel.semantics.dtypes import IntType, int_holding
 from gemel.semantics.ir import Apply, Assert, Const, Expr, For, Ref, Var
@@ -34,12 +36,14 @@ class Generator:
     clock: Clock
     ports: Ports
     top: list[Region]
+    makers: Makers
     wires: list[Wire] = field(default_factory=list)
     registers: list[Register] = field(default_factory=list)
     nets: dict[Var, Var] = field(default_factory=dict)
     sites: list[Assert] = field(default_factory=list)
     fails: list[tuple[Expr, int]] = field(default_factory=list)
     loops: list[LoopReport] = field(default_factory=list)
+    units: Bank = field(default_factory=Bank)
     early: set[Var] = field(default_factory=set)
     used: dict[Var, set[int]] = field(default_factory=dict)
     kill: Var | None = None
@@ -100,7 +104,7 @@ class Generator:
 
     def graph(self) -> Graph:
         """An empty dataflow graph."""
-        return Graph(self.clock.target.multiplier, outer=self.outer, sites=self.sites, depth_of=self.ports.depths)
+        return Graph(self.clock, outer=self.outer, sites=self.sites, depth_of=self.ports.depths)
 
     def chain(self, first: Expr, depth: int, span: Span, hint: str) -> list[Expr]:
         """Bits that a pulse runs through, the first one given."""
@@ -110,7 +114,7 @@ class Generator:
         return bits
 
     def effects(self, g: Graph, stages: Stages, bits: list[Expr]) -> None:
-        """The memory accesses and checks of a scheduled graph."""
+        """The memory accesses, units' operations and checks of a scheduled graph."""
         for n in g.nodes:
             active = bits[n.cycle] if n.cycle < len(bits) else lg.FALSE
             if n.pred is not None and n.kind in (Kind.STORE, Kind.CHECK):
@@ -120,6 +124,9 @@ class Generator:
             elif n.kind is Kind.STORE and n.buffer is not None:
                 addr, data = (stages.value(a, n.cycle) for a in n.args)
                 self.ports.write(n.buffer, n.port, active, addr, data)
+            elif n.kind is Kind.UNIT and n.unit is not None:
+                operands = [stages.value(a, n.cycle) for a in n.args]
+                self.units.use(n.unit, n.port, active, operands, n.span)
             elif n.kind is Kind.CHECK:
                 bad = lg.both(active, lg.neg(stages.value(n.args[0], n.cycle)))
                 self.fails.append((bad, n.site))
@@ -128,7 +135,7 @@ class Generator:
         self, g: Graph, counters: list[Counter], pipelined: bool, extra: Sequence[Edge] = (), every: int = 0
     ) -> Schedule:
         edges = [*memory_edges(g, counters, pipelined), *extra]
-        return modulo_schedule(g.nodes, edges, self.clock, self.ports.limits, pipelined, every)
+        return Problem(g.nodes, edges, self.clock, self.ports.limits, pipelined, every, self.makers).bound()
 
     def span_type(self, s: For) -> IntType:
         """A type for a counter between bounds that are not constant; it also holds the bound itself."""

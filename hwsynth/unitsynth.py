@@ -1,0 +1,201 @@
+"""Makes functional units, and schedules regions that use them.
+
+A unit is made like a region: the dataflow graph of its operation is scheduled under the clock at an II of 1, with a
+register wherever a value goes on to a later cycle. No valid bits go along: who starts a unit knows when it is done.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Hashable, Sequence
+
+from gemel.hwsynth import generate
+from gemel.hwsynth import logic as lg
+from gemel.hwsynth.dfg import Graph
+from gemel.hwsynth.netlist import Input, Module, Output, Register
+from gemel.hwsynth.nodes import Kind, Node, net_dtype
+from gemel.hwsynth.pipeline import UNIT
+from gemel.hwsynth.ports import Ports, depth
+from gemel.hwsynth.prune import prune
+from gemel.hwsynth.schedule import Clock
+from gemel.hwsynth.stages import Stages
+from gemel.hwsynth.units import START, Iteration, Operation, Port, Unit
+from gemel.semantics import ops
+from gemel.semantics.dtypes import BOOL, int_holding
+from gemel.semantics.errors import counted
+from gemel.semantics.ir import Buffer, Expr, Kernel, Let, Load, Ref, Stmt, Store, Var
+from gemel.semantics.pipeline import run
+from gemel.semantics.span import BUILTIN, Span
+from gemel.semantics.traverse import Body, all_exprs, map_body
+
+
+def operation_of(kernel: Kernel, resource: str) -> Operation:
+    """The operation that a kernel computes: of integer scalars, without loops; its results have rank 0."""
+    lowered = run(kernel, UNIT, "unit")
+    results = [b for b in kernel.results if not b.rank]
+    inputs = tuple((p.hint, net_dtype(p.dtype, p.span)) for p in kernel.params if isinstance(p, Var))
+    outputs = tuple((b.hint, net_dtype(b.dtype, b.span)) for b in results)
+
+    def build(g: Graph, args: tuple[Node, ...], span: Span) -> tuple[Node, ...]:
+        names = {b: Var(b.hint, b.dtype, b.span) for b in lowered.results}
+        params = [p for p in lowered.params if isinstance(p, Var)]
+        g.env |= dict(zip(params, args, strict=True))
+        g.depth_of = {**g.depth_of, **{b: depth(b) for b in _tables(lowered.body)}}
+        g.body(_with_names(lowered.body, names), None)
+        return tuple(g.env[names[b]] for b in lowered.results)
+
+    return Operation((str(kernel), resource), kernel.name, resource, inputs, outputs, build)
+
+
+def _with_names(body: Body, names: dict[Buffer, Var]) -> Body:
+    """Stores to results of rank 0 as names."""
+
+    def stmt(s: Stmt) -> Stmt:
+        return Let(names[s.buffer], s.value, s.span) if isinstance(s, Store) and s.buffer in names else s
+
+    return map_body(body, stmt=stmt)
+
+
+def _tables(body: Body) -> list[Buffer]:
+    return list(dict.fromkeys(e.buffer for e in all_exprs(body) if isinstance(e, Load) and e.buffer.data is not None))
+
+
+class Units:
+    """Makes units, each once for an operation, a target and a clock."""
+
+    def __init__(self) -> None:
+        self.made: dict[Hashable, Unit | None] = {}
+
+    def pipelined(self, operation: Operation, clock: Clock) -> Unit:
+        """The unit that takes operands in each cycle.
+
+        Raises SynthesisError H03 where the clock is too fast for it.
+        """
+        unit = self._once(_pipelined, operation, clock)
+        if unit is None:
+            raise TypeError("an operation has a unit")
+        return unit
+
+    def iterative(self, operation: Operation, clock: Clock) -> Unit | None:
+        """The unit that is busy for several cycles; None where there is no such way, or a step takes too long."""
+        return self._once(_iterative, operation, clock) if operation.iteration else None
+
+    def _once(self, make: Make, operation: Operation, clock: Clock) -> Unit | None:
+        key = (make, operation.key, clock.target.name, clock.period)
+        if key not in self.made:
+            self.made[key] = make(operation, clock)
+        return self.made[key]
+
+
+Make = Callable[[Operation, Clock], "Unit | None"]
+
+UNITS = Units()
+"""Those of this process."""
+
+
+class _Unit:
+    """A unit in the making."""
+
+    def __init__(self, operation: Operation, clock: Clock) -> None:
+        self.operation, self.clock = operation, clock
+        self.gen = generate.Generator(clock, Ports((), (), {}), [], UNITS)
+        self.graph = self.gen.graph()
+        self.args = self.arguments(operation.inputs)
+
+    def arguments(self, ports: Sequence[Port]) -> tuple[Node, ...]:
+        """Values that are there in the first cycle."""
+        made = tuple(Node(Kind.ARGUMENT, t, (), BUILTIN, var=Var(name, t, BUILTIN)) for name, t in ports)
+        self.graph.nodes += made
+        return made
+
+    def cast(self, nodes: Sequence[Node], ports: Sequence[Port]) -> tuple[Node, ...]:
+        """Nodes as the types of ports."""
+        return tuple(self.graph.cast(n, dtype, BUILTIN) for n, (_, dtype) in zip(nodes, ports, strict=True))
+
+    def scheduled(self) -> Stages:
+        """The values of the graph at an II of 1."""
+        gen, g = self.gen, self.graph
+        gen.ports = Ports((), tuple(g.accesses), g.depth_of, names={b: b.hint for b in g.accesses})
+        schedule = gen.schedule(g, [], True)
+        stages = Stages(gen, gen.ports, [lg.TRUE] * (schedule.depth + 1), 1)
+        gen.effects(g, stages, stages.bits)
+        return stages
+
+    def module(self, name: str, extra: Sequence[Node], results: Sequence[Expr], how: str) -> Module:
+        """The module; `extra` are inputs other than operands."""
+        gen = self.gen
+        inputs = [_net(a).var for a in (*extra, *self.args)]
+        outputs = [Output(name, e) for (name, _), e in zip(self.operation.outputs, results, strict=True)]
+        head = f"{name}: made by Gemel for {self.clock.target.name} at {1000 / self.clock.period:g} MHz"
+        parts = (tuple(gen.wires), tuple(gen.registers), tuple(gen.ports.memories()), gen.units.instances())
+        return prune(Module(name, tuple(map(Input, inputs)), tuple(outputs), *parts, BUILTIN, (head, how)))
+
+
+def _pipelined(operation: Operation, clock: Clock) -> Unit:
+    made = _Unit(operation, clock)
+    results = made.cast(operation.build(made.graph, made.args, BUILTIN), operation.outputs)
+    stages = made.scheduled()
+    latency = max(n.ready for n in results)
+    how = f"takes operands in each cycle; results come {counted(latency, 'cycle')} later"
+    module = made.module(operation.name, (), [stages.value(n, latency) for n in results], how)
+    first = max((_reach(n) for n in made.graph.nodes if n.cycle == 0), default=0.0)
+    last = max((n.at for n in results if n.ready == latency), default=0.0)
+    return Unit(operation, module, latency, first if latency else 0.0, last)
+
+
+def _reach(n: Node) -> float:
+    """Until when the logic of a node in the first cycle works, in ns."""
+    if n.kind is not Kind.UNIT and n.kind is not Kind.LOAD:
+        return n.at
+    return max((a.at for a in n.args), default=0.0) + (n.unit.setup if n.unit else 0.0)
+
+
+def _iterative(operation: Operation, clock: Clock) -> Unit | None:
+    """The unit that does as much in a cycle as fits, and needs more than one."""
+    found = None
+    for much in itertools.count(1):
+        way = operation.iteration(much) if operation.iteration else None
+        unit = _iterated(operation, way, clock) if way and way.cycles > 1 else None
+        if unit is None:
+            return found
+        found = unit
+    raise AssertionError("a count has no end")
+
+
+def _iterated(operation: Operation, way: Iteration, clock: Clock) -> Unit | None:
+    """The unit that does a step in each cycle, the first one with the start; None where that takes longer."""
+    made = _Unit(operation, clock)
+    g = made.graph
+    (start,) = made.arguments([(START, BOOL)])
+    state = made.arguments(way.state)
+    begun = made.cast(way.begin(g, made.args, BUILTIN), way.state)
+    now = tuple(g.apply(ops.SELECT, (start, a, b), b.dtype, BUILTIN) for a, b in zip(begun, state, strict=True))
+    following = made.cast(way.step(g, now, BUILTIN), way.state)
+    results = made.cast(way.end(g, state, BUILTIN), operation.outputs)
+    stages = made.scheduled()
+    if any(n.ready for n in g.nodes):
+        return None
+    _state_registers(made.gen, way.cycles, start, state, [stages.value(n, 0) for n in following])
+    how = f"takes operands with start; results come {counted(way.cycles, 'cycle')} later and stay until the next start"
+    module = made.module(f"{operation.name}_serial", (start,), [stages.value(n, 0) for n in results], how)
+    setup, delay = (max(n.at for n in nodes) for nodes in (following, results))
+    return Unit(operation, module, way.cycles, setup, delay, way.cycles)
+
+
+def _state_registers(
+    gen: generate.Generator, cycles: int, start: Node, state: Sequence[Node], following: Sequence[Expr]
+) -> None:
+    """The state's registers, and the counter of steps to go that lets them change."""
+    begins = _net(start)
+    count = Var("to_go", int_holding(0, cycles - 1), BUILTIN)
+    dtype = lg.net_type(Ref(count, BUILTIN))
+    going = lg.either(begins, lg.compare(ops.NE, Ref(count, BUILTIN), lg.number(0, dtype)))
+    left = lg.select(begins, lg.number(cycles - 1, dtype), lg.add(Ref(count, BUILTIN), -1, dtype))
+    gen.registers.append(Register(count, left, going))
+    gen.registers += [Register(_net(n).var, e, going) for n, e in zip(state, following, strict=True)]
+
+
+def _net(n: Node) -> Ref:
+    if n.var is None:
+        raise TypeError("an argument has a net")
+    return Ref(n.var, n.span)
