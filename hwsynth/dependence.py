@@ -59,10 +59,15 @@ def memory_edges(g: Graph, counters: Sequence[Counter], pipelined: bool) -> list
     """The order that a region's memory accesses must keep."""
     edges: list[Edge] = []
     for accesses in g.accesses.values():
-        for n, b in enumerate(accesses):
-            for a in accesses[:n]:
-                if Kind.STORE in (a.kind, b.kind):
-                    edges += _pair(a, b, counters, pipelined)
+        before: list[Node] = []
+        stores: list[Node] = []
+        for b in accesses:
+            store = b.kind is Kind.STORE
+            for a in before if store else stores:
+                edges += _pair(a, b, counters, pipelined)
+            before.append(b)
+            if store:
+                stores.append(b)
     return edges
 
 

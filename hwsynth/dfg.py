@@ -49,6 +49,7 @@ class Graph:
     known: dict[object, Node] = field(default_factory=dict)
     env: dict[Var, Node] = field(default_factory=dict)
     accesses: dict[Buffer, list[Node]] = field(default_factory=dict)
+    stores: dict[Buffer, list[Node]] = field(default_factory=dict)
     outer: Callable[[Var], Var] = lambda v: v
     sites: list[Assert] = field(default_factory=list)
     depth_of: Mapping[Buffer, int] = field(default_factory=dict)
@@ -152,8 +153,7 @@ class Graph:
         stored = self._forwarded(e.buffer, addr, pred)
         if stored is not None:
             return stored
-        writes = sum(1 for n in self.accesses.get(e.buffer, []) if n.kind is Kind.STORE)
-        key = (Kind.LOAD, e.buffer, addr, pred, writes)
+        key = (Kind.LOAD, e.buffer, addr, pred, len(self.stores.get(e.buffer, ())))
         fresh = key not in self.known
         node = self._add(
             key,
@@ -166,8 +166,8 @@ class Graph:
     def _forwarded(self, b: Buffer, addr: Node, pred: Node | None) -> Node | None:
         """The value that an earlier store of the region leaves at an address, where it is known to have run."""
         probe = Node(Kind.LOAD, BOOL, (addr,), addr.span)
-        for n in reversed(self.accesses.get(b, [])):
-            if n.kind is not Kind.STORE or apart(n, probe):
+        for n in reversed(self.stores.get(b, [])):
+            if apart(n, probe):
                 continue
             return n.args[1] if n.args[0] is addr and implies(pred, n.pred) else None
         return None
@@ -210,6 +210,7 @@ class Graph:
         node = Node(Kind.STORE, BOOL, (addr, data), span, buffer=b, pred=pred)
         self.nodes.append(node)
         self.accesses.setdefault(b, []).append(node)
+        self.stores.setdefault(b, []).append(node)
 
     def both(self, a: Node | None, b: Node, span: Span) -> Node:
         """The conjunction of a predicate and a condition."""

@@ -214,12 +214,16 @@ class Search:
     def __post_init__(self) -> None:
         n = len(self.tasks)
         self.users: list[list[int]] = [[] for _ in range(n)]
+        self.later: list[list[int]] = [[] for _ in range(n)]  # users in the same iteration
         self.into: list[list[Rule]] = [[] for _ in range(n)]
         for k, t in enumerate(self.tasks):
             for a in t.operands:
                 self.users[a].append(k)
+                self.later[a].append(k)
         for r in self.rules:
             self.users[r.src].append(r.to)
+            if not r.distance:
+                self.later[r.src].append(r.to)
             self.into[r.to].append(r)
         uses = Counter(t.unit for t in self.tasks if t.unit is not None)
         scarce = {unit for unit, count in uses.items() if count > self.units.get(unit, count)}
@@ -237,7 +241,8 @@ class Search:
         self.settle(range(n), watch=True)
         most = (len(self.contended) + 1) * self.ii
         self.limits = [c + most for c in self.cycle]
-        self.place()
+        if not self.place_in_order():
+            self.place()
 
     def settle(self, changed: Sequence[int], watch: bool = False) -> None:
         """Propagates to the least solution; raises Infeasible beyond the limits, with `watch` for recurrences too."""
@@ -246,19 +251,25 @@ class Search:
         while heap:
             k = heapq.heappop(heap)
             waiting.discard(k)
-            cycle, time = self.start(k)
-            if (cycle, time) == (self.cycle[k], self.time[k]):
+            if not self.update(k):
                 continue
-            self.trail.append((k, self.cycle[k], self.time[k]))
-            self.cycle[k], self.time[k] = cycle, time
             if watch:
                 self.look_for_recurrence(k)
-            if cycle > self.limits[k]:
+            if self.cycle[k] > self.limits[k]:
                 raise Recurs(self.around(k) or (k,), 1, 1) if watch else Infeasible
             for user in self.users[k]:
                 if user not in waiting:
                     waiting.add(user)
                     heapq.heappush(heap, user)
+
+    def update(self, k: int) -> bool:
+        """Puts a task where what it waits for lets it start; whether that is another place than before."""
+        now = self.start(k)
+        if now == (self.cycle[k], self.time[k]):
+            return False
+        self.trail.append((k, self.cycle[k], self.time[k]))
+        self.cycle[k], self.time[k] = now
+        return True
 
     def start(self, k: int) -> tuple[int, float]:
         """The earliest start of a task and the time of its result in ns; notes what it waits for."""
@@ -314,6 +325,40 @@ class Search:
 
     # -------------------------------------------------------------------------------------------------------- slots
 
+    def place_in_order(self) -> bool:
+        """Gives each contended task the first free slot after what it waits for, once; whether all rules hold then.
+
+        So are most regions placed, in time that grows with their size; the search takes those with tight recurrences.
+        """
+        mark = len(self.trail)
+        height, scarce = self.heights() if self.contended else [], set(self.contended)
+        ahead: dict[tuple[Unit | None, int], int] = {}
+        for k in self.by_start(height) if scarce else ():
+            self.update(k)
+            if k in scarce:
+                self.take(k, self.first_free(k, ahead))
+                self.update(k)
+        try:
+            self.settle(range(len(self.tasks)) if scarce else ())
+        except Infeasible:
+            for k in self.contended:
+                self.retract(k, mark)
+            return False
+        return True
+
+    def by_start(self, height: Sequence[int]) -> Iterator[int]:
+        """All tasks, each after those of its iteration that it waits for, the earliest next, the critical ones first."""
+        waits = [len(t.operands) + sum(not r.distance for r in self.into[k]) for k, t in enumerate(self.tasks)]
+        ready = [(self.cycle[k], -height[k], k) for k, n in enumerate(waits) if not n]
+        heapq.heapify(ready)
+        while ready:
+            k = heapq.heappop(ready)[2]
+            yield k
+            for user in self.later[k]:
+                waits[user] -= 1
+                if not waits[user]:
+                    heapq.heappush(ready, (self.start(user)[0], -height[user], user))
+
     def place(self) -> None:
         """Gives each contended task a slot, depth first; raises Infeasible where none fit or steps run out."""
         todo = set(self.contended)
@@ -336,8 +381,7 @@ class Search:
             self.steps += 1
             if self.steps > STEPS + 4 * len(self.contended):
                 raise Infeasible
-            self.slot[k] = slot
-            self.taken[self.tasks[k].unit, slot] += 1
+            self.take(k, slot)
             try:
                 self.settle([k])
             except Infeasible:
@@ -346,11 +390,29 @@ class Search:
             return True
         return False
 
+    def take(self, k: int, slot: int) -> None:
+        """Puts a task into a slot."""
+        self.slot[k] = slot
+        self.taken[self.tasks[k].unit, slot] += 1
+
     def retract(self, k: int, mark: int) -> None:
         """Takes a task out of its slot and undoes what followed."""
         self.taken[self.tasks[k].unit, self.slot.pop(k)] -= 1
         while len(self.trail) > mark:
             n, self.cycle[n], self.time[n] = self.trail.pop()
+
+    def first_free(self, k: int, ahead: dict[tuple[Unit | None, int], int]) -> int:
+        """The first free slot from a task's start on: there is one, the II is at least what the units ask for.
+
+        `ahead` remembers which slot was found beyond full ones, so that each is looked at only a few times.
+        """
+        unit, slot = self.tasks[k].unit, self.cycle[k] % self.ii
+        full = []
+        while self.taken[unit, slot] >= self.units[unit]:
+            full.append(slot)
+            slot = ahead.get((unit, slot), (slot + 1) % self.ii)
+        ahead.update(((unit, n), slot) for n in full)
+        return slot
 
     def free(self, k: int) -> Iterator[int]:
         """The free slots of a task's unit, from its earliest start on."""
