@@ -332,7 +332,7 @@ class Search:
         """
         mark = len(self.trail)
         height, scarce = self.heights() if self.contended else [], set(self.contended)
-        ahead: dict[tuple[Unit | None, int], int] = {}
+        ahead: dict[tuple[Resource | None, int], int] = {}
         for k in self.by_start(height) if scarce else ():
             self.update(k)
             if k in scarce:
@@ -347,7 +347,7 @@ class Search:
         return True
 
     def by_start(self, height: Sequence[int]) -> Iterator[int]:
-        """All tasks, each after those of its iteration that it waits for, the earliest next, the critical ones first."""
+        """All tasks, each after those of its iteration that it waits for; the earliest first, of these the critical ones."""
         waits = [len(t.operands) + sum(not r.distance for r in self.into[k]) for k, t in enumerate(self.tasks)]
         ready = [(self.cycle[k], -height[k], k) for k, n in enumerate(waits) if not n]
         heapq.heapify(ready)
@@ -401,7 +401,7 @@ class Search:
         while len(self.trail) > mark:
             n, self.cycle[n], self.time[n] = self.trail.pop()
 
-    def first_free(self, k: int, ahead: dict[tuple[Unit | None, int], int]) -> int:
+    def first_free(self, k: int, ahead: dict[tuple[Resource | None, int], int]) -> int:
         """The first free slot from a task's start on: there is one, the II is at least what the units ask for.
 
         `ahead` remembers which slot was found beyond full ones, so that each is looked at only a few times.
