@@ -347,7 +347,7 @@ class Search:
         return True
 
     def by_start(self, height: Sequence[int]) -> Iterator[int]:
-        """All tasks, each after those of its iteration that it waits for; the earliest first, then the critical ones."""
+        """All tasks, each after those of its iteration that it waits for; the earliest first, then the critical."""
         waits = [len(t.operands) + sum(not r.distance for r in self.into[k]) for k, t in enumerate(self.tasks)]
         ready = [(self.cycle[k], -height[k], k) for k, n in enumerate(waits) if not n]
         heapq.heapify(ready)
