@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from gemel.hwsynth import arithmetic, peephole
+from gemel.hwsynth import arithmetic, peephole, wide
 from gemel.hwsynth.forms import apart
 from gemel.hwsynth.nodes import Kind, Node, net_dtype, stand_in
 from gemel.hwsynth.schedule import Clock
+from gemel.hwsynth.targets import delay
 from gemel.hwsynth.units import Operation
 from gemel.semantics import build, ops
 from gemel.semantics.dtypes import BOOL, BoolType, DType, FloatType, IndexType, IntType, int_holding, width_of
@@ -80,6 +81,9 @@ class Graph:
             return self.const(int(result.value), result.dtype, span)
         rule = arithmetic.SPECIAL.get(op) or peephole.RULES.get(op)
         made = rule(self, args, result.dtype, span) if rule else None
+        if made is None and op in wide.RULES and isinstance(result, Apply):
+            slow = delay(self.clock.target, result) > max(self.clock.room, 0.0)
+            made = wide.RULES[op](self, args, result.dtype, span) if slow else None
         if made is not None:
             return made
         key = (op, args, result.dtype)
