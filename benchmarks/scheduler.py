@@ -2,9 +2,9 @@
 
 A body has operators of drawn delays, reads through one or two ports, and a value or none that the next iteration
 needs. HiGHS gets the same problem as an integer program (Zhang and Liu 2013): a start per task, a stage and one of II
-slots per contended task, chains longer than a cycle as differences of starts. It minimises the depth, the last start, at the
-least II at which it finds a solution; the search finds the least starts for the slots that it has chosen. Needs the
-`bench` extra. CPU seconds of this process.
+slots per contended task, chains longer than a cycle as differences of starts. It minimises the depth, which is the
+last start, at the least II at which it finds a solution; the search finds the least starts for the slots that it has
+chosen. Needs the `bench` extra. CPU seconds of this process.
 """
 
 from __future__ import annotations
