@@ -15,9 +15,10 @@ from gemel.hwsynth.flatten import Flat, Path, flatten
 from gemel.hwsynth.names import Names
 from gemel.hwsynth.netcheck import check
 from gemel.hwsynth.netlist import Memory, Module, NetType
-from gemel.hwsynth.simcode import RESET, Simulator, Slot, cells, words
+from gemel.hwsynth.simcode import Simulator
+from gemel.hwsynth.simlayout import RESET, Slot, cells, words
 from gemel.semantics.convert import from_bits, to_bits
-from gemel.semantics.dtypes import IntType, width_of
+from gemel.semantics.dtypes import IntType, storage_bits, width_of
 from gemel.semantics.ir import Var
 from gemel.semantics.storage import numpy_dtype
 
@@ -41,7 +42,7 @@ class Compiled:
         writer = Simulator(self.flat.module, stop, trace)
         self.state, self.trace = writer.state, writer.trace
         self.llvm = writer.text()
-        self._code = compile_text(self.llvm, level=2)
+        self._code = compile_text(self.llvm, level=2 if writer.held else 0)
         memories = (ctypes.c_void_p,) * len(self.flat.module.memories)
         arguments = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, *memories)
         self.run = self._code.function("run", ctypes.c_int64, *arguments)
@@ -61,6 +62,7 @@ class NativeSim:
         self._state = np.zeros(compiled.state.size, np.uint8)
         row = compiled.trace.size if compiled.trace else 0
         self._rows = np.zeros((max(2, TRACE_BYTES // row) if row else 1, row), np.uint8)
+        self._most = len(self._rows) - 1 if row else 1 << 20
         self._inputs = {i.var.hint: i.var for i in m.inputs}
         self._storage = [_power_up(memory) for memory in m.memories]
         self.memories: Mapping[str, Words] = {
@@ -98,7 +100,7 @@ class NativeSim:
         """Puts arbitrary values where power-up leaves them unspecified: all registers, memories without `init`."""
         random = np.random.default_rng(seed)
         for v in cells(self.compiled.flat.module):
-            self._write(self._slot(v), int.from_bytes(random.bytes(self._slot(v).size), "little"))
+            self._write(self._slot(v), int.from_bytes(random.bytes(storage_bits(v.dtype) // 8), "little"))
         for memory, array in zip(self.compiled.flat.module.memories, self._storage, strict=True):
             if memory.init is None:
                 array[...] = _arbitrary(random, memory, len(array))
@@ -107,11 +109,20 @@ class NativeSim:
         return self.compiled.state.slots[key]
 
     def _read(self, slot: Slot) -> int:
+        if slot.bit is not None:
+            pattern = int.from_bytes(self._bytes(slot), "little") >> slot.bit & 1
+            return int(from_bits(pattern, slot.dtype))
         signed = isinstance(slot.dtype, IntType) and slot.dtype.signed
-        return int.from_bytes(self._state[slot.offset : slot.offset + slot.size].tobytes(), "little", signed=signed)
+        return int.from_bytes(self._bytes(slot), "little", signed=signed)
+
+    def _bytes(self, slot: Slot) -> bytes:
+        return self._state[slot.offset : slot.offset + slot.size].tobytes()
 
     def _write(self, slot: Slot, value: int) -> None:
-        data = to_bits(value, slot.dtype).to_bytes(slot.size, "little")
+        pattern = to_bits(value, slot.dtype)
+        if slot.bit is not None:
+            pattern = int.from_bytes(self._bytes(slot), "little") & ~(1 << slot.bit) | pattern << slot.bit
+        data = pattern.to_bytes(slot.size, "little")
         self._state[slot.offset : slot.offset + slot.size] = np.frombuffer(data, np.uint8)
 
     # ------------------------------------------------------------------------------------------------------------ run
@@ -123,7 +134,7 @@ class NativeSim:
         """
         done, chunk = 0, 1024
         while done < max_cycles:
-            wanted = min(chunk, max_cycles - done, len(self._rows) - 1 if self.compiled.trace else chunk)
+            wanted = min(chunk, max_cycles - done, self._most if self.compiled.trace else chunk)
             start = time.perf_counter()
             passed = self._edges(wanted)
             done += passed
@@ -136,9 +147,13 @@ class NativeSim:
     def reset(self, cycles: int = 1) -> None:
         """Passes edges with `rst` high, whatever the stop output says."""
         self[RESET] = 1
-        for _ in range(cycles):
-            self._edges(1)
+        self.step(cycles)
         self[RESET] = 0
+
+    def step(self, cycles: int) -> None:
+        """Passes edges, whatever the stop output says."""
+        while cycles:
+            cycles -= self._edges(min(cycles, self._most))
 
     def _edges(self, wanted: int) -> int:
         passed = self._call(wanted)

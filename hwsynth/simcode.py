@@ -1,82 +1,48 @@
-"""LLVM text of a cycle simulator: one function whose loop runs a flat netlist, its state held in values.
+"""LLVM text of a cycle simulator: one function whose loop runs a flat netlist.
 
     i64 @run(ptr state, ptr trace, i64 cycles, ptr memory0, ptr memory1, ...)
 
-runs until `cycles` edges have passed, or one after which the stop output is high, and gives the number of edges. The
-state has a slot per input, register, read port and output. With a trace, each cycle's values of all nets are written
-to a row of it: row k has the values before edge k+1 of the call, the last row those after the last edge.
+runs until `cycles` edges have passed, or one after which the stop output is high, and gives the number of edges; with
+the reset input high it runs at most one edge. The state has a slot per input, register, read port and output; control
+bits share words (`simplan`). With a trace, each cycle's values of all nets are written to a row of it: row k has the
+values before edge k+1 of the call, the last row those after the last edge, and nothing is left out. Without one,
+registers that nothing looks at may hold other values than the circuit's (`activity`).
+
+In a small netlist the state lives in values across cycles: it is copied to the stack, which LLVM turns into registers.
+In a large one, which would be spilled anyhow and takes LLVM long, it is used where it lies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gemel.codegen.emitter import Emitter, llvm_type
 from gemel.codegen.llvmint import Arg
 from gemel.codegen.llvmops import as_index, constant, emit, from_memory, memory_type, to_memory
-from gemel.hwsynth.dag import driven_nets, postorder
+from gemel.hwsynth.activity import Part
+from gemel.hwsynth.dag import nets_in, register_exprs
 from gemel.hwsynth.netcheck import ordered_wires
-from gemel.hwsynth.netlist import Memory, Module, Register, WritePort
+from gemel.hwsynth.netlist import Memory, Module, ReadPort, Register, WritePort
+from gemel.hwsynth.simlayout import RESET, U64, Layout, cells, state_layout, trace_layout, words
+from gemel.hwsynth.simplan import Group, Plan, Shift, data_of, everything, plan
 from gemel.semantics import ops
 from gemel.semantics.dtypes import BOOL, DType, int_holding, storage_bits
 from gemel.semantics.ir import Apply, Const, Expr, Ref, Var
 from gemel.semantics.ops import Op
 
-RESET = "rst"
-"""The slot of the reset input."""
+HELD = 32
+"""State nets up to which the state is held in values."""
 
 
 @dataclass(frozen=True)
-class Slot:
-    """Where a value lies: bytes from the start, size in bytes, and its type."""
+class Written:
+    """What a write port does at an edge, as LLVM values: whether it writes, where in the memory's bytes, and what."""
 
-    offset: int
-    size: int
-    dtype: DType
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Slots by key (a net, or the name of an output), and the size of all in bytes."""
-
-    slots: Mapping[Var | str, Slot]
-    size: int
-
-
-def layout(keys: Sequence[tuple[Var | str, DType]]) -> Layout:
-    """Slots one after the other, the large ones first so that each is aligned to its size or to 8 bytes."""
-    slots: dict[Var | str, Slot] = {}
-    offset = 0
-    for key, dtype in sorted(keys, key=lambda k: -storage_bits(k[1])):
-        size = storage_bits(dtype) // 8
-        slots[key] = Slot(offset, size, dtype)
-        offset += size
-    return Layout(slots, -(-offset // 8) * 8)
-
-
-def state_layout(m: Module) -> Layout:
-    """The state of a flat module."""
-    keys: list[tuple[Var | str, DType]] = [(RESET, BOOL)]
-    keys += [(i.var, i.var.dtype) for i in m.inputs]
-    keys += [(v, v.dtype) for v in cells(m)]
-    return layout([*keys, *((o.name, o.value.dtype) for o in m.outputs)])
-
-
-def trace_layout(m: Module) -> Layout:
-    """A row of the trace: the reset input and every net."""
-    return layout([(RESET, BOOL), *((v, v.dtype) for v in dict.fromkeys(driven_nets(m)))])
-
-
-def cells(m: Module) -> Iterator[Var]:
-    """The nets that hold state: registers, and the data of read ports."""
-    yield from (r.var for r in m.registers)
-    yield from (p.data for memory in m.memories for p in memory.reads)
-
-
-def words(m: Memory) -> int:
-    """Allocated words: the next power of two, so that a masked address is always inside."""
-    return 1 << (m.depth - 1).bit_length()
+    port: WritePort
+    sure: str
+    place: str
+    data: str
 
 
 class Simulator:
@@ -84,23 +50,25 @@ class Simulator:
 
     def __init__(self, m: Module, stop: str | None, trace: bool) -> None:
         self.m, self.stop = m, stop
-        self.state, self.trace = state_layout(m), trace_layout(m) if trace else None
+        self.plan = everything(m) if trace else plan(m)
+        self.state, self.trace = state_layout(m, self.plan), trace_layout(m) if trace else None
+        self.wires = {w.var: w.value for w in ordered_wires(m)}
+        self.memory_of = {p: k for k, memory in enumerate(m.memories) for p in (*memory.reads, *memory.writes)}
+        self.late = _late(m, self.plan)
+        self.held = len(self.state.slots) <= HELD
         self.out = Emitter()
         self.values: dict[Var | Expr, str] = {}
+        self.inputs: dict[Var | Expr, str] = {}
+        self.words: list[str] = []
         self.reset = ""
 
     def text(self) -> str:
         """The LLVM module."""
         memories = "".join(f", ptr noalias %m{i}" for i in range(len(self.m.memories)))
-        self.out.do(f"define i64 @run(ptr noalias %state, ptr noalias %trace, i64 %cycles{memories}) {{")
-        first = self.entry()
-        self.out.start("head")
-        phis = self.out.hole()
-        self.loop()
-        after = self.step()
-        rows = [("%n", "i64", "0", "%next")]
-        rows += [(self.values[v], llvm_type(v.dtype), first[v], after[v]) for v in first]
-        self.out.fill(phis, [f"{v} = phi {t} [ {a}, %entry ], [ {b}, %{self.out.block} ]" for v, t, a, b in rows])
+        self.out.do(f"define i64 @run(ptr noalias %state, ptr noalias %trace, i64 %given{memories}) {{")
+        self.entry()
+        self.head()
+        self.step()
         self.leave()
         return "\n".join([*sorted(self.out.declarations), *self.out.lines, "}", ""])
 
@@ -126,44 +94,113 @@ class Simulator:
         raw = to_memory(self.out, value, dtype)
         self.out.do(f"store {memory_type(dtype)} {raw}, ptr {place}, align {min(bits // 8, 8)}")
 
-    def value(self, e: Expr) -> str:
-        """An expression's value at the current place; each node is computed once."""
-        for node in postorder((e,)):
-            if node not in self.values:
-                self.values[node] = self.node(node)
-        return self.values[e]
+    def get(self, key: Var | str) -> str:
+        """The present value of a piece of state."""
+        slot = self.state.slots[key]
+        if not self.held:
+            return self.load("%state", slot.offset, slot.dtype)
+        return self.out.value(f"load {llvm_type(slot.dtype)}, ptr %at{slot.offset}")
+
+    def put(self, key: Var | str, value: str) -> None:
+        """Changes a piece of state."""
+        slot = self.state.slots[key]
+        if not self.held:
+            self.store("%state", slot.offset, value, slot.dtype)
+        else:
+            self.out.do(f"store {llvm_type(slot.dtype)} {value}, ptr %at{slot.offset}")
+
+    def value(self, root: Expr) -> str:
+        """An expression's value at the current place; each node is computed once in a group."""
+        stack = [root]
+        while stack:
+            e = stack[-1]
+            if e in self.values:
+                stack.pop()
+                continue
+            missing = [a for a in self.below(e) if a not in self.values]
+            if missing:
+                stack += reversed(missing)
+            else:
+                self.values[e] = self.node(e)
+                stack.pop()
+        return self.values[root]
+
+    def below(self, e: Expr) -> tuple[Expr, ...]:
+        """What a node is computed from."""
+        match e:
+            case Apply():
+                return e.args
+            case Ref() if e.var in self.wires:
+                return (self.wires[e.var],)
+            case _:
+                return ()
 
     def node(self, e: Expr) -> str:
         match e:
             case Const():
                 return constant(e.value, e.dtype)
             case Ref():
-                return self.values[e.var]
+                return self.net(e.var)
             case Apply():
                 return self.apply(e.op, e.dtype, *((self.values[a], a.dtype) for a in e.args))
             case _:
                 raise TypeError(f"{type(e).__name__} in a netlist")
 
+    def net(self, v: Var) -> str:
+        """The value of a net as of the last edge."""
+        if v not in self.values:
+            if v in self.wires:
+                self.values[v] = self.value(self.wires[v])
+            elif v in self.plan.places:
+                word, bit = self.plan.places[v]
+                self.values[v] = self.bit(self.words[word], bit, v.dtype)
+            else:
+                self.values[v] = self.get(v)
+        return self.values[v]
+
+    def bit(self, word: str, bit: int, dtype: DType) -> str:
+        masked = self.out.value(f"and i64 {word}, {_signed(1 << bit)}")
+        found = self.out.value(f"icmp ne i64 {masked}, 0")
+        return self.apply(ops.CAST, dtype, (found, BOOL))
+
     # ---------------------------------------------------------------------------------------------------------- parts
 
-    def entry(self) -> dict[Var, str]:
-        """Inputs and state from memory; gives the cells' first values."""
-        slots = self.state.slots
-        self.out.start("entry")
-        self.reset = self.load("%state", slots[RESET].offset, BOOL)
-        for i in self.m.inputs:
-            self.values[i.var] = self.load("%state", slots[i.var].offset, i.var.dtype)
-        first = {v: self.load("%state", slots[v].offset, v.dtype) for v in cells(self.m)}
-        self.values |= {v: f"%cell{k}" for k, v in enumerate(first)}
-        self.out.jump("head")
-        return first
+    def stateful(self) -> Iterator[Var | str]:
+        """Everything that changes from cycle to cycle."""
+        yield from (f"%{k}" for k in range(self.plan.words))
+        yield from (v for v in cells(self.m) if v not in self.plan.places)
 
-    def loop(self) -> None:
-        """The combinational logic, the trace, and whether to go on."""
-        for w in ordered_wires(self.m):
-            self.values[w.var] = self.value(w.value)
-        for o in self.m.outputs:  # here and not where they are stored, which what the step computes doesn't dominate
-            self.value(o.value)
+    def entry(self) -> None:
+        """Inputs, and the state where it is held in values."""
+        self.out.start("entry")
+        slots = self.state.slots
+        self.reset = self.load("%state", slots[RESET].offset, BOOL)
+        self.out.do("%once = call i64 @llvm.umin.i64(i64 %given, i64 1)")
+        self.out.declarations.add("declare i64 @llvm.umin.i64(i64, i64)")
+        self.out.do(f"%cycles = select i1 {self.reset}, i64 %once, i64 %given")
+        self.inputs = {i.var: self.load("%state", slots[i.var].offset, i.var.dtype) for i in self.m.inputs}
+        for key in self.stateful() if self.held else ():
+            slot = slots[key]
+            self.out.do(f"%at{slot.offset} = alloca {llvm_type(slot.dtype)}")
+            self.put(key, self.load("%state", slot.offset, slot.dtype))
+        self.out.do("%count = alloca i64")
+        self.out.do("store i64 0, ptr %count")
+        for k in range(len(self.late)):
+            self.out.do(f"%late{k} = alloca i1")
+            self.out.do(f"%place{k} = alloca i64")
+            self.out.do(f"%data{k} = alloca {llvm_type(self._late_type(k))}")
+        self.out.jump("head")
+
+    def _late_type(self, k: int) -> DType:
+        return self.m.memories[self.memory_of[self.late[k]]].dtype
+
+    def head(self) -> None:
+        """The words of control bits, the trace, and whether to go on."""
+        self.out.start("head")
+        self.values = {}
+        self.values.update(self.inputs)
+        self.out.do("%n = load i64, ptr %count")
+        self.words = [self.get(f"%{k}") for k in range(self.plan.words)]
         if self.trace:
             self.trace_row(self.trace)
         over = self.out.value("icmp uge i64 %n, %cycles")
@@ -175,38 +212,115 @@ class Simulator:
         self.out.branch(over, "leave", "step")
 
     def trace_row(self, row: Layout) -> None:
+        for w in self.wires:
+            self.net(w)
         at = self.out.value(f"mul i64 %n, {row.size}")
         base = self.out.value(f"getelementptr i8, ptr %trace, i64 {at}")
         for key, slot in row.slots.items():
-            self.store(base, slot.offset, self.reset if isinstance(key, str) else self.values[key], slot.dtype)
+            self.store(base, slot.offset, self.reset if isinstance(key, str) else self.net(key), slot.dtype)
 
-    def step(self) -> dict[Var, str]:
-        """One edge: reads see the memories from before the writes; gives the cells' next values."""
+    def step(self) -> None:
+        """One edge: every part sees the values from before it."""
+        held = dict(self.values)
         self.out.start("step")
-        after = {r.var: self.next_register(r) for r in self.m.registers}
-        for k, memory in enumerate(self.m.memories):
-            for port in memory.reads:
-                word = self.load(f"%m{k}", self.place(memory, port.addr), memory.dtype)
-                after[port.data] = self.held(port.enable, word, port.data)
-        for k, memory in enumerate(self.m.memories):
-            for write in memory.writes:
-                self.write(k, memory, write)
+        for v in _read_late(self.plan, self.wires):
+            self.net(v)
+        for k in range(len(self.late)):
+            self.out.do(f"store i1 false, ptr %late{k}")
+        for k, shifts in enumerate(self.plan.shifts):
+            self.put(f"%{k}", self.shifted(self.words[k], shifts))
+        for group in self.plan.groups:
+            if group.gate is None:
+                self.group(group)
+            else:
+                self.gated(group)
+        for k, write in enumerate(self.late):
+            self.write_late(k, write)
         self.out.do("%next = add nuw i64 %n, 1")
+        self.out.do("store i64 %next, ptr %count")
         self.out.jump("head")
-        return after
+        self.values = held
 
-    def held(self, enable: Expr | None, value: str, v: Var) -> str:
+    def shifted(self, word: str, shifts: tuple[Shift, ...]) -> str:
+        """A word of control bits after the edge, but for those that groups compute."""
+        moved = self.out.value(f"shl i64 {word}, 1")
+        result = "0"
+        for s in shifts:
+            part = self.out.value(f"and i64 {moved}, {_signed(s.mask)}")
+            if s.guard is not None:
+                part = self.out.select(self.value(s.guard), "i64", part, "0")
+            result = self.out.value(f"or i64 {result}, {part}")
+        return result
+
+    def gated(self, group: Group) -> None:
+        """A group under its test."""
+        test = self.test(group.gate or frozenset())
+        yes, on = self.out.name("group"), self.out.name("on")
+        self.out.branch(test, yes, on)
+        self.out.start(yes)
+        outer = self.values
+        self.values = dict(outer)
+        self.group(group)
+        self.values = outer
+        self.out.jump(on)
+        self.out.start(on)
+
+    def test(self, gate: frozenset[Var]) -> str:
+        """Whether any net of a gate is set."""
+        masks: dict[int, int] = {}
+        terms = []
+        for v in sorted(gate, key=lambda v: v.hint):
+            if v in self.plan.places:
+                word, bit = self.plan.places[v]
+                masks[word] = masks.get(word, 0) | 1 << bit
+            else:
+                terms.append(self.out.value(f"icmp ne {llvm_type(v.dtype)} {self.net(v)}, 0"))
+        bits = "0"
+        for word, mask in sorted(masks.items()):
+            part = self.out.value(f"and i64 {self.words[word]}, {_signed(mask)}")
+            bits = self.out.value(f"or i64 {bits}, {part}")
+        result = self.out.value(f"icmp ne i64 {bits}, 0")
+        for term in terms:
+            result = self.out.value(f"or i1 {result}, {term}")
+        return result
+
+    def group(self, group: Group) -> None:
+        """The parts of a group: all is computed from the old values before any of it changes."""
+        after = {v: self.next(p) for p in group.parts if (v := data_of(p)) is not None}
+        writes = [self.write(p) for p in group.parts if isinstance(p, WritePort)]
+        for v, value in after.items():
+            if v in self.plan.places:
+                self.set_bit(v, value)
+            else:
+                self.put(v, value)
+        for write in writes:
+            self.written(write)
+
+    def set_bit(self, v: Var, value: str) -> None:
+        """A control bit's next value, into a word that has 0 there."""
+        word, bit = self.plan.places[v]
+        as_bool = self.apply(ops.NE, BOOL, (value, v.dtype), ("false" if v.dtype == BOOL else "0", v.dtype))
+        wide = self.out.value(f"select i1 {as_bool}, i64 {_signed(1 << bit)}, i64 0")
+        before = self.out.value(f"load i64, ptr %at{self.state.slots[v].offset}") if self.held else self.get(f"%{word}")
+        self.put(f"%{word}", self.out.value(f"or i64 {before}, {wide}"))
+
+    def next(self, part: Part) -> str:
+        """The value of a register or a read port's data after the edge, but for the reset."""
+        match part:
+            case Register():
+                return self.kept(part.enable, self.value(part.next), part.var)
+            case ReadPort():
+                memory = self.m.memories[self.memory_of[part]]
+                word = self.load(f"%m{self.memory_of[part]}", self.place(memory, part.addr), memory.dtype)
+                return self.kept(part.enable, word, part.data)
+            case _:
+                raise TypeError("a write port has no value")
+
+    def kept(self, enable: Expr | None, value: str, v: Var) -> str:
         """The value where enabled, else what the net has."""
         if enable is None:
             return value
-        return self.apply(ops.SELECT, v.dtype, self.typed(enable), (value, v.dtype), (self.values[v], v.dtype))
-
-    def next_register(self, r: Register) -> str:
-        result = self.held(r.enable, self.value(r.next), r.var)
-        if r.reset is None:
-            return result
-        t = r.var.dtype
-        return self.apply(ops.SELECT, t, (self.reset, BOOL), (constant(r.reset, t), t), (result, t))
+        return self.apply(ops.SELECT, v.dtype, self.typed(enable), (value, v.dtype), (self.net(v), v.dtype))
 
     def place(self, m: Memory, addr: Expr) -> str:
         """Where in the memory's bytes a word lies; the address is masked, so it is always inside."""
@@ -214,26 +328,127 @@ class Simulator:
         masked = self.out.value(f"and i64 {wide}, {words(m) - 1}")
         return self.out.value(f"mul i64 {masked}, {storage_bits(m.dtype) // 8}")
 
-    def write(self, k: int, m: Memory, port: WritePort) -> None:
-        addr, (enable, data) = self.typed(port.addr), (self.value(port.enable), self.value(port.data))
-        depth = int_holding(0, m.depth)
+    # ----------------------------------------------------------------------------------------------------------- writes
+
+    def write(self, port: WritePort) -> Written:
+        """What a port writes."""
+        m = self.m.memories[self.memory_of[port]]
+        return Written(port, self.writes_inside(m, port), self.place(m, port.addr), self.value(port.data))
+
+    def written(self, w: Written) -> None:
+        """Writes, or keeps for later what others still have to read the memory for."""
+        k = self.memory_of[w.port]
+        if w.port in self.late:
+            n = self.late.index(w.port)
+            self.out.do(f"store i1 {w.sure}, ptr %late{n}")
+            self.out.do(f"store i64 {w.place}, ptr %place{n}")
+            self.out.do(f"store {llvm_type(self.m.memories[k].dtype)} {w.data}, ptr %data{n}")
+        else:
+            self.write_if(w.sure, k, w.place, w.data)
+
+    def write_late(self, n: int, port: WritePort) -> None:
+        kind = llvm_type(self._late_type(n))
+        sure, place = self.out.value(f"load i1, ptr %late{n}"), self.out.value(f"load i64, ptr %place{n}")
+        self.write_if(sure, self.memory_of[port], place, self.out.value(f"load {kind}, ptr %data{n}"))
+
+    def writes_inside(self, m: Memory, port: WritePort) -> str:
+        addr, depth = self.typed(port.addr), int_holding(0, m.depth)
+        enable = self.value(port.enable)
         below = self.apply(ops.LT, BOOL, addr, (str(m.depth), depth))
         positive = self.apply(ops.GE, BOOL, addr, ("0", depth))
         inside = self.out.value(f"and i1 {below}, {positive}")
-        sure = self.out.value(f"and i1 {enable}, {inside}")
-        place = self.place(m, port.addr)
+        return self.out.value(f"and i1 {enable}, {inside}")
+
+    def write_if(self, sure: str, k: int, place: str, data: str) -> None:
         yes, on = self.out.name("write"), self.out.name("on")
         self.out.branch(sure, yes, on)
         self.out.start(yes)
-        self.store(f"%m{k}", place, data, m.dtype)
+        self.store(f"%m{k}", place, data, self.m.memories[k].dtype)
         self.out.jump(on)
         self.out.start(on)
 
+    # ------------------------------------------------------------------------------------------------------------ leave
+
     def leave(self) -> None:
-        """The state back to memory."""
+        """The outputs, and the state back to memory."""
         self.out.start("leave")
-        for v in cells(self.m):
-            self.store("%state", self.state.slots[v].offset, self.values[v], v.dtype)
         for o in self.m.outputs:
             self.store("%state", self.state.slots[o.name].offset, self.value(o.value), o.value.dtype)
+        for key in self.stateful() if self.held else ():
+            slot = self.state.slots[key]
+            self.store("%state", slot.offset, self.get(key), slot.dtype)
+        passed = self.out.value("icmp ne i64 %n, 0")
+        self.out.branch(self.out.value(f"and i1 {self.reset}, {passed}"), "reset", "end")
+        self.out.start("reset")
+        self.resets()
+        self.out.jump("end")
+        self.out.start("end")
         self.out.do("ret i64 %n")
+
+    def resets(self) -> None:
+        """The values that registers take where `rst` is high, over what the edge has given them."""
+        kept = [-1] * self.plan.words
+        for r in self.m.registers:
+            if r.reset is None:
+                continue
+            if r.var in self.plan.places:
+                word, bit = self.plan.places[r.var]
+                kept[word] &= ~(1 << bit)
+            else:
+                dtype = r.var.dtype
+                self.store("%state", self.state.slots[r.var].offset, constant(r.reset, dtype), dtype)
+        for k, mask in enumerate(kept):
+            offset = self.state.slots[f"%{k}"].offset
+            left = self.out.value(f"and i64 {self.load('%state', offset, U64)}, {mask}")
+            self.store("%state", offset, left, U64)
+
+
+def _signed(mask: int) -> int:
+    """A mask as LLVM writes it."""
+    return mask - (1 << 64) if mask >> 63 else mask
+
+
+def _late(m: Module, plan: Plan) -> list[WritePort]:
+    """The write ports that have to wait until the cycle's end, in the order in which they count.
+
+    They write what a later group still reads, or what several groups write.
+    """
+    at = {p: n for n, group in enumerate(plan.groups) for p in group.parts}
+    found: list[WritePort] = []
+    for memory in m.memories:
+        last_read = max((at[p] for p in memory.reads if p in at), default=-1)
+        writes = [p for p in memory.writes if p in at]
+        if len({at[p] for p in writes}) > 1 or any(at[p] < last_read for p in writes):
+            found += writes
+    return found
+
+
+def _read_late(plan: Plan, wires: Mapping[Var, Expr]) -> list[Var]:
+    """The nets that a group changes before a later one reads them."""
+    changed: set[Var] = set()
+    found: dict[Var, None] = {}
+    for group in plan.groups:
+        found.update((v, None) for v in _state_read(group, wires) if v in changed)
+        changed.update(v for p in group.parts if (v := data_of(p)) is not None and v not in plan.places)
+    return list(found)
+
+
+def _state_read(group: Group, wires: Mapping[Var, Expr]) -> list[Var]:
+    """The nets that a group's parts read, wires followed."""
+    roots: list[Expr] = []
+    for p in group.parts:
+        match p:
+            case Register():
+                roots += register_exprs(p)
+            case ReadPort():
+                roots += [p.addr, *([p.enable] if p.enable is not None else [])]
+            case WritePort():
+                roots += [p.addr, p.data, p.enable]
+    seen: dict[Var, None] = {}
+    todo = nets_in(roots)
+    while todo:
+        v = todo.pop()
+        if v not in seen:
+            seen[v] = None
+            todo += nets_in((wires[v],)) if v in wires else []
+    return list(seen)

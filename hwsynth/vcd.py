@@ -21,7 +21,7 @@ from gemel.hwsynth.flatten import Flat
 from gemel.hwsynth.names import Names
 from gemel.hwsynth.nativesim import Compiled
 from gemel.hwsynth.netcheck import RESERVED
-from gemel.hwsynth.simcode import RESET, Layout, Slot
+from gemel.hwsynth.simlayout import RESET, Layout, Slot
 from gemel.semantics.dtypes import width_of
 from gemel.semantics.errors import ToolError
 

@@ -1,6 +1,4 @@
-"""The simulators of a system: `native` (compiled by LLVM, needs nothing else), `verilator`, `icarus` and `netlist`.
-
-The last one is Icarus Verilog with the cells that yosys makes of the kernel.
+"""The simulators of a system: `native` (compiled by LLVM, needs nothing else), `verilator` and `icarus`.
 
 Each of them builds a `Model` from a system, which then runs as often as wanted, each time from power-up.
 """
@@ -16,7 +14,7 @@ from gemel.hwsynth.nativesim import Words
 from gemel.hwsynth.system import System
 from gemel.semantics.errors import SynthesisError
 
-ENGINES = ("native", "verilator", "icarus", "netlist")
+ENGINES = ("native", "verilator", "icarus")
 
 
 def build(system: System, engine: str = "native") -> Model:

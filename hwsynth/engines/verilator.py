@@ -14,6 +14,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -37,14 +38,22 @@ _FLAGS = ("-std=c++20", "-fPIC", "-fno-strict-aliasing", "-DVERILATOR=1", "-DVM_
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 
 
+@dataclass(frozen=True)
+class Settings:
+    """How a model is built: the C++ compiler's level, and what Verilator makes of values that nothing defines."""
+
+    level: str = "-O1"
+    unknown: str = "unique"
+
+
 class VerilatorModel:
     """A system compiled by Verilator."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, settings: Settings | None = None) -> None:
         self.system = system
         self.printed = print_design(bench(system.module))
         self.memories = {m.hint: m for m in self.printed[-2].module.memories}
-        self.library = _library(self.printed)
+        self.library = _library(self.printed, settings or Settings())
 
     def run(
         self,
@@ -117,9 +126,15 @@ class VerilatorSim:
                 chunk *= 4
         return done
 
+    def step(self, cycles: int) -> None:
+        """Passes edges, whatever `done` says."""
+        self._lib.gemel_step(self._handle, cycles)
+
     def reset(self, cycles: int = 1) -> None:
         """Passes edges with `rst` high."""
-        self._lib.gemel_reset(self._handle, cycles)
+        self._lib.gemel_reset(self._handle, 1)
+        self.step(cycles)
+        self._lib.gemel_reset(self._handle, 0)
 
 
 def _bytes(dtype: DType) -> int:
@@ -174,30 +189,30 @@ def _mask(width: int) -> int:
 # ------------------------------------------------------------------------------------------------------------- compile
 
 
-def _library(printed: tuple[Printed, ...]) -> ctypes.CDLL:
+def _library(printed: tuple[Printed, ...], settings: Settings) -> ctypes.CDLL:
     binary, env = tools.verilator()
     compiler = tools.compiler()
     root = Path(env["VERILATOR_ROOT"]) / "include"
     with tools.scratch() as folder:
-        _verilate(binary, env, printed, folder)
+        _verilate(binary, env, printed, folder, settings.unknown)
         unity = folder / "unity.cpp"
         unity.write_text(_unity(printed, folder / "out"))
         include = [f"-I{root}", f"-I{root / 'vltstd'}", f"-I{folder / 'out'}"]
         target = folder / "model.so"
         objects = _runtime(compiler, root)
-        command = [compiler, *_FLAGS, "-O1", *include, "-shared", "-o", str(target), str(unity), *objects]
+        command = [compiler, *_FLAGS, settings.level, *include, "-shared", "-o", str(target), str(unity), *objects]
         tools.must("the C++ compiler", [*command, "-pthread"], folder, TIMEOUT)
         return _declared(ctypes.CDLL(str(target)))
 
 
-def _verilate(binary: str, env: Mapping[str, str], printed: tuple[Printed, ...], folder: Path) -> None:
+def _verilate(binary: str, env: Mapping[str, str], printed: tuple[Printed, ...], folder: Path, unknown: str) -> None:
     for p in printed:
         (folder / f"{p.name}.sv").write_text(p.text)
     system, top = printed[-2:]
     public = [f'public_flat_rw -module "{system.name}" -var "{name}"' for name in system.memories.values()]
     (folder / "public.vlt").write_text("\n".join(["`verilator_config", *public, ""]))
     files = ["public.vlt", *(f"{p.name}.sv" for p in printed)]
-    flags = ["--cc", "-O3", "--flatten", "--x-assign", "unique", "--x-initial", "unique", "--quiet", "--Mdir", "out"]
+    flags = ["--cc", "-O3", "--flatten", "--x-assign", unknown, "--x-initial", unknown, "--quiet", "--Mdir", "out"]
     command = [binary, *flags, "--prefix", "Vmodel", "--top-module", top.name, *files]
     tools.must("Verilator", command, folder, TIMEOUT, env)
 
@@ -210,7 +225,8 @@ def _declared(lib: ctypes.CDLL) -> ctypes.CDLL:
     lib.gemel_input.argtypes, lib.gemel_input.restype = [handle, ctypes.c_int, text], None
     lib.gemel_output.argtypes, lib.gemel_output.restype = [handle, ctypes.c_int, text], None
     lib.gemel_run.argtypes, lib.gemel_run.restype = [handle, size], size
-    lib.gemel_reset.argtypes, lib.gemel_reset.restype = [handle, size], None
+    lib.gemel_step.argtypes, lib.gemel_step.restype = [handle, size], None
+    lib.gemel_reset.argtypes, lib.gemel_reset.restype = [handle, ctypes.c_int], None
     return lib
 
 
@@ -275,10 +291,11 @@ long long gemel_run(void* h, long long cycles) {{
   for (long long n = 0; n < cycles;) {{ edge(top); ++n; if (top->o{done}) return n; }}
   return cycles;
 }}
-void gemel_reset(void* h, long long cycles) {{
+void gemel_step(void* h, long long cycles) {{
   Vmodel* top = ((Circuit*)h)->top;
-{reset_on}  while (cycles-- > 0) edge(top);
-{reset_off}}}
+  while (cycles-- > 0) edge(top);
+}}
+void gemel_reset(void* h, int level) {{ {reset} }}
 }}
 """
 
@@ -298,8 +315,7 @@ def _unity(printed: tuple[Printed, ...], out: Path) -> str:
         inputs=_cases(f"std::memcpy(&top->{p}, data, sizeof top->{p}); break;" for p in inputs),
         outputs=_cases(f"std::memcpy(data, &top->{p}, sizeof top->{p}); break;" for p in outputs),
         done=done,
-        reset_on="  top->rst = 1;\n" if reset else "",
-        reset_off="  top->rst = 0;\n" if reset else "",
+        reset="((Circuit*)h)->top->rst = level;" if reset else "",
     )
 
 

@@ -17,7 +17,6 @@ from gemel.hwsynth.regions import (
     Pipe,
     Region,
     Repeat,
-    label,
 )
 from gemel.semantics.ir import Expr
 
@@ -33,30 +32,29 @@ def sequence(gen: Generator, regions: Sequence[Region], start: Expr) -> tuple[Ex
 
 def _region(gen: Generator, r: Region, start: Expr) -> tuple[Expr, int | None]:
     """A region's done pulse and its cycles."""
-    with gen.telling.part(_title(r), r.span):
-        start = gen.named(f"start_{label(r)}", start, r.span)
-        match r:
-            case Block():
-                return block(gen, r, start)
-            case Pipe():
-                return pipe(gen, r, start)
-            case Repeat():
-                return repeat(gen, r, start), None
-            case Loop():
-                return loop(gen, r, start, sequence)
-            case Branch():
-                return branch(gen, r, start, sequence), None
-
-
-def _title(r: Region) -> str:
+    start = gen.named("start_" + _kind(r), start, r.span)
     match r:
         case Block():
-            return "straight-line code"
+            return block(gen, r, start)
         case Pipe():
-            return f"loop {', '.join(s.var.hint for s in r.loops)}"
+            return pipe(gen, r, start)
+        case Repeat():
+            return repeat(gen, r, start), None
+        case Loop():
+            return loop(gen, r, start, sequence)
+        case Branch():
+            return branch(gen, r, start, sequence), None
+
+
+def _kind(r: Region) -> str:
+    match r:
+        case Block():
+            return "block"
+        case Pipe():
+            return "_".join(s.var.hint for s in r.loops)
         case Repeat():
             return "while"
         case Loop():
-            return f"loop {r.counter.var.hint}, around what follows" if r.counter else "while, around what follows"
+            return r.counter.var.hint if r.counter else "while"
         case Branch():
-            return "if, around what follows"
+            return "if"

@@ -1,0 +1,244 @@
+"""When a part of a circuit can matter: what a simulator may leave out in a cycle without changing what anyone can see.
+
+A gate is a set of one-bit nets (control bits, inputs, inputs under a condition), with this meaning: in a cycle in
+which all of them are 0, the part may be left alone. `None` is the gate of what always matters. There are two reasons.
+A part is *idle* where its enable is 0 for sure: a register keeps its value, a port does nothing. And a register is
+*unobserved* where nothing looks at its next value: the data stages of a pipeline have no enable, but what reads them
+has (a write port, a register), so that they matter only where a valid bit says so. The latter is found backwards over
+cycles: the value that matters where `valid3` is set is made of values that matter a cycle earlier, where the bits are
+set that `valid3` comes from.
+
+Registers hold stale values where they are unobserved; bits that gates are made of never do. Proof, by induction over
+cycles, of what is left out changing nothing: if two circuits agree on all bits, and on each register where one of the
+nets is set on which its value matters, then so they do after the edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gemel.hwsynth.dag import postorder, roots_of
+from gemel.hwsynth.netcheck import ordered_wires
+from gemel.hwsynth.netlist import Memory, Module, ReadPort, Register, WritePort
+from gemel.semantics import ops
+from gemel.semantics.dtypes import width_of
+from gemel.semantics.ir import Apply, Const, Expr, Ref, Var
+
+Gate = frozenset[Var] | None
+Part = Register | ReadPort | WritePort
+
+NEVER: Gate = frozenset()
+_MOST = 200
+"""Nets of a gate; one with more isn't worth its test."""
+
+
+def join(a: Gate, b: Gate) -> Gate:
+    """The gate of what matters where one of two matters."""
+    if a is None or b is None:
+        return None
+    both = a | b
+    return both if len(both) <= _MOST else None
+
+
+def _within(a: Gate, b: Gate) -> bool:
+    return b is None or (a is not None and a <= b)
+
+
+def _smaller(a: Gate, b: Gate) -> Gate:
+    return a if b is None or (a is not None and len(a) <= len(b)) else b
+
+
+class Activity:
+    """The gates of a flat, valid module: `gates` by part; `bits` are the registers that gates may be made of."""
+
+    def __init__(self, m: Module) -> None:
+        self.m = m
+        self.wires = {w.var: w.value for w in ordered_wires(m)}
+        self.bits = {r.var: r for r in m.registers if _may_be_bit(r)}
+        self._inputs = [i.var for i in m.inputs if width_of(i.var.dtype) == 1]
+        self._settle()
+        self.gates: dict[Part, Gate] = {}
+        self._seen: dict[Expr, Gate] = {}
+        self._free: dict[Var, Register | ReadPort] = {}
+        self._observe()
+
+    # ---------------------------------------------------------------------------------------------------------- zeros
+
+    def _settle(self) -> None:
+        """Finds the bits that stay 0 where others are 0, and what is 0 where bits are."""
+        order = [e for e in postorder((*self.wires.values(), *roots_of(self.m))) if width_of(e.dtype) == 1]
+        self._wire_of: dict[Expr, list[Var]] = {}
+        for v, value in self.wires.items():
+            self._wire_of.setdefault(value, []).append(v)
+        while True:
+            self._find_zeros(order)
+            moving = [v for v, r in self.bits.items() if self.zero(r.next) is None]
+            if not moving:
+                return
+            for v in moving:
+                del self.bits[v]
+
+    def _find_zeros(self, order: list[Expr]) -> None:
+        self._zero: dict[Expr, Gate] = {}
+        self._zero_net: dict[Var, Gate] = {v: frozenset((v,)) for v in (*self._inputs, *self.bits)}
+        for e in order:
+            self._zero[e] = found = self._zero_of(e)
+            for v in self._wire_of.get(e, ()):
+                self._zero_net[v] = frozenset((v,)) if self._is_pulse(e) else found
+
+    def _is_pulse(self, e: Expr) -> bool:
+        """Whether a wire's value is an input under a condition: it is set less often than the input."""
+        return isinstance(e, Apply) and e.op is ops.LAND and any(_is_one_of(a, self._inputs) for a in e.args)
+
+    def zero(self, e: Expr) -> Gate:
+        """Nets such that the expression is 0 where all of them are; None where none are known."""
+        return self._zero.get(e)
+
+    def _zero_of(self, e: Expr) -> Gate:
+        match e:
+            case Const():
+                return None if e.value else NEVER
+            case Ref():
+                return self._zero_net.get(e.var)
+            case Apply(op=ops.LAND | ops.AND):
+                return _smaller(self.zero(e.args[0]), self.zero(e.args[1]))
+            case Apply(op=ops.LOR | ops.OR | ops.XOR):
+                return join(self.zero(e.args[0]), self.zero(e.args[1]))
+            case Apply(op=ops.SELECT):
+                cond, a, b = map(self.zero, e.args)
+                return join(_smaller(cond, a), b)
+            case Apply(op=ops.CAST | ops.BITCAST):
+                return self.zero(e.args[0])
+            case _:
+                return None
+
+    # ----------------------------------------------------------------------------------------------------------- gates
+
+    def _observe(self) -> None:
+        """Finds the gate of every part, from what can be seen back to what it is made of."""
+        for part, gate, reads in list(self._parts()):  # all free parts are known before anything is demanded
+            self.gates[part] = gate
+            for e, matters in reads:
+                self._demand(e, matters)
+        for o in self.m.outputs:
+            self._demand(o.value, None)
+
+    def _parts(self) -> Iterator[tuple[Part, Gate, list[tuple[Expr, Gate]]]]:
+        """Parts with their gates and what they read where; not those whose gate depends on who looks at them."""
+        for r in self.m.registers:
+            if r.var in self.bits:
+                gate = self.zero(r.next)
+                yield r, gate, [(r.next, gate)]
+            elif r.enable is not None:
+                gate = self.zero(r.enable)
+                yield r, gate, [(r.enable, gate), *self._chosen(r.next, r.enable)]
+            else:
+                self._free[r.var] = r
+                self.gates[r] = NEVER
+        for memory in self.m.memories:
+            yield from self._ports(memory)
+
+    def _ports(self, memory: Memory) -> Iterator[tuple[Part, Gate, list[tuple[Expr, Gate]]]]:
+        for read in memory.reads:
+            if read.enable is None:
+                self._free[read.data] = read
+                self.gates[read] = NEVER
+            else:
+                gate = self.zero(read.enable)
+                yield read, gate, [(read.enable, gate), *self._chosen(read.addr, read.enable)]
+        for write in memory.writes:
+            gate = self.zero(write.enable)
+            parts = [x for e in (write.addr, write.data) for x in self._chosen(e, write.enable)]
+            yield write, gate, [(write.enable, gate), *parts]
+
+    def _chosen(self, value: Expr, enable: Expr) -> Iterator[tuple[Expr, Gate]]:
+        """Where the parts of a value matter that is looked at under an enable.
+
+        In `c ? a : b` under `c or d`, b matters only where d holds.
+        """
+        terms = _terms(self._resolved(enable))
+        while isinstance(value := self._resolved(value), Apply) and value.op is ops.SELECT:
+            cond, a, b = value.args
+            others = [t for t in terms if not _same(t, cond, 3)]
+            if len(others) == len(terms):
+                break
+            yield cond, self._any(terms)
+            yield a, self.zero(cond)
+            value, terms = b, others
+        yield value, self._any(terms)
+
+    def _resolved(self, e: Expr) -> Expr:
+        """What the name of a wire stands for."""
+        while isinstance(e, Ref) and e.var in self.wires:
+            e = self.wires[e.var]
+        return e
+
+    def _any(self, terms: list[Expr]) -> Gate:
+        gate: Gate = NEVER
+        for t in terms:
+            gate = join(gate, self.zero(t))
+        return gate
+
+    def _demand(self, root: Expr, gate: Gate) -> None:
+        """Takes in that a value matters where a gate says so."""
+        todo = [(root, gate)]
+        while todo:
+            e, gate = todo.pop()
+            before = self._seen.get(e, NEVER)
+            if _within(gate, before):
+                continue
+            self._seen[e] = join(before, gate)
+            match e:
+                case Apply(op=ops.SELECT):
+                    cond, a, b = e.args
+                    chosen = self.zero(cond)
+                    todo += [(cond, gate), (a, gate if chosen is None else chosen), (b, gate)]
+                case Apply():
+                    todo += [(a, gate) for a in e.args]
+                case Ref() if e.var in self.wires:
+                    todo.append((self.wires[e.var], gate))
+                case Ref() if e.var in self._free:
+                    part = self._free[e.var]
+                    earlier = join(self.gates[part], self._before(gate))
+                    self.gates[part] = earlier
+                    todo.append((part.next if isinstance(part, Register) else part.addr, earlier))
+                case _:
+                    pass
+
+    def _before(self, gate: Gate) -> Gate:
+        """The gate in the cycle before: where none of its nets is set, none of `gate`'s will be."""
+        earlier: Gate = NEVER
+        for v in gate or ():
+            earlier = join(earlier, self.zero(self.bits[v].next) if v in self.bits else None)
+        return None if gate is None else earlier
+
+
+def _is_one_of(e: Expr, nets: list[Var]) -> bool:
+    return isinstance(e, Ref) and e.var in nets
+
+
+def _terms(e: Expr) -> list[Expr]:
+    """The operands of a disjunction."""
+    found, todo = [], [e]
+    while todo:
+        e = todo.pop()
+        if isinstance(e, Apply) and e.op is ops.LOR:
+            todo += reversed(e.args)
+        else:
+            found.append(e)
+    return found
+
+
+def _same(a: Expr, b: Expr, depth: int) -> bool:
+    """Whether two expressions are alike; found out down to some depth."""
+    match a, b:
+        case Ref(), Ref():
+            return a.var is b.var
+        case Apply(), Apply() if depth and a.op is b.op and a.dtype == b.dtype:
+            return all(_same(x, y, depth - 1) for x, y in zip(a.args, b.args, strict=True))
+        case _:
+            return a is b
+
+
+def _may_be_bit(r: Register) -> bool:
+    return width_of(r.var.dtype) == 1 and r.enable is None and not r.reset
