@@ -1,4 +1,4 @@
-"""`gemel bench`: workloads on this CPU beside the peers that are installed."""
+"""`gemel bench`: workloads on this CPU beside installed peers; kernels as hardware beside published figures."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ Json = Annotated[Path | None, typer.Option(help="Write the record here, and a pi
 Listed = Annotated[bool, typer.Option("--list", help="Name the workloads and the contenders, and end.")]
 Clock = Annotated[str, typer.Option(help="wall, or cpu: time of the process alone, for a busy machine and 1 thread.")]
 Only = Annotated[str, typer.Option(help="Contenders, with commas; all that are installed by default.")]
+Hardware = Annotated[bool, typer.Option("--hardware", help="Kernels as hardware beside published figures.")]
+Target = Annotated[str, typer.Option(help="With --hardware: a target for all kernels.")]
+Family = Annotated[str, typer.Option(help="With --hardware: the cells that yosys maps to: xcup, xc7, ecp5, ice40.")]
+Identity = Annotated[bool, typer.Option("--identity", help="With --hardware: compare the bits of every engine.")]
 
 
 def bench(
@@ -38,11 +42,21 @@ def bench(
     listed: Listed = False,
     clock: Clock = "wall",
     contenders: Only = "",
+    hardware: Hardware = False,
+    target: Target = "",
+    family: Family = "",
+    identity: Identity = False,
 ) -> None:
     """Measure workloads on this CPU beside NumPy, Numba, PyTorch, JAX and ONNX Runtime, as far as these are installed.
 
     Each result is checked first. In a checkout, `npbench` and `polybench` are groups too.
+    With `--hardware`, kernels become hardware, are simulated natively and in Verilator, synthesised by yosys, and shown
+    beside the figures that other tools have published.
     """
+    if hardware:
+        return _hardware(
+            names or [], listed, json, {"target": target, "family": family, "quick": quick, "identity": identity}
+        )
     from gemel.bench.catalogue import catalogue, chosen, suites_here
     from gemel.bench.session import QUICK, Plan
 
@@ -59,6 +73,16 @@ def bench(
             f"there is no workload {names[0] if names else ''!r}", code="A09", mend="gemel bench --list"
         )
     _show(_measured(plan, some, _contenders(contenders), first), json)
+
+
+def _hardware(names: list[str], listed: bool, path: Path | None, settings: dict[str, Any]) -> None:
+    from gemel.bench.hardware import command
+    from gemel.bench.hardware.measure import Settings
+
+    if listed:
+        command.listed(console)
+    else:
+        command.run(console, names, Settings(**settings), path)
 
 
 def _contenders(asked: str) -> list[str]:

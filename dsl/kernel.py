@@ -436,16 +436,24 @@ class Kernel:
         return self.schedule(start, **sizes, **statics)
 
     @entry
-    def synth(self, target: str = "ecp5", clock_mhz: float = 100.0, interface: str = "memory", **sizes: Any) -> Design:
+    def synth(
+        self,
+        target: str = "ecp5",
+        clock_mhz: float = 100.0,
+        interface: str = "memory",
+        reset: str = "sync",
+        **sizes: Any,
+    ) -> Design:
         """Hardware for given sizes: a Design with `.verilog`, `.report`, `.cycles`, `.simulate(...)`, `.write(dir)`.
 
+        `reset` says how control registers get their first values: "sync", at a clock edge where `rst` is high; "async",
+        at once where it is; "none", at power-up, as FPGAs can, without a port `rst`.
         Raises SynthesisError where the kernel can't be hardware as asked.
         """
         from gemel.hwsynth import synthesize
 
-        return synthesize(
-            self._static_ir(sizes), runnable=of_ir, target=target, clock_mhz=clock_mhz, interface=interface
-        )
+        ir = self._static_ir(sizes)
+        return synthesize(ir, runnable=of_ir, target=target, clock_mhz=clock_mhz, interface=interface, reset=reset)
 
     @entry
     def synth_for(self, *args: Any, target: str = "ecp5", clock_mhz: float = 100.0, **kwargs: Any) -> Design:

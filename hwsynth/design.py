@@ -14,7 +14,7 @@ import numpy as np
 from gemel.hwsynth import engines
 from gemel.hwsynth.deliver import deliver
 from gemel.hwsynth.engines.run import Model, Run
-from gemel.hwsynth.netlist import Module
+from gemel.hwsynth.netlist import Module, Reset
 from gemel.hwsynth.report import Report
 from gemel.hwsynth.synthesis import RESERVED, Synthesized, synthesize_kernel
 from gemel.hwsynth.system import System
@@ -176,6 +176,7 @@ def synthesize(
     target: str = "ecp5",
     clock_mhz: float = 100.0,
     interface: str = "memory",
+    reset: str = "sync",
     runnable: Callable[[Kernel], Any] = lambda kernel: kernel,
 ) -> Design:
     """Hardware of a source-level kernel with known sizes; `runnable` makes `Design.kernel` of the scheduled IR.
@@ -184,8 +185,10 @@ def synthesize(
     """
     if interface != "memory":
         raise SynthesisError(f"unknown interface {interface!r}", code="H06", mend="the interface is 'memory'")
+    if reset not in [r.value for r in Reset]:
+        raise SynthesisError(f"unknown reset {reset!r}", code="H06", mend="use 'sync', 'async' or 'none'")
     kernel = _with_ports(kernel)
-    return Design(kernel, synthesize_kernel(kernel, target, clock_mhz), runnable)
+    return Design(kernel, synthesize_kernel(kernel, target, clock_mhz, Reset(reset)), runnable)
 
 
 def _with_ports(kernel: Kernel) -> Kernel:

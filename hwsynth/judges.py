@@ -19,6 +19,7 @@ FAMILIES: Mapping[str, str] = {
     "ecp5": "synth_ecp5 -noiopad -top {top}",
     "ice40": "synth_ice40 -dsp -top {top}",
     "xc7": "synth_xilinx -flatten -family xc7 -noiopad -top {top}",
+    "xcup": "synth_xilinx -flatten -family xcup -noiopad -top {top}",
 }
 """The yosys command that maps a design to a family's cells."""
 

@@ -14,9 +14,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gemel.hwsynth.dag import modules_of, shape, whole
-from gemel.hwsynth.lowering import Lowering, const, uint
+from gemel.hwsynth.delaylines import delay_lines
+from gemel.hwsynth.lowering import Lowered, Lowering, const, uint
 from gemel.hwsynth.netlist import Module, NetType
 from gemel.hwsynth.prune import prune
+from gemel.hwsynth.share import share
 from gemel.semantics import ops
 from gemel.semantics.dtypes import BOOL, BoolType, IntType
 from gemel.semantics.ir import Const, Expr
@@ -26,13 +28,15 @@ AMOUNT_WIDTH = 12
 """Shift amounts wider than this are compared with the operand's width first: tools disagree on huge ones."""
 
 
-def lower(top: Module) -> Module:
-    """The module, and those inside it, in the printable form; `top` must be valid."""
-    done: dict[Module, Module] = {}
+def lower(top: Module) -> tuple[Lowered, ...]:
+    """The modules inside `top`, and `top` as the last one, in the printable form; `top` must be valid."""
+    done: dict[Module, Lowered] = {}
     for m in modules_of(top):
-        instances = tuple(replace(i, module=done[i.module]) for i in m.instances)
-        done[m] = Lowering(replace(prune(m), instances=instances), _RULES).module()
-    return done[top]
+        instances = tuple(replace(i, module=done[i.module].module) for i in m.instances)
+        tidy = prune(share(prune(replace(m, instances=instances, reset=top.reset))))
+        layout = replace(tidy.layout, rows=delay_lines(tidy))
+        done[m] = Lowering(replace(tidy, layout=layout), _RULES).module()
+    return tuple(done.values())
 
 
 # ---------------------------------------------------------------------------------------------------- one rule per op
@@ -137,6 +141,9 @@ def _shl(low: Lowering, op: Op, out: NetType, a: Expr, amount: Expr) -> Expr:
         return const(0, t, a)
     if isinstance(amount, Const) and amount.value == 0:
         return low.to(a, t)
+    if isinstance(amount, Const) and not t.signed:
+        kept = low.to(a, uint(t.width - int(amount.value)))
+        return low.make(ops.CONCAT, kept, const(0, uint(int(amount.value)), a), dtype=t)
     return low.make(ops.SHL, low.to(a, t), _capped(low, amount, t.width), dtype=t)
 
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from gemel.hwsynth.dag import args_of, net_type, postorder, roots_of, shape, uses, whole
-from gemel.hwsynth.netlist import Instance, Memory, Module, NetType, Output, ReadPort, Register, Wire, WritePort
+from gemel.hwsynth.naming import described
+from gemel.hwsynth.netlist import Instance, Memory, Module, NetType, Output, Part, ReadPort, Wire, WritePort
+from gemel.hwsynth.statements import Assign, Clocked, Statement, When, clocked, expressions
 from gemel.semantics import build, ops
 from gemel.semantics.dtypes import BOOL, BoolType, IntType
 from gemel.semantics.ir import Apply, Const, Expr, Ref, Var
@@ -62,6 +64,14 @@ def _is_select(e: Expr) -> bool:
     return isinstance(e, Apply) and e.op is ops.SELECT
 
 
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """A module in the printable form, its registers as statements; `module.registers` are as they were."""
+
+    module: Module
+    blocks: tuple[Clocked, ...]
+
+
 @dataclass
 class Lowering:
     """The state of one module's lowering; `owner` is the hint of the net whose expression is being lowered."""
@@ -74,25 +84,43 @@ class Lowering:
     leaves: dict[Expr, int] = field(default_factory=dict)
     named: dict[Expr, Expr] = field(default_factory=dict)
     count: dict[Expr, int] = field(default_factory=dict)
+    parts: dict[Var, Part] = field(default_factory=dict)
+    part: Part | None = None
 
-    def module(self) -> Module:
+    def module(self) -> Lowered:
         """The lowered module."""
-        m = self.source
-        self.count = dict(uses(roots_of(m)))
+        m, blocks = self.source, clocked(self.source)
+        self.count = dict(uses([*roots_of(replace(m, registers=())), *(e for b in blocks for e in expressions(b))]))
+        self.parts = dict(m.layout.parts)
         for w in m.wires:
+            self.within(w.var)
             self.wires.append(Wire(w.var, self.root(w.value, w.var.hint)))
-        return replace(
+        blocks = tuple(self.block(b) for b in reversed(blocks))[::-1]  # what parts share belongs to the later one
+        self.part = None
+        lowered = replace(
             m,
-            registers=tuple(map(self.register, m.registers)),
             memories=tuple(map(self.memory, m.memories)),
             instances=tuple(map(self.instance, m.instances)),
             outputs=tuple(Output(o.name, self.root(o.value, o.name)) for o in m.outputs),
             wires=tuple(self.wires),
         )
+        return Lowered(replace(lowered, layout=replace(m.layout, parts=self.parts)), blocks)
 
-    def register(self, r: Register) -> Register:
-        enable = None if r.enable is None else self.root(r.enable, f"{r.var.hint}_en")
-        return replace(r, next=self.root(r.next, f"{r.var.hint}_next"), enable=enable)
+    def within(self, v: Var) -> None:
+        """New nets are in the part of `v` from here on."""
+        self.part = self.source.layout.parts.get(v)
+
+    def block(self, b: Clocked) -> Clocked:
+        return replace(b, body=tuple(map(self.statement, b.body)))
+
+    def statement(self, s: Statement) -> Statement:
+        match s:
+            case Assign():
+                self.within(s.var)
+                return Assign(s.var, self.root(s.value, s.var.hint))
+            case When():
+                then, orelse = (tuple(map(self.statement, side)) for side in (s.then, s.orelse))
+                return When(self.root(s.cond, f"{self.owner}_en"), then, orelse)
 
     def memory(self, m: Memory) -> Memory:
         return replace(
@@ -171,8 +199,10 @@ class Lowering:
         if isinstance(e, Const | Ref):
             return e
         if e not in self.named:
-            var = Var(hint or f"{self.owner}_t", e.dtype, e.span)
+            var = Var(hint or described(e) or self.owner, e.dtype, e.span)
             self.wires.append(Wire(var, e))
+            if self.part is not None:
+                self.parts[var] = self.part
             self.named[e] = Ref(var, e.span)
         return self.named[e]
 
@@ -238,6 +268,8 @@ class Lowering:
 
     def compare(self, op: Op, a: Expr, b: Expr) -> Expr:
         """A comparison at the narrowest type that holds both; a literal takes the other side's type if it can."""
+        if isinstance(a, Const) and not isinstance(b, Const):
+            a, b, op = b, a, _MIRRORED.get(op, op)
         decided = _decided(op, a, b)
         if decided is not None:
             return const(decided, BOOL, a)
@@ -253,6 +285,9 @@ class Lowering:
         if isinstance(cond, Const):
             return self.to(a if cond.value else b, dtype)
         return self.make(ops.SELECT, cond, self.to(a, dtype), self.to(b, dtype), dtype=dtype)
+
+
+_MIRRORED = {ops.LT: ops.GT, ops.GT: ops.LT, ops.LE: ops.GE, ops.GE: ops.LE}
 
 
 def _decided(op: Op, a: Expr, b: Expr) -> bool | None:

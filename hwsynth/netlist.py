@@ -15,6 +15,7 @@ literally; a net's printed name is its hint made unique.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -122,6 +123,44 @@ class Output:
     value: Expr
 
 
+class Reset(enum.Enum):
+    """How registers come by their reset values: at a clock edge, at once, or at power-up (there is no `rst` then)."""
+
+    SYNC = "sync"
+    ASYNC = "async"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A part of a module that is printed under a title of its own."""
+
+    title: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """Registers of one bit, each taking the value of the one before, that are printed as one vector from bit `low`."""
+
+    hint: str
+    low: int
+    bits: tuple[Var, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """What a module's text says beside its logic: nothing here means anything to a circuit.
+
+    `notes` are a few words on a net; `ports` are groups of ports by name, each with a comment above it.
+    """
+
+    parts: Mapping[Var, Part] = field(default_factory=dict)
+    notes: Mapping[Var, str] = field(default_factory=dict)
+    rows: tuple[Row, ...] = ()
+    ports: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Module:
     """A circuit. The order of wires doesn't matter; `comments` are lines for the head of the printed text."""
@@ -135,3 +174,5 @@ class Module:
     instances: tuple[Instance, ...]
     span: Span
     comments: tuple[str, ...] = field(default=())
+    layout: Layout = field(default_factory=Layout)
+    reset: Reset = Reset.SYNC

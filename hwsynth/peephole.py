@@ -172,6 +172,8 @@ def _disjoint(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Nod
 
 def _shifted(n: Node) -> tuple[Node, int, int] | None:
     """x, k and the bits that are left of x << k, where a node is that."""
+    if n.op is ops.CAST and _widens(n.args[0].dtype, n.dtype) and _interval(n.args[0])[0] == 0:
+        n = n.args[0]
     width = width_of(n.dtype)
     if n.op is ops.CAST and width <= width_of(n.args[0].dtype) and not isinstance(n.dtype, BoolType):
         n = n.args[0]

@@ -90,6 +90,12 @@ class Ports:
                 ]
         return made
 
+    def port_names(self, b: Buffer) -> tuple[str, ...]:
+        """The names of a memory's ports, whether it has them or not."""
+        ports = sorted({port for other, port in (*self.reads, *self.writes) if other is b})
+        kinds = ("ren", "raddr", "rdata", "wen", "waddr", "wdata")
+        return tuple(f"{self.names[b]}_{kind}{_suffix(port)}" for port in ports for kind in kinds)
+
     def used(self) -> list[Buffer]:
         """The external memories that have ports."""
         return [b for b in self.external if any(key[0] is b for key in (*self.reads, *self.writes))]

@@ -315,3 +315,18 @@ def all_regions(top: list[Region]) -> Iterator[Region]:
 def variables(exprs: Iterator[Expr]) -> set[Var]:
     """The variables that expressions mention."""
     return {x.var for e in exprs for x in subexprs(e) if isinstance(x, Ref)}
+
+
+def label(r: Region) -> str:
+    """A word for a region, to make names with."""
+    match r:
+        case Block():
+            return "block"
+        case Pipe():
+            return r.loops[0].var.hint
+        case Repeat():
+            return "while"
+        case Loop():
+            return r.counter.var.hint if r.counter else "while"
+        case Branch():
+            return "if"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gemel.hwsynth import logic as lg
+from gemel.hwsynth.naming import SAME, spelled
 from gemel.hwsynth.netlist import Wire
 from gemel.hwsynth.nodes import Kind, Node
 from gemel.hwsynth.ports import Ports
 from gemel.semantics import build
 from gemel.semantics.dtypes import BoolType
-from gemel.semantics.ir import Const, Expr, Ref
+from gemel.semantics.ir import Const, Expr, Ref, Var
 
 if TYPE_CHECKING:
     from gemel.hwsynth.generate.pieces import Generator
@@ -23,6 +24,7 @@ class Stages:
         self.gen, self.ports, self.bits, self.ii = gen, ports, bits, ii
         self.made: dict[Node, Expr] = {}
         self.later: dict[tuple[Node, int], Expr] = {}
+        self.called: dict[Node, str] = {}
 
     def value(self, n: Node, cycle: int) -> Expr:
         """The value of a node in a later (or its own) cycle of the same iteration."""
@@ -42,8 +44,8 @@ class Stages:
     def _register(self, n: Node, turn: int, before: Expr) -> Expr:
         cycle = max(n.ready, n.kept) + turn * self.ii
         enable = None if self.ii == 1 else self.bits[cycle]
-        suffix = f"_{cycle + 1}" if self.ii == 1 else ""
-        return self.gen.register(f"{_hint(n)}{suffix}", before, n.span, enable)
+        suffix = f"_s{cycle + 1}" if self.ii == 1 else "_q" if n.hint and n.kind is Kind.OP else ""
+        return self.gen.register(f"{self.hint(n)}{suffix}", before, n.span, enable)
 
     def kept(self, n: Node, hint: str) -> Expr:
         """The value in a register that keeps it after the region has run; inputs and literals as they are."""
@@ -83,12 +85,36 @@ class Stages:
         self.gen.wires.append(Wire(net, e))
         return Ref(net, n.span)
 
+    def call(self, access: Node) -> None:
+        """Addresses and data are called after the memory that they go to."""
+        if access.kind in (Kind.LOAD, Kind.STORE) and access.buffer is not None:
+            for n, what in zip(access.args, ("addr", "wdata"), strict=False):
+                self.called.setdefault(n, f"{access.buffer.hint}_{what}")
 
-def _hint(n: Node) -> str:
-    if n.hint:
-        return n.hint
+    def hint(self, n: Node) -> str:
+        """What a value is called: as in the source, else after what it goes to, else what it is made of."""
+        if n.kind in (Kind.OP, Kind.PHI) and not n.hint and n in self.called:
+            return self.called[n]
+        return named(n)
+
+
+def call_next(n: Node, carried: Var | None) -> None:
+    """The value that a carried one takes next is not called just the same."""
+    if n.kind is Kind.OP and carried is not None and n.hint in ("", carried.hint):
+        n.hint = f"{carried.hint}_next"
+
+
+def named(n: Node) -> str:
+    """A name for a node's value."""
     if n.var is not None:
         return n.var.hint
-    if n.buffer is not None:
-        return f"{n.buffer.hint}_q"
-    return n.op.name if n.op else "v"
+    if n.hint or n.buffer is not None:
+        return n.hint or (n.buffer.hint if n.buffer is not None else "")
+    if n.kind is Kind.CONST:
+        return f"m{-n.value}" if n.value < 0 else str(n.value)
+    return spelled(n.op, [named(a) if a.hint or a.kind is not Kind.OP else _wire(a) for a in n.args]) if n.op else ""
+
+
+def _wire(n: Node) -> str:
+    """The name of an operand that is an op itself: only where it adds nothing to its own operand's."""
+    return named(n) if n.op in SAME else ""

@@ -10,7 +10,7 @@ from gemel.hwsynth.dag import postorder, roots_of
 from gemel.hwsynth.generate import Generator, sequence
 from gemel.hwsynth.names import KEYWORDS, legal
 from gemel.hwsynth.netcheck import check
-from gemel.hwsynth.netlist import Input, Module, Output, Register, Wire
+from gemel.hwsynth.netlist import Input, Module, Output, Register, Reset, Wire
 from gemel.hwsynth.nodes import net_dtype
 from gemel.hwsynth.pipeline import HARDWARE, SCHEDULE
 from gemel.hwsynth.ports import Ports, depth
@@ -22,7 +22,8 @@ from gemel.hwsynth.targets import target as target_named
 from gemel.hwsynth.units import named_apart
 from gemel.hwsynth.unitsynth import UNITS
 from gemel.semantics import ops
-from gemel.semantics.dtypes import BOOL, FloatType, IntType, width_of
+from gemel.semantics.arguments import value_of
+from gemel.semantics.dtypes import BOOL, DType, FloatType, IntType, width_of
 from gemel.semantics.errors import SynthesisError
 from gemel.semantics.ir import Alloc, Apply, Assert, Buffer, Const, Expr, Kernel, Let, Ref, Stmt, Store, Var
 from gemel.semantics.pipeline import run
@@ -47,7 +48,7 @@ class Synthesized:
     """For each parameter and result of the kernel its memory, or for a result of rank 0 its output port."""
 
 
-def synthesize_kernel(kernel: Kernel, target: str, clock_mhz: float) -> Synthesized:
+def synthesize_kernel(kernel: Kernel, target: str, clock_mhz: float, reset: Reset = Reset.SYNC) -> Synthesized:
     """The hardware of a kernel.
 
     Raises SynthesisError where the kernel can't be hardware as asked.
@@ -55,7 +56,7 @@ def synthesize_kernel(kernel: Kernel, target: str, clock_mhz: float) -> Synthesi
     _check(kernel, clock_mhz)
     scheduled = run(kernel, SCHEDULE, "schedule")
     lowered = run(scheduled, HARDWARE, "hardware")
-    return _Maker(scheduled, lowered, Clock(1000.0 / clock_mhz, target_named(target)), clock_mhz).make()
+    return _Maker(kernel, scheduled, lowered, Clock(1000.0 / clock_mhz, target_named(target)), clock_mhz, reset).make()
 
 
 def _check(kernel: Kernel, clock_mhz: float) -> None:
@@ -90,8 +91,13 @@ def _refuse_float(dtype: object, what: Buffer | Var | Expr) -> None:
 
 
 class _Maker:
-    def __init__(self, scheduled: Kernel, kernel: Kernel, clock: Clock, clock_mhz: float) -> None:
-        self.scheduled, self.kernel, self.clock, self.clock_mhz = scheduled, kernel, clock, clock_mhz
+    def __init__(
+        self, source: Kernel, scheduled: Kernel, kernel: Kernel, clock: Clock, clock_mhz: float, reset: Reset
+    ) -> None:
+        self.source, self.scheduled, self.kernel, self.clock, self.clock_mhz = (
+            source, scheduled, kernel, clock, clock_mhz,
+        )  # fmt: skip
+        self.reset = reset
         self.scalars = [p for p in kernel.params if isinstance(p, Var)]
         self.results = [b for b in kernel.results if not b.rank]
         self.external = [
@@ -128,11 +134,13 @@ class _Maker:
     def make(self) -> Synthesized:
         body = self._without_scalar_results()
         gen = Generator(self.clock, self.ports, regions(body), UNITS)
-        if any(isinstance(s, Assert) for s in statements(body)):
-            gen.kill = gen.net("kill", BOOL, BUILTIN)
-        start, begin, inputs = self._entry(gen)
+        with gen.telling.part("the run", self.kernel.span):
+            if any(isinstance(s, Assert) for s in statements(body)):
+                gen.kill = gen.net("kill", BOOL, BUILTIN, "a check has failed: the run ends")
+            start, begin, inputs = self._entry(gen)
         done, cycles = sequence(gen, gen.top, begin)
-        outputs = self._exit(gen, start, done)
+        with gen.telling.reopened(0):
+            outputs = self._exit(gen, start, done)
         module = named_apart(self._module(gen, inputs, outputs))
         check(module)
         total = None if cycles is None else cycles + 1 + self._waits(gen)
@@ -170,7 +178,7 @@ class _Maker:
         span = self.kernel.span
         start_in = Var("start", BOOL, span)
         self.busy = gen.net("busy", BOOL, span)
-        start = lg.both(Ref(start_in, span), lg.neg(Ref(self.busy, span)))
+        start = gen.named("accepted", lg.both(Ref(start_in, span), lg.neg(Ref(self.busy, span))), span)
         inputs = [Input(start_in)]
         for p in self.scalars:
             port = Var(p.hint, net_dtype(p.dtype, p.span), p.span)
@@ -180,7 +188,7 @@ class _Maker:
         for v in self.registers.values():
             gen.used.setdefault(v, set()).update((-1, -2))
             gen.early.add(v)
-        begin = gen.bit("begin", start, span) if self._waits(gen) else start
+        begin = gen.bit("go", start, span) if self._waits(gen) else start
         return start, begin, inputs
 
     def _waits(self, gen: Generator) -> bool:
@@ -192,12 +200,13 @@ class _Maker:
         span = self.kernel.span
         busy: Expr = Ref(self.busy, span)
         flag, number = self._errors(gen, start) if gen.kill is not None else (lg.FALSE, lg.number(0))
-        ends = lg.both(busy, lg.either(done, flag))
+        ends = lg.both(busy, lg.either(done, flag)) if gen.kill is not None else done
         gen.registers.append(Register(self.busy, lg.either(start, lg.both(busy, lg.neg(ends))), None, 0))
-        finished = gen.net("finished", BOOL, span)
+        finished = gen.net("done", BOOL, span)
         gen.registers.append(Register(finished, ends, None, 0))
-        outputs = [Output("done", Ref(finished, span)), Output("busy", busy), Output("error", flag)]
-        outputs.append(Output("error_code", number))
+        outputs = [Output("done", Ref(finished, span)), Output("busy", busy)]
+        if gen.kill is not None:
+            outputs += [Output("error", flag), Output("error_code", number)]
         for b, v in self.registers.items():
             outputs.append(Output(self._result_name(b), Ref(gen.nets[v], b.span)))
         return outputs
@@ -206,10 +215,10 @@ class _Maker:
         """The error flag and the number of the check that failed first; both stay until the next start."""
         span = self.kernel.span
         code = IntType(max(1, len(gen.sites).bit_length()), False)
-        flag_net, number = gen.net("failed", BOOL, span), gen.net("failed_check", code, span)
+        flag_net, number = gen.net("error", BOOL, span), gen.net("error_code", code, span)
         flag: Expr = Ref(flag_net, span)
         failed: Expr = lg.FALSE
-        which: Expr = lg.number(0, code)
+        which: Expr = lg.number(gen.fails[-1][1] if gen.fails else 0, code)
         for bad, site in reversed(gen.fails):
             failed, which = lg.either(bad, failed), lg.select(bad, lg.number(site, code), which)
         if gen.kill is not None:
@@ -227,8 +236,8 @@ class _Maker:
 
     def _module(self, gen: Generator, inputs: list[Input], outputs: list[Output]) -> Module:
         comments = (
-            f"{self.kernel.name}: made by Gemel for {self.clock.target.name} at {self.clock_mhz:g} MHz",
-            "start is taken when busy is low; done is high for one cycle, results are then valid",
+            str(self.source).splitlines()[0].removeprefix("kernel ").removesuffix(" {"),
+            f"made by Gemel for {self.clock.target.name} at {self.clock_mhz:g} MHz; x_s2 is the value of x in stage 2",
         )
         return Module(
             self.kernel.name,
@@ -240,7 +249,27 @@ class _Maker:
             gen.units.instances(),
             self.kernel.span,
             comments,
+            gen.telling.layout(self._port_groups(gen)),
+            self.reset,
         )
+
+    def _port_groups(self, gen: Generator) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The ports as the text shows them."""
+        failing = "\nerror: a check has failed and the run ends; error_code says which" if gen.kill is not None else ""
+        run = f"start is taken where busy is low; done is high for one cycle at the end{failing}"
+        names = self.ports.names
+        own, given = ((*k.params, *k.results) for k in (self.kernel, self.source))
+        types = {b: s.dtype for b, s in zip(own, given, strict=True)}
+        return (
+            (run, ("start", "busy", "done", "error", "error_code")),
+            ("taken with start", tuple(p.hint for p in self.scalars)),
+            ("valid from done on", tuple(map(self._result_name, self.results))),
+            *((self._memory_text(b, types[b]), self.ports.port_names(b)) for b in self.external if b in names),
+        )
+
+    def _memory_text(self, b: Buffer, dtype: DType) -> str:
+        order = f", row-major {' x '.join(str(value_of(s, {})) for s in b.shape)}" if b.rank > 1 else ""
+        return f"{self.ports.names[b].rstrip('_')}: {self.depths[b]} words of {dtype}{order}"
 
     def _report(self, gen: Generator, module: Module, cycles: int | None) -> Report:
         memories = tuple(

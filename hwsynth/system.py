@@ -62,7 +62,7 @@ class _Wrapper:
         self.inputs |= {p.var.hint: Ref(p.var, p.var.span) for p in ports}
         outputs = tuple(Output(n, Ref(v, v.span)) for n, v in self.outputs.items() if n not in self.taken)
         inside = Instance(k, "kernel", self.inputs, self.outputs, k.span)
-        module = Module(f"{k.name}_system", ports, outputs, (), (), memories, (inside,), k.span)
+        module = Module(f"{k.name}_system", ports, outputs, (), (), memories, (inside,), k.span, reset=k.reset)
         scalars = {p.var.hint: net_type(p.var) for p in ports if p.var.hint != START}
         return System(module, {e.name: e for e in self.externals}, scalars)
 

@@ -106,7 +106,8 @@ def _process(
     yield "      @(posedge clk);"
     yield "      #1 cycles = cycles + 1;"
     yield "    end"
-    yield f"    if ({ports['done']} !== 1 || {ports['error']} !== 0) bad = bad + 1;"
+    wrong = "".join(f" || {ports[name]} !== 0" for name in ("error",) if name in ports)
+    yield f"    if ({ports['done']} !== 1{wrong}) bad = bad + 1;"
     if design.cycles is not None:
         yield f"    if (cycles != {design.cycles}) bad = bad + 1;"
     for p in sorted(places):

@@ -1,31 +1,37 @@
 """Prints a netlist as SystemVerilog, in the subset that simulators, linters and synthesis all read alike.
 
-The text is `logic`, `assign` and `always_ff` with synchronous reset, memories as arrays that tools infer RAM and
-ROM from, and no packages, interfaces, parameters, functions or procedural locals. `lower` has brought the
-expressions to a form where SystemVerilog's width and sign rules change nothing: both sides of each operator have
-one type.
+The text is `logic`, `localparam`, `assign` and `always_ff`, memories as arrays that tools infer RAM and ROM from, and
+no packages, interfaces, functions or procedural locals. `lower` has brought the expressions to a form where
+SystemVerilog's width and sign rules change nothing: both sides of each operator have one type. Each part of a module
+has a title, its own declarations, and its logic with references to the source.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from gemel.hwsynth.dag import driven_nets, modules_of, net_type, shape
+from gemel.hwsynth.dag import driven_nets, net_type, nets_in
 from gemel.hwsynth.lower import lower
+from gemel.hwsynth.lowering import Lowered
 from gemel.hwsynth.names import Names, legal
 from gemel.hwsynth.netcheck import RESERVED, check, ordered_wires
-from gemel.hwsynth.netlist import Instance, Memory, Module, NetType, Register
-from gemel.semantics import ops
-from gemel.semantics.convert import to_bits
-from gemel.semantics.dtypes import BoolType, width_of
-from gemel.semantics.ir import Apply, Const, Expr, Ref, Var
-from gemel.semantics.ops import Op
+from gemel.hwsynth.netlist import Instance, Memory, Module, Part, Reset, Wire
+from gemel.hwsynth.statements import Clocked, expressions
+from gemel.hwsynth.svblocks import Blocks, assigned
+from gemel.hwsynth.svtext import Expressions, literal, needs_clock, needs_reset, type_text
+from gemel.semantics.dtypes import width_of
+from gemel.semantics.ir import Const, Ref, Var
 from gemel.semantics.span import Span
+
+__all__ = ["Printed", "literal", "needs_clock", "needs_reset", "port_names", "print_design", "type_text", "verilog"]
 
 SINK = "unused"
 """The net that collects bits nothing reads, so that linters see that this is known."""
+
+WIDTH = 100
+"""Columns that titles and comments with source text may take."""
 
 
 @dataclass(frozen=True)
@@ -46,161 +52,12 @@ def print_design(top: Module) -> tuple[Printed, ...]:
     Raises SynthesisError N01 or N02 where the netlist is not valid.
     """
     check(top)
-    return tuple(_Printer(m).printed() for m in modules_of(lower(top)))
+    return tuple(_Printer(m).printed() for m in lower(top))
 
 
 def verilog(top: Module) -> str:
     """The whole design as one text; raises as `print_design`."""
     return "\n".join(p.text for p in print_design(top))
-
-
-# ------------------------------------------------------------------------------------------------------------ literals
-
-
-def type_text(dtype: NetType) -> str:
-    """`logic signed [7:0]`."""
-    if isinstance(dtype, BoolType):
-        return "logic"
-    return f"logic {'signed ' if dtype.signed else ''}[{dtype.width - 1}:0]"
-
-
-def literal(value: int, dtype: NetType) -> str:
-    """`8'd200`, `-9'sd5`, `1'b1`; in hexadecimal from 2**32 and for the least value, which has no positive twin."""
-    if isinstance(dtype, BoolType):
-        return f"1'b{int(value)}"
-    sign, width = "s" if dtype.signed else "", dtype.width
-    if abs(value) >> 32 or (dtype.signed and value == dtype.lo):
-        return f"{width}'{sign}h{to_bits(value, dtype):x}"
-    return f"{'-' if value < 0 else ''}{width}'{sign}d{abs(value)}"
-
-
-def needs_clock(m: Module) -> bool:
-    """Whether the module has state, so that it has a port `clk`."""
-    return bool(m.registers or m.memories) or any(needs_clock(i.module) for i in m.instances)
-
-
-def needs_reset(m: Module) -> bool:
-    """Whether a register is reset, so that the module has a port `rst`."""
-    return any(r.reset is not None for r in m.registers) or any(needs_reset(i.module) for i in m.instances)
-
-
-# --------------------------------------------------------------------------------------------------------- expressions
-
-_INFIX: dict[Op, str] = {
-    **{ops.ADD: "+", ops.SUB: "-", ops.MUL: "*", ops.FLOORDIV: "/", ops.MOD: "%"},
-    **{ops.AND: "&", ops.OR: "|", ops.XOR: "^", ops.LAND: "&&", ops.LOR: "||", ops.SHL: "<<"},
-    **{ops.EQ: "==", ops.NE: "!=", ops.LT: "<", ops.LE: "<=", ops.GT: ">", ops.GE: ">="},
-}
-_PREFIX: dict[Op, str] = {ops.NEG: "-", ops.INVERT: "~", ops.LNOT: "!"}
-_CHAINS = (ops.ADD, ops.AND, ops.OR, ops.XOR, ops.LAND, ops.LOR)
-
-ATOM, UNARY, BINARY, CHOICE = range(4)
-"""How tightly a text holds together: a name or call; a sign before one; an infix operator; `?:`."""
-
-
-@dataclass
-class _Expressions:
-    """Texts of expressions; notes in `used` which bits of each net they read."""
-
-    names: Mapping[Var, str]
-    used: dict[Var, int] = field(default_factory=dict)
-
-    def text(self, e: Expr) -> str:
-        """The text of a whole expression."""
-        return self.parts(e)[0]
-
-    def operand(self, e: Expr, most: int = ATOM) -> str:
-        """The text, in parentheses where it holds less tightly than `most`."""
-        text, level = self.parts(e)
-        return text if level <= most or (level == UNARY and text[0] in "!~") else f"({text})"
-
-    def parts(self, e: Expr) -> tuple[str, int]:
-        match e:
-            case Const():
-                text = literal(int(e.value), net_type(e))
-                return text, UNARY if text[0] == "-" else ATOM
-            case Ref():
-                return self.net(e.var, (1 << width_of(e.dtype)) - 1), ATOM
-            case Apply():
-                return self.apply(e)
-            case _:
-                raise TypeError(f"{type(e).__name__} in a netlist")
-
-    def net(self, v: Var, bits: int) -> str:
-        self.used[v] = self.used.get(v, 0) | bits
-        return self.names[v]
-
-    def apply(self, e: Apply) -> tuple[str, int]:
-        if e.op in _INFIX:
-            return self.infix(e), BINARY
-        if e.op in _PREFIX:
-            return _PREFIX[e.op] + self.prefixed(e.args[0]), UNARY
-        if e.op is ops.SELECT:
-            return self.choice(e), CHOICE
-        if e.op is ops.SHR:
-            sign = ">>>" if shape(e).signed else ">>"
-            return f"{self.operand(e.args[0])} {sign} {self.operand(e.args[1])}", BINARY
-        return self.call(e), ATOM
-
-    def call(self, e: Apply) -> str:
-        if e.op is ops.BITS:
-            return self.slice(e)
-        if e.op is ops.CONCAT:
-            return "{" + ", ".join(self.parts_of(e)) + "}"
-        return self.cast(e)
-
-    def parts_of(self, e: Expr) -> Iterator[str]:
-        """The parts of nested concatenations."""
-        if isinstance(e, Apply) and e.op is ops.CONCAT:
-            for a in e.args:
-                yield from self.parts_of(a)
-        else:
-            yield self.text(e)
-
-    def infix(self, e: Apply) -> str:
-        a, b = e.args
-        chained = e.op in _CHAINS and isinstance(a, Apply) and a.op is e.op
-        left = self.text(a) if chained else self.operand(a, UNARY)
-        return f"{left} {_INFIX[e.op]} {self.operand(b)}"
-
-    def prefixed(self, a: Expr) -> str:
-        """An operand of a sign: a cast is put in parentheses, as `-8'(x)` is read as a cast by -8 somewhere."""
-        text = self.operand(a)
-        return text if isinstance(a, Ref) or text[0] == "(" else f"({text})"
-
-    def choice(self, e: Apply) -> str:
-        """`a ? b : c`; a chain of choices has a line each."""
-        lines, rest = [], e
-        while True:
-            lines.append(f"{self.operand(rest.args[0])} ? {self.operand(rest.args[1], BINARY)}")
-            last = rest.args[2]
-            if not (isinstance(last, Apply) and last.op is ops.SELECT):
-                break
-            rest = last
-        joint = " : " if len(lines) == 1 else "\n    : "
-        return joint.join([*lines, self.operand(last, BINARY)])
-
-    def slice(self, e: Apply) -> str:
-        net, hi, lo = e.args
-        if not (isinstance(net, Ref) and isinstance(hi, Const) and isinstance(lo, Const)):
-            raise TypeError("a slice of something without a name")
-        top, bottom = int(hi.value), int(lo.value)
-        name = self.net(net.var, (1 << (top + 1)) - (1 << bottom))
-        return f"{name}[{top}]" if top == bottom else f"{name}[{top}:{bottom}]"
-
-    def cast(self, e: Apply) -> str:
-        """A conversion to another width, then to another sign."""
-        a, target = e.args[0], shape(e)
-        source = shape(a)
-        text = self.text(a)
-        if source.width != target.width:
-            text = f"{target.width}'({text})"
-        if source.signed != target.signed:
-            return f"{'$signed' if target.signed else '$unsigned'}({text})"
-        return text if source.width != target.width else self.operand(a)
-
-
-# -------------------------------------------------------------------------------------------------------------- module
 
 
 def port_names(m: Module, names: Names) -> dict[str, str]:
@@ -209,29 +66,67 @@ def port_names(m: Module, names: Names) -> dict[str, str]:
     return {name: names.fresh(name) for name in ports}
 
 
+Declaration = tuple[str, str, str]
+"""Type, name with what follows it, and a note."""
+
+
 class _Printer:
     """The text of one lowered module."""
 
-    def __init__(self, m: Module) -> None:
-        self.m = m
-        names = Names((*RESERVED, SINK))
+    def __init__(self, lowered: Lowered) -> None:
+        self.m, self.clocked = lowered.module, lowered.blocks
+        m, names = self.m, Names((*RESERVED, SINK))
         self.ports = port_names(m, names)
         self.nets = {i.var: self.ports[i.var.hint] for i in m.inputs}
         self.owned = self._outputs_as_nets()
         self.nets |= {v: self.ports[o] for v, o in self.owned.items()}
+        self.rows = dict(self._rows(names))
         self.memories = {memory: names.fresh(f"{memory.hint}_mem") for memory in m.memories}
         self.instances = {i: names.fresh(i.name) for i in m.instances}
         self.nets |= {v: names.fresh(v.hint) for v in driven_nets(m) if v not in self.nets}
-        self.e = _Expressions(self.nets)
+        self.e = Expressions(self.nets)
+        self.blocks = Blocks(self.e, self.rows, m.reset)
+        self.powered = {r.var: r.reset for r in m.registers if r.reset is not None and m.reset is Reset.NONE}
+        self.parts: list[Part | None] = [*dict.fromkeys(m.layout.parts.values()), None]
+        self.wires = ordered_wires(m)
+        self.early = self._early()
 
     def _outputs_as_nets(self) -> dict[Var, str]:
-        """Nets that are an output by themselves, as they have its name."""
+        """Nets that are an output by themselves, as they have its name (or are the register behind it)."""
         owned: dict[Var, str] = {}
         inputs = {i.var for i in self.m.inputs}
         for o in self.m.outputs:
-            if isinstance(o.value, Ref) and o.value.var not in inputs and legal(o.value.var.hint) == legal(o.name):
+            if not isinstance(o.value, Ref) or o.value.var in inputs:
+                continue
+            if legal(o.value.var.hint) in (legal(o.name), legal(f"{o.name}_q")):
                 owned.setdefault(o.value.var, o.name)
         return owned
+
+    def _rows(self, names: Names) -> Iterator[tuple[str, tuple[int, list[Var]]]]:
+        """Vectors of registers by name: lowest index, and the nets."""
+        there = {r.var for r in self.m.registers} - set(self.owned)
+        for row in self.m.layout.rows:
+            live = [v for v in row.bits if v in there]
+            if len(live) > 1:
+                name = names.fresh(row.hint)
+                self.nets |= {v: f"{name}[{row.low + n}]" for n, v in enumerate(live)}
+                yield name, (row.low, live)
+
+    def part_of(self, v: Var) -> Part | None:
+        return self.m.layout.parts.get(v)
+
+    def _early(self) -> set[Var]:
+        """What a part reads before the part that defines it is printed; of a vector all bits or none."""
+        at = {part: n for n, part in enumerate(self.parts)}
+        defined = ({w.var for w in self.m.wires} | {r.var for r in self.m.registers}) - set(self.owned)
+        reads = [(self.part_of(w.var), w.value) for w in self.m.wires]
+        reads += [(b.part, e) for b in self.clocked for e in expressions(b)]
+        early: set[Var] = set()
+        for part, e in reads:
+            early |= {v for v in nets_in((e,)) if v in defined and at[self.part_of(v)] > at[part]}
+        for _, bits in self.rows.values():
+            early |= set(bits) if early & set(bits) else set()
+        return early
 
     def printed(self) -> Printed:
         """The text with the names used."""
@@ -239,73 +134,115 @@ class _Printer:
         lines = [*self.head(name), *body, "endmodule", ""]
         return Printed(self.m, name, "\n".join(lines), self.nets, self.memories, self.ports)
 
+    # ------------------------------------------------------------------------------------------------------------ head
+
     def head(self, name: str) -> Iterator[str]:
-        m = self.m
-        yield from (f"// {line}".rstrip() for line in m.comments)
-        rows = [("input  logic", "clk")] * needs_clock(m) + [("input  logic", "rst")] * needs_reset(m)
-        rows += [(f"input  {type_text(net_type(i.var))}", self.nets[i.var]) for i in m.inputs]
-        rows += [(f"output {type_text(net_type(o.value))}", self.ports[o.name]) for o in m.outputs]
+        yield from (f"// {line}".rstrip() for line in self.m.comments)
         yield f"module {name} ("
-        yield from _comma_lines(_columns(rows))
+        yield from self.port_lines()
         yield ");"
+
+    def port_lines(self) -> Iterator[str]:
+        """Ports in the groups of the layout, each under its comment; those in no group come first."""
+        types = {i.var.hint: f"input  {type_text(net_type(i.var))}" for i in self.m.inputs}
+        types |= {o.name: f"output {type_text(net_type(o.value))}" for o in self.m.outputs}
+        grouped = {n for _, names in self.m.layout.ports for n in names}
+        clocks = [n for n, there in (("clk", needs_clock(self.m)), ("rst", needs_reset(self.m))) if there]
+        groups = [("", clocks), ("", [n for n in types if n not in grouped])]
+        groups += [(text, [n for n in names if n in types]) for text, names in self.m.layout.ports]
+        types |= dict.fromkeys(clocks, "input  logic")
+        width = max((len(t) for t in types.values()), default=0)
+        last = next((names[-1] for _, names in reversed(groups) if names), "")
+        for text, names in groups:
+            yield from ("", *(f"    // {line}" for line in text.splitlines())) if text and names else ()
+            for n in names:
+                yield f"    {types[n].ljust(width)} {self.ports.get(n, n)}{'' if n == last else ','}"
+
+    # ------------------------------------------------------------------------------------------------------------ body
 
     def body(self) -> list[str]:
         """Everything between head and end; the sink comes last, when all uses are known."""
-        logic = [*self.assigns(), *self.blocks(), *self.memory_blocks(), *self.instance_blocks()]
-        return [*self.declarations(), *logic, *self.sink()]
+        sections = [line for part in self.parts for line in self.section(part)]
+        logic = [*sections, *self.memory_blocks(), *self.instance_blocks()]
+        return _tidy([*self.declared_first(), *logic, *self.sink()])
 
-    def declarations(self) -> Iterator[str]:
-        inside = [v for v in driven_nets(self.m) if v not in self.owned][len(self.m.inputs) :]
-        rows = [(type_text(net_type(v)), self.nets[v]) for v in inside]
-        rows += [(type_text(m.dtype), f"{self.memories[m]} [0:{m.depth - 1}]") for m in self.m.memories]
-        yield from (f"  {line};" for line in _columns(rows))
+    def declared_first(self) -> Iterator[str]:
+        """Memories, what comes out of them and of instances, and what is read before the part that defines it."""
+        rows: list[Declaration] = []
+        for m in self.m.memories:
+            rows.append((type_text(m.dtype), f"{self.memories[m]} [0:{m.depth - 1}]", ""))
+            rows += [self.declaration(p.data) for p in m.reads if p.data not in self.owned]
+        rows += [self.declaration(v) for i in self.m.instances for v in i.outputs.values() if v not in self.owned]
+        yield from _declarations([*rows, *self.declared(self.early.__contains__)])
 
-    def assigns(self) -> Iterator[str]:
-        last: Span | None = None
-        for wire in ordered_wires(self.m):
-            yield from _reference(wire.var.span, last)
-            last = wire.var.span
-            yield f"  assign {self.nets[wire.var]} = {self.e.text(wire.value)};"
-        rest = [o for o in self.m.outputs if self._is_separate(o.name)]
-        if rest:
+    def declared(self, wanted: Callable[[Var], bool]) -> Iterator[Declaration]:
+        """The declarations of the wires and registers that are wanted; a vector goes by its first bit."""
+        wires = (w.var for w in self.wires if not isinstance(w.value, Const))
+        in_rows = {v: name for name, (_, bits) in self.rows.items() for v in bits}
+        for v in (*wires, *(r.var for r in self.m.registers)):
+            row = in_rows.get(v)
+            if v not in self.owned and wanted(v) and (row is None or v is self.rows[row][1][0]):
+                yield self.declaration(v) if row is None else self.row_declaration(row)
+
+    def declaration(self, v: Var) -> Declaration:
+        dtype = net_type(v)
+        start = f" = {literal(self.powered[v], dtype)}" if v in self.powered else ""
+        return type_text(dtype), self.nets[v] + start, self.m.layout.notes.get(v, "")
+
+    def row_declaration(self, name: str) -> Declaration:
+        low, bits = self.rows[name]
+        start = " = '0" if bits[0] in self.powered else ""
+        return f"logic [{low + len(bits) - 1}:{low}]", name + start, self.m.layout.notes.get(bits[0], "")
+
+    # -------------------------------------------------------------------------------------------------------- sections
+
+    def section(self, part: Part | None) -> Iterator[str]:
+        """A part: its title, its constants, its nets, its logic."""
+        wires = [w for w in self.wires if self.part_of(w.var) is part]
+        blocks = [b for b in self.clocked if b.part is part]
+        outputs = [o for o in self.m.outputs if o.name not in self.owned.values()] if part is None else []
+        if not (wires or blocks or outputs):
+            return
+        yield ""
+        if len(self.parts) > 1:
+            yield _title(part.title if part else "ports", part.span if part else None)
+        else:
             yield ""
-        yield from (f"  assign {self.ports[o.name]} = {self.e.text(o.value)};" for o in rest)
+        yield from (self.constant(w) for w in wires if isinstance(w.value, Const))
+        yield from _declarations(self.declared(lambda v: self.part_of(v) is part and v not in self.early))
+        lines = _References(part.span if part else None)
+        yield from self.assigns([w for w in wires if not isinstance(w.value, Const)], lines)
+        yield from [""] if wires else []
+        yield from (_assign(self.ports[o.name], self.e.text(o.value)) for o in outputs)
+        for b in blocks:
+            yield ""
+            yield from self.block(b, lines)
 
-    def _is_separate(self, output: str) -> bool:
-        return output not in self.owned.values()
+    def constant(self, w: Wire) -> str:
+        note = self.m.layout.notes.get(w.var, "")
+        text = f"  localparam {type_text(net_type(w.var))} {self.nets[w.var]} = {self.e.text(w.value)};"
+        return f"{text}  // {note}" if note else text
 
-    def blocks(self) -> Iterator[str]:
-        """One always_ff for the registers that share enable, reset and source line."""
-        groups: dict[object, list[Register]] = {}
-        for r in self.m.registers:
-            enable = r.enable.var if isinstance(r.enable, Ref) else r.enable
-            groups.setdefault((enable, r.reset is None, r.var.span.file, r.var.span.line), []).append(r)
-        for group in groups.values():
-            yield from _reference(group[0].var.span, None)
-            yield from self.block(group)
+    def assigns(self, wires: Sequence[Wire], lines: _References) -> Iterator[str]:
+        last: Span | None = None
+        for wire in wires:
+            if last is None or (wire.var.span.file, wire.var.span.line) != (last.file, last.line):
+                yield ""
+                yield from lines.of((wire.var.span,))
+            last = wire.var.span
+            yield _assign(self.nets[wire.var], self.e.text(wire.value))
 
-    def block(self, group: list[Register]) -> Iterator[str]:
-        enable, reset = group[0].enable, group[0].reset is not None
-        nexts = [f"{self.nets[r.var]} <= {self.e.text(r.next)};" for r in group]
-        resets = [f"{self.nets[r.var]} <= {literal(r.reset or 0, net_type(r.var))};" for r in group]
-        condition = f"if ({self.e.text(enable)}) " if enable is not None else ""
-        yield "  always_ff @(posedge clk) begin"
-        if reset:
-            yield "    if (rst) begin"
-            yield from (f"      {line}" for line in resets)
-            yield f"    end else {condition}begin"
-        elif condition:
-            yield f"    {condition}begin"
-        pad = "      " if reset or condition else "    "
-        yield from (pad + line for line in nexts)
-        if reset or condition:
-            yield "    end"
-        yield "  end"
+    def block(self, b: Clocked, lines: _References) -> Iterator[str]:
+        """One always_ff."""
+        yield from lines.of(v.span for v in assigned(b.body))
+        yield from (f"  {line}".replace("\n", "\n  ") for line in self.blocks.lines(b))
+
+    # -------------------------------------------------------------------------------------------- memories, instances
 
     def memory_blocks(self) -> Iterator[str]:
         for m in self.m.memories:
             yield ""
-            yield f"  // {m.hint}: {m.depth} x {width_of(m.dtype)} bits{_where(m.span, ', ')}"
+            yield _title(f"memory {m.hint}: {m.depth} words of {width_of(m.dtype)} bits", m.span)
             if m.init is not None:
                 yield from self.initial(m)
             # always_ff forbids a second driver, and the initial block is one.
@@ -331,7 +268,7 @@ class _Printer:
     def instance_blocks(self) -> Iterator[str]:
         for i in self.m.instances:
             yield ""
-            yield from _reference(i.span, None, blank=False)
+            yield from _References().of((i.span,))
             yield f"  {legal(i.module.name)} {self.instances[i]} ("
             yield from _comma_lines(self.connections(i))
             yield "  );"
@@ -345,7 +282,9 @@ class _Printer:
 
     def sink(self) -> Iterator[str]:
         """Nets and bits that nothing reads, which a linter would otherwise report."""
-        loose = [t for v in driven_nets(self.m) if v not in self.owned for t in self.unread(v)]
+        constants = {w.var for w in self.wires if isinstance(w.value, Const)}
+        nets = [v for v in driven_nets(self.m) if v not in self.owned and v not in constants]
+        loose = [t for v in nets for t in self.unread(v)]
         if loose:
             yield ""
             yield "  // bits that nothing reads"
@@ -368,25 +307,66 @@ def _runs(bits: int) -> Iterator[tuple[int, int]]:
         bits &= (1 << lo) - 1
 
 
-def _where(span: Span, before: str = "") -> str:
+# ----------------------------------------------------------------------------------------------------------- comments
+
+
+@dataclass
+class _References:
+    """Comments that name source lines; the line's text goes with it the first time."""
+
+    known: Span | None = None
+    told: set[tuple[str, int]] = field(default_factory=set)
+
+    def of(self, spans: Iterable[Span]) -> Iterator[str]:
+        """The comment for logic of some lines; none for the line that is `known` from a title."""
+        places = sorted({(s.file, s.line) for s in spans if s.line})
+        if self.known is not None and places == [(self.known.file, self.known.line)]:
+            return
+        if len(places) == 1:
+            span = next(Span(*place, 1, place[1], 1) for place in places)
+            text = "" if places[0] in self.told else span.source_line().strip()
+            self.told.add(places[0])
+            yield _cut(f"  // {_where(span)}" + (f": {text}" if text else ""))
+        elif places:
+            lines = ", ".join(str(line) for _, line in places)
+            yield f"  // {PurePath(places[0][0]).name}:{lines}"
+
+
+def _assign(name: str, value: str) -> str:
+    return f"  assign {name} = {value};".replace(" \n", "\n")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 4]} ..."
+
+
+def _where(span: Span) -> str:
     """`gemm.py:12`, or nothing for what no source line stands for."""
-    return f"{before}{PurePath(span.file).name}:{span.line}" if span.line else ""
+    return f"{PurePath(span.file).name}:{span.line}" if span.line else ""
 
 
-def _reference(span: Span, last: Span | None, blank: bool = True) -> Iterator[str]:
-    """A comment with the source line, unless it is that of `last`."""
-    if last is None or (span.file, span.line) != (last.file, last.line):
-        if blank:
-            yield ""
-        if span.line:
-            yield f"  // {_where(span)}"
+def _title(text: str, span: Span | None) -> str:
+    where = _where(span) if span else ""
+    line = f"{text} ({where})" if where else text
+    return f"  // {'-' * max(3, WIDTH - len(line) - 6)} {line}"
 
 
-def _columns(rows: Iterable[tuple[str, str]]) -> list[str]:
-    """Types and names in two columns."""
+def _declarations(rows: Iterable[Declaration]) -> Iterator[str]:
+    """Types, names and notes in three columns."""
     listed = list(rows)
-    width = max((len(t) for t, _ in listed), default=0)
-    return [f"{t.ljust(width)} {name}" for t, name in listed]
+    types = max((len(t) for t, _, _ in listed), default=0)
+    names = max((len(name) + 1 for _, name, note in listed if note), default=0)
+    for t, name, note in listed:
+        yield f"  {t.ljust(types)} {f'{name};'.ljust(names)}  // {note}" if note else f"  {t.ljust(types)} {name};"
+
+
+def _tidy(lines: Iterable[str]) -> list[str]:
+    """Lines without a blank one at the start or after another blank one."""
+    kept: list[str] = []
+    for line in lines:
+        if line or (kept and kept[-1]):
+            kept.append(line)
+    return kept[:-1] if kept and not kept[-1] else kept
 
 
 def _comma_lines(items: Iterable[str]) -> Iterator[str]:

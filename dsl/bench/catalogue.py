@@ -51,13 +51,13 @@ def suite_workloads(folder: Path) -> list[Workload]:
     sizes = tomllib.loads((folder / "suites" / "sizes.toml").read_text(encoding="utf-8"))
     found = []
     for suite in SUITES:
-        cases = _cases(folder, suite)
+        cases = cases_of(folder, suite)
         for name, presets in sizes[suite].items():
             found += [_case(suite, cases[name], preset, at) for preset, at in presets.items()]
     return found
 
 
-def _cases(folder: Path, suite: str) -> dict[str, Any]:
+def cases_of(folder: Path, suite: str) -> dict[str, Any]:
     """The kernels of a suite. Its folder stays on the path no longer: its neighbours have names of packages."""
     sys.path.insert(0, str(folder))
     try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -14,14 +15,27 @@ TICKS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, 32)
 COLOURS = (("#2a7f62", 1.0), ("#c9a227", 0.9), ("#b23a48", 0.0))
 
 
+@dataclass(frozen=True)
+class Bar:
+    """A bar: what it is called, how far it goes, what stands at its end."""
+
+    label: str
+    ratio: float
+    told: str
+
+
 def svg(data: Mapping[str, Any]) -> str:
     """The picture of a record."""
-    rows = [r for r in data["rows"] if "best" in r]
-    low = min([0.5, *(r["best"]["ratio"] for r in rows)])
-    high = max([2.0, *(r["best"]["ratio"] for r in rows)])
+    return bars("Time of the best peer over Gemel's", _where(data), [_of_row(r) for r in data["rows"] if "best" in r])
+
+
+def bars(title: str, where: str, rows: Sequence[Bar]) -> str:
+    """A picture of ratios, to both sides of 1."""
+    low = min([0.5, *(r.ratio for r in rows)])
+    high = max([2.0, *(r.ratio for r in rows)])
     scale = Scale(math.log2(low) - 0.2, math.log2(high) + 0.2)
     height = TOP + BAR * len(rows) + 30
-    parts = [*_head(data, height), *_ticks(scale, height)]
+    parts = [*_head(title, where, height), *_ticks(scale, height)]
     for n, r in enumerate(rows):
         parts += _bar(scale, TOP + n * BAR, r)
     return "\n".join((*parts, "</svg>\n"))
@@ -42,16 +56,19 @@ class Scale:
         return self.low <= math.log2(ratio) <= self.high
 
 
-def _head(data: Mapping[str, Any], height: int) -> list[str]:
+def _where(data: Mapping[str, Any]) -> str:
     m, plan, load = data["machine"], data["settings"], data["load"]
-    where = (
+    return (
         f"{m['cpu']}, {plan['threads']} thread(s), {plan['clock']} time, load {load['start'][0]}, {data['date'][:10]}"
     )
+
+
+def _head(title: str, where: str, height: int) -> list[str]:
     style = "font-family='system-ui, sans-serif' font-size='11'"
     return [
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{height}' {style}>",
         f"<rect width='{WIDTH}' height='{height}' fill='#ffffff'/>",
-        "<text x='12' y='22' font-size='15' font-weight='bold'>Time of the best peer over Gemel's</text>",
+        f"<text x='12' y='22' font-size='15' font-weight='bold'>{escape(title)}</text>",
         f"<text x='12' y='40' fill='#555555'>{escape(where)}</text>",
     ]
 
@@ -67,13 +84,17 @@ def _ticks(scale: Scale, height: int) -> list[str]:
     return parts
 
 
-def _bar(scale: Scale, y: int, r: Row) -> list[str]:
+def _of_row(r: Row) -> Bar:
     ratio = r["best"]["ratio"]
-    colour = next(c for c, least in COLOURS if ratio >= least)
-    a, b = sorted((scale.at(1), scale.at(ratio)))
     told = f"{ratio:.2f} ({r['best']['peer']})" + (f", {r['reached']:.0%} of the roof" if "reached" in r else "")
+    return Bar(r["workload"], ratio, told)
+
+
+def _bar(scale: Scale, y: int, r: Bar) -> list[str]:
+    colour = next(c for c, least in COLOURS if r.ratio >= least)
+    a, b = sorted((scale.at(1), scale.at(r.ratio)))
     return [
-        f"<text x='{LEFT - 8}' y='{y + 12}' text-anchor='end'>{escape(r['workload'])}</text>",
+        f"<text x='{LEFT - 8}' y='{y + 12}' text-anchor='end'>{escape(r.label)}</text>",
         f"<rect x='{a:.1f}' y='{y + 2}' width='{max(b - a, 1):.1f}' height='{BAR - 4}' fill='{colour}'/>",
-        f"<text x='{max(b, scale.at(1)) + 5:.1f}' y='{y + 12}' fill='#333333'>{escape(told)}</text>",
+        f"<text x='{max(b, scale.at(1)) + 5:.1f}' y='{y + 12}' fill='#333333'>{escape(r.told)}</text>",
     ]

@@ -1,4 +1,6 @@
-"""The simulators of a system: `native` (compiled by LLVM, needs nothing else), `verilator` and `icarus`.
+"""The simulators of a system: `native` (compiled by LLVM, needs nothing else), `verilator`, `icarus` and `netlist`.
+
+The last one is Icarus Verilog with the cells that yosys makes of the kernel.
 
 Each of them builds a `Model` from a system, which then runs as often as wanted, each time from power-up.
 """
@@ -14,7 +16,7 @@ from gemel.hwsynth.nativesim import Words
 from gemel.hwsynth.system import System
 from gemel.semantics.errors import SynthesisError
 
-ENGINES = ("native", "verilator", "icarus")
+ENGINES = ("native", "verilator", "icarus", "netlist")
 
 
 def build(system: System, engine: str = "native") -> Model:

@@ -31,6 +31,7 @@ class IcarusModel:
     def __init__(self, system: System) -> None:
         self.compiler, self.runner = tools.icarus()
         self.system, self.printed = system, print_design(bench(system.module))
+        self.texts = tuple(p.text for p in self.printed)
         self.inputs = {i.var.hint: f"i{k}" for k, i in enumerate(system.module.inputs)}
         self.outputs = {o.name: f"o{k}" for k, o in enumerate(system.module.outputs)}
         self.arrays = {m.hint: f"bench.dut.{name}" for m, name in self.printed[-2].memories.items()}
@@ -46,7 +47,7 @@ class IcarusModel:
         no_waves("icarus", vcd)
         words, values = check_arguments(self.system, memories, scalars)
         with tools.scratch() as folder:
-            text = "\n".join([*(p.text for p in self.printed), *self.testbench(values, max_cycles)])
+            text = "\n".join([*self.texts, *self.testbench(values, max_cycles)])
             (folder / "bench.sv").write_text(text)
             for k, (name, array) in enumerate(words.items()):
                 self.write_hex(folder / f"{k}.in.hex", name, array)

@@ -142,7 +142,7 @@ def bench(system: Module) -> Module:
     outputs = {o.name: Var(f"o{k}", o.value.dtype, o.value.span) for k, o in enumerate(system.outputs)}
     inside = Instance(system, "dut", {n: Ref(v, v.span) for n, v in inputs.items()}, outputs, system.span)
     ports = tuple(map(Input, inputs.values())), tuple(Output(v.hint, Ref(v, v.span)) for v in outputs.values())
-    return Module("bench", *ports, (), (), (), (inside,), system.span)
+    return Module("bench", *ports, (), (), (), (inside,), system.span, reset=system.reset)
 
 
 def no_waves(engine: str, vcd: object) -> None:

@@ -20,7 +20,9 @@ def block(gen: Generator, r: Block, start: Expr) -> tuple[Expr, int | None]:
     exported = [v for v in g.env if gen.used.get(v, set()) - {id(r)}]
     depth = max([1 + n.ready for n in g.nodes if n.kind is not Kind.CONST], default=1)
     depth = max([depth, *(g.env[v].ready + 2 for v in exported if v in gen.early and _is_computed(g.env[v]))])
-    bits = gen.chain(gen.bit("s", start, r.span), depth, r.span, "s")
+    bits = gen.chain(gen.bit("step", start, r.span), depth, r.span, "step")
+    gen.telling.row(f"step{gen.tag(r)}", 0, bits, "one-hot: the cycle")
+    gen.telling.title(f"straight-line code: {depth} cycle{'s' * (depth > 1)}")
     stages = Stages(gen, gen.ports, bits, NOT_PIPELINED)
     gen.effects(g, stages, bits)
     for v in exported:

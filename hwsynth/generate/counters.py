@@ -13,15 +13,14 @@ from gemel.hwsynth.regions import (
 from gemel.semantics import build, ops
 from gemel.semantics.dtypes import BOOL, int_holding
 from gemel.semantics.ir import Const, Expr, For, Ref
-from gemel.semantics.span import Span
 
 
 def pulses(gen: Generator, r: Pipe, counters: list[Counter], start: Expr, ii: int) -> tuple[Expr, Expr]:
     """The pulse of each iteration's first cycle, and whether it is the last iteration."""
     span = r.span
-    run = gen.net("run", BOOL, span)
+    run = gen.net(f"run{gen.tag(r)}", BOOL, span, "iterations begin")
     going: Expr = Ref(run, span)
-    issue, turn = (going, going) if ii == 1 else _phase(gen, going, start, ii, span)
+    issue, turn = (going, going) if ii == 1 else _phase(gen, r, going, start, ii)
     last: Expr = lg.TRUE
     advance = turn
     for c, s in reversed(list(zip(counters, r.loops, strict=True))):
@@ -37,14 +36,16 @@ def pulses(gen: Generator, r: Pipe, counters: list[Counter], start: Expr, ii: in
     return issue, last
 
 
-def _phase(gen: Generator, going: Expr, start: Expr, ii: int, span: Span) -> tuple[Expr, Expr]:
-    dtype = int_holding(0, ii - 1)
-    phase = gen.net("phase", dtype, span)
+def _phase(gen: Generator, r: Pipe, going: Expr, start: Expr, ii: int) -> tuple[Expr, Expr]:
+    dtype, span = int_holding(0, ii - 1), r.span
+    phase = gen.net(f"phase{gen.tag(r)}", dtype, span, "counts the cycles between two iterations")
     now: Expr = Ref(phase, span)
-    turn = lg.equal(now, ii - 1)
+    turn = gen.named(
+        f"turn{gen.tag(r)}", lg.compare(ops.EQ, now, gen.constant("last_phase", ii - 1, dtype, span)), span
+    )
     nxt = lg.select(turn, lg.number(0, dtype), lg.add(now, 1, dtype))
     gen.registers.append(Register(phase, lg.select(start, lg.number(0, dtype), nxt), lg.either(start, going), None))
-    return lg.both(going, lg.equal(now, 0)), lg.both(going, turn)
+    return gen.named(f"issue{gen.tag(r)}", lg.both(going, lg.equal(now, 0)), span), lg.both(going, turn)
 
 
 def enters(gen: Generator, s: For) -> Expr:
@@ -63,13 +64,13 @@ def _counter(gen: Generator, c: Counter, s: For, start: Expr, advance: Expr) -> 
     dtype = lg.net_type(now)
     values = constant_bounds(s)
     if values is not None:
-        at_end = lg.equal(now, values[-1])
+        at_end = lg.compare(ops.EQ, now, gen.constant(f"last_{s.var.hint}", values[-1], dtype, s.span))
         first: Expr = lg.number(values[0], dtype)
     else:
         following = build.apply(ops.ADD, now, lg.number(c.step), span=s.span)
         at_end = lg.compare(ops.GE if c.step > 0 else ops.LE, following, gen.atom(s.hi))
         first = lg.cast(gen.atom(s.lo), dtype)
-    at_end = gen.named(f"last_{s.var.hint}", at_end, s.span)
+    at_end = gen.named(f"{s.var.hint}_last", at_end, s.span)
     stepped = lg.add(now, c.step, dtype)
     wrapped = lg.select(at_end, first, stepped)
     nxt = lg.select(start, first, wrapped)

@@ -9,6 +9,7 @@ from gemel.hwsynth import logic as lg
 from gemel.hwsynth.binding import Makers, Problem
 from gemel.hwsynth.dependence import Counter, memory_edges
 from gemel.hwsynth.dfg import Graph
+from gemel.hwsynth.generate.telling import Telling
 from gemel.hwsynth.netlist import Register, Wire
 from gemel.hwsynth.nodes import Kind
 from gemel.hwsynth.ports import Ports
@@ -17,6 +18,7 @@ from gemel.hwsynth.regions import (
     all_regions,
     control_uses,
     data_uses,
+    label,
     variables,
 )
 from gemel.hwsynth.report import LoopReport
@@ -48,6 +50,7 @@ class Generator:
     used: dict[Var, set[int]] = field(default_factory=dict)
     kill: Var | None = None
     depth: int = 0
+    telling: Telling = field(default_factory=Telling)
 
     def __post_init__(self) -> None:
         for r in all_regions(self.top):
@@ -59,9 +62,14 @@ class Generator:
 
     # ------------------------------------------------------------------------------------------------------- pieces
 
-    def net(self, hint: str, dtype: lg.NetType, span: Span) -> Var:
-        """A new net."""
-        return Var(hint, dtype, span)
+    def net(self, hint: str, dtype: lg.NetType, span: Span, note: str = "") -> Var:
+        """A new net; `note` is a few words about it for the reader of the text."""
+        return self.telling.add(Var(hint, dtype, span), note)
+
+    def tag(self, r: Region) -> str:
+        """What names of a region's control end with: nothing where it is the only one of its kind."""
+        alike = sum(type(x) is type(r) for x in all_regions(self.top))
+        return f"_{label(r)}" if alike > 1 else ""
 
     def register(self, hint: str, nxt: Expr, span: Span, enable: Expr | None = None, reset: int | None = None) -> Expr:
         """A new register."""
@@ -75,6 +83,12 @@ class Generator:
             return value
         net = self.net(hint, lg.net_type(value), span)
         self.wires.append(Wire(net, value))
+        return Ref(net, span)
+
+    def constant(self, hint: str, value: int, dtype: lg.NetType, span: Span) -> Expr:
+        """A literal with a name."""
+        net = self.net(hint.upper(), dtype, span)
+        self.wires.append(Wire(net, lg.number(value, dtype)))
         return Ref(net, span)
 
     def bit(self, hint: str, nxt: Expr, span: Span) -> Expr:
@@ -115,6 +129,8 @@ class Generator:
 
     def effects(self, g: Graph, stages: Stages, bits: list[Expr]) -> None:
         """The memory accesses, units' operations and checks of a scheduled graph."""
+        for n in g.nodes:
+            stages.call(n)
         for n in g.nodes:
             active = bits[n.cycle] if n.cycle < len(bits) else lg.FALSE
             if n.pred is not None and n.kind in (Kind.STORE, Kind.CHECK):

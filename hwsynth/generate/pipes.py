@@ -15,7 +15,7 @@ from gemel.hwsynth.regions import (
 )
 from gemel.hwsynth.report import LoopReport
 from gemel.hwsynth.schedule import Edge, Schedule
-from gemel.hwsynth.stages import Stages
+from gemel.hwsynth.stages import Stages, call_next
 from gemel.semantics.dtypes import int_holding
 from gemel.semantics.ir import Expr, Var
 
@@ -37,22 +37,25 @@ def pipe(gen: Generator, r: Pipe, start: Expr) -> tuple[Expr, int | None]:
     schedule = gen.schedule(g, counters, True, extra, max(s.every for s in r.loops))
     for phi, write in zip(phis, writes, strict=True):
         phi.kept = write.cycle
+        call_next(write.args[0], phi.var)
     for counter in counters:
         counter.node.kept = schedule.ii - 1
-    ends = [w.cycle + 1 for w in writes] + [
+    kept = [w.cycle + 1 for w in writes] + [
         w.cycle + 2 for w, c in zip(writes, r.carried, strict=True) if set(c.results) & gen.early
     ]
-    depth = max(schedule.depth, *ends, 1) if ends else max(schedule.depth, 1)
+    depth = max(schedule.depth, *kept, 1)
     issue, last = pulses(gen, r, counters, start, schedule.ii)
-    done = gen.chain(lg.both(issue, last), depth, r.span, "last")[-1]
+    ends = gen.chain(lg.both(issue, last), depth, r.span, "last")
     bits = gen.chain(issue, depth, r.span, "valid")
+    gen.telling.row(f"valid{gen.tag(r)}", 1, bits[1:], "the stages that hold an iteration")
+    gen.telling.row(f"last{gen.tag(r)}", 1, ends[1:], "the stage that holds the last iteration")
     stages = Stages(gen, gen.ports, bits, schedule.ii)
     for c, phi, write in zip(r.carried, phis, writes, strict=True):
         _carried(gen, c.init, phi, write, bits, stages, start)
         for v in c.results:
             gen.nets[v] = phi.var or v
     gen.effects(g, stages, bits)
-    return _report(gen, r, g, schedule, depth, start, done)
+    return _report(gen, r, g, schedule, depth, start, ends[-1])
 
 
 def _report(
@@ -66,10 +69,17 @@ def _report(
     lines = tuple(sorted({n.span.line for n in schedule.nodes if n.span.line}))
     row = LoopReport(names, gen.depth, r.span, trips, schedule.ii, depth, schedule.bound, lines)
     gen.loops.append(row)
+    gen.telling.title(_title(row))
     if trips is None:
         skip = gen.bit("skip", lg.both(start, lg.neg(enters(gen, r.loops[0]))), r.span)
-        return lg.either(done, skip), None
+        return gen.named(f"done{gen.tag(r)}", lg.either(done, skip), r.span), None
     return done, (trips - 1) * schedule.ii + depth
+
+
+def _title(row: LoopReport) -> str:
+    count = f"{row.trips:,} iterations" if row.trips is not None else "iterations"
+    pace = "each cycle" if row.ii == 1 else f"every {row.ii} cycles"
+    return f"loop {row.name}: {count}, one begins {pace}, {row.depth} stage{'s' * (row.depth != 1)}"
 
 
 def _counters(gen: Generator, r: Pipe, g: Graph) -> list[Counter]:

@@ -11,7 +11,7 @@ from gemel.hwsynth.regions import (
 )
 from gemel.hwsynth.report import LoopReport
 from gemel.hwsynth.schedule import NOT_PIPELINED
-from gemel.hwsynth.stages import Stages
+from gemel.hwsynth.stages import Stages, call_next
 from gemel.semantics.dtypes import BOOL
 from gemel.semantics.ir import Expr, Ref
 
@@ -25,11 +25,15 @@ def repeat(gen: Generator, r: Repeat, start: Expr) -> Expr:
     cond = g.cast(g.expr(r.cond, None), BOOL, r.span)
     g.body(r.body, cond)
     nexts = [g.cast(g.expr(c.next, None), net.dtype, net.span) for c, net in zip(r.carry, nets, strict=True)]
+    for nxt, net in zip(nexts, nets, strict=True):
+        call_next(nxt, net)
     gen.schedule(g, [], False)
     depth = max([1 + n.ready for n in g.nodes if n.kind is not Kind.CONST], default=1)
-    again = gen.net("again", BOOL, r.span)
-    first = gen.bit("t", lg.either(start, Ref(again, r.span)), r.span)
-    bits = gen.chain(first, depth, r.span, "t")
+    again = gen.net(f"again{gen.tag(r)}", BOOL, r.span, "another iteration begins")
+    first = gen.bit("step", lg.either(start, Ref(again, r.span)), r.span)
+    bits = gen.chain(first, depth, r.span, "step")
+    gen.telling.row(f"step{gen.tag(r)}", 0, bits, "one-hot: the cycle of the iteration")
+    gen.telling.title(f"while: an iteration takes {depth} cycles")
     stages = Stages(gen, gen.ports, bits, NOT_PIPELINED)
     go = stages.value(cond, depth - 1)
     gen.wires.append(Wire(again, lg.both(bits[-1], go)))

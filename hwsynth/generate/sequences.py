@@ -17,6 +17,7 @@ from gemel.hwsynth.regions import (
     Pipe,
     Region,
     Repeat,
+    label,
 )
 from gemel.semantics.ir import Expr
 
@@ -32,29 +33,30 @@ def sequence(gen: Generator, regions: Sequence[Region], start: Expr) -> tuple[Ex
 
 def _region(gen: Generator, r: Region, start: Expr) -> tuple[Expr, int | None]:
     """A region's done pulse and its cycles."""
-    start = gen.named("start_" + _kind(r), start, r.span)
-    match r:
-        case Block():
-            return block(gen, r, start)
-        case Pipe():
-            return pipe(gen, r, start)
-        case Repeat():
-            return repeat(gen, r, start), None
-        case Loop():
-            return loop(gen, r, start, sequence)
-        case Branch():
-            return branch(gen, r, start, sequence), None
+    with gen.telling.part(_title(r), r.span):
+        start = gen.named(f"start_{label(r)}", start, r.span)
+        match r:
+            case Block():
+                return block(gen, r, start)
+            case Pipe():
+                return pipe(gen, r, start)
+            case Repeat():
+                return repeat(gen, r, start), None
+            case Loop():
+                return loop(gen, r, start, sequence)
+            case Branch():
+                return branch(gen, r, start, sequence), None
 
 
-def _kind(r: Region) -> str:
+def _title(r: Region) -> str:
     match r:
         case Block():
-            return "block"
+            return "straight-line code"
         case Pipe():
-            return "_".join(s.var.hint for s in r.loops)
+            return f"loop {', '.join(s.var.hint for s in r.loops)}"
         case Repeat():
             return "while"
         case Loop():
-            return r.counter.var.hint if r.counter else "while"
+            return f"loop {r.counter.var.hint}, around what follows" if r.counter else "while, around what follows"
         case Branch():
-            return "if"
+            return "if, around what follows"

@@ -1,0 +1,204 @@
+// conv2d(img: u8[5, 6], w: i8[3, 3]) -> (out: i32[5, 6])
+// made by Gemel for ecp5 at 100 MHz; x_s2 is the value of x in stage 2
+module conv2d (
+    input  logic               clk,
+    input  logic               rst,
+
+    // start is taken where busy is low; done is high for one cycle at the end
+    input  logic               start,
+    output logic               busy,
+    output logic               done,
+
+    // img: 30 words of u8, row-major 5 x 6
+    output logic               img_ren,
+    output logic [4:0]         img_raddr,
+    input  logic [7:0]         img_rdata,
+
+    // w: 9 words of i8, row-major 3 x 3
+    output logic               w_ren,
+    output logic [3:0]         w_raddr,
+    input  logic signed [7:0]  w_rdata,
+
+    // out: 30 words of i32, row-major 5 x 6
+    output logic               out_wen,
+    output logic [4:0]         out_waddr,
+    output logic signed [31:0] out_wdata
+);
+  logic       start_r;
+  logic [2:1] last_r;  // the stage that holds the last iteration
+
+  // ----------------------------------------------------------------------- the run (designs.py:53)
+  logic accepted;
+
+  assign accepted = start && !busy;
+
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      busy <= 1'b0;
+      done <= 1'b0;
+    end else begin
+      if (accepted) begin
+        busy <= 1'b1;
+      end else if (last_r[2]) begin
+        busy <= 1'b0;
+      end
+      done <= last_r[2];
+    end
+  end
+
+  // ---------------------- loop i, j: 30 iterations, one begins each cycle, 1 stage (designs.py:54)
+  localparam logic [2:0] LAST_J = 3'd5;
+  localparam logic [2:0] LAST_I = 3'd4;
+  logic       j_last;
+  logic       i_last;
+  logic [2:0] j;
+  logic [2:0] i;
+  logic       run_i;  // iterations begin
+
+  assign j_last = j == LAST_J;
+  assign i_last = i == LAST_I;
+
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      run_i <= 1'b0;
+    end else if (accepted) begin
+      run_i <= 1'b1;
+    end else if (start_r) begin
+      run_i <= 1'b0;
+    end
+  end
+
+  always_ff @(posedge clk) begin
+    if (accepted) begin
+      j <= 3'd0;
+      i <= 3'd0;
+    end else if (run_i) begin
+      j <= j_last ? 3'd0 : j + 3'd1;
+      if (j_last) i <= i_last ? 3'd0 : i + 3'd1;
+    end
+  end
+
+  // ------------ loop r, c, dr, dc: 108 iterations, one begins each cycle, 3 stages (designs.py:55)
+  localparam logic [1:0] LAST_DC = 2'd2;
+  localparam logic [1:0] LAST_DR = 2'd2;
+  localparam logic [1:0] LAST_C = 2'd3;
+  localparam logic [1:0] LAST_R = 2'd2;
+  logic               dc_last;
+  logic               dr_last;
+  logic               c_last;
+  logic               r_last;
+  logic signed [15:0] img_s2_times_w_s2;
+  logic signed [31:0] s_next;
+  logic [1:0]         r_plus_1;
+  logic [4:0]         sum;
+  logic [2:0]         c_plus_1;
+  logic [1:0]         dc;
+  logic [1:0]         dr;
+  logic [1:0]         c;
+  logic [1:0]         r;
+  logic               run_r;    // iterations begin
+  logic [2:1]         valid_r;  // the stages that hold an iteration
+  logic [7:0]         img_s2;
+  logic signed [7:0]  w_s2;
+  logic [2:1]         both_s;
+  logic signed [31:0] s;
+  logic [2:1]         both_s_1;
+  logic [4:0]         out_addr_s1;
+  logic [4:0]         out_addr_s2;
+
+  assign start_r = run_i && j_last && i_last;
+
+  // designs.py:57: for dr, dc in gm.grid(3, 3):
+  assign dc_last = dc == LAST_DC;
+  assign dr_last = dr == LAST_DR;
+
+  assign c_last = c == LAST_C;
+  assign r_last = r == LAST_R;
+
+  // designs.py:58: s += img[r + dr, c + dc] * w[dr, dc]
+  assign img_s2_times_w_s2 = $signed(16'(img_s2)) * 16'(w_s2);
+  assign s_next = (both_s[2] ? 32'sd0 : s) + 32'(img_s2_times_w_s2);
+
+  assign r_plus_1 = r + 2'd1;
+  assign sum = 5'({r_plus_1, 2'd0}) + 5'({r_plus_1, 1'b0});
+  assign c_plus_1 = 3'(c) + 3'd1;
+
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      run_r <= 1'b0;
+      last_r <= '0;
+      valid_r <= '0;
+    end else begin
+      if (start_r) begin
+        run_r <= 1'b1;
+      end else if (dc_last && dr_last && c_last && r_last) begin
+        run_r <= 1'b0;
+      end
+      last_r <= {last_r[1], run_r && dc_last && dr_last && c_last && r_last};
+      valid_r <= {valid_r[1], run_r};
+    end
+  end
+
+  // designs.py:55, 56, 57
+  always_ff @(posedge clk) begin
+    if (start_r) begin
+      dc <= 2'd0;
+      dr <= 2'd0;
+      c <= 2'd0;
+      r <= 2'd0;
+      s <= 32'sd0;
+    end else begin
+      if (run_r) begin
+        dc <= dc_last ? 2'd0 : dc + 2'd1;
+        if (dc_last) begin
+          dr <= dr_last ? 2'd0 : dr + 2'd1;
+          if (dr_last) begin
+            c <= c_last ? 2'd0 : c + 2'd1;
+            if (c_last) r <= r_last ? 2'd0 : r_plus_1;
+          end
+        end
+      end
+      if (valid_r[2]) s <= s_next;
+    end
+  end
+
+  // designs.py:56, 58, 59
+  always_ff @(posedge clk) begin
+    img_s2 <= img_rdata;
+    w_s2 <= w_rdata;
+    both_s <= {both_s[1], (dr == 2'd0) && (dc == 2'd0)};
+    both_s_1 <= {both_s_1[1], dr_last && dc_last};
+    out_addr_s1 <= sum + 5'(c_plus_1);
+    out_addr_s2 <= out_addr_s1;
+  end
+
+  // ----------------------------------------------------------------------------------------- ports
+  logic [2:0] r_plus_dr;
+  logic [5:0] sum_1;
+  logic [2:0] c_plus_dc;
+  logic [3:0] sum_2;
+  logic [5:0] sum_3;
+
+  // designs.py:55: for r, c in gm.grid(H - 2, W - 2):
+  assign r_plus_dr = 3'(r) + 3'(dr);
+  assign sum_1 = 6'({r_plus_dr, 2'd0}) + 6'({r_plus_dr, 1'b0});
+  assign c_plus_dc = 3'(c) + 3'(dc);
+
+  // designs.py:57: for dr, dc in gm.grid(3, 3):
+  assign sum_2 = 4'({dr, 1'b0}) + 4'(dr);
+
+  // designs.py:54: out = gm.zeros((H, W), i32)
+  assign sum_3 = 6'({i, 2'd0}) + 6'({i, 1'b0});
+
+  assign img_raddr = sum_1[4:0] + 5'(c_plus_dc);
+  assign img_ren = run_r;
+  assign w_raddr = sum_2 + 4'(dc);
+  assign w_ren = run_r;
+  assign out_waddr = run_i ? sum_3[4:0] + 5'(j) : out_addr_s2;
+  assign out_wdata = run_i ? 32'sd0 : s_next;
+  assign out_wen = run_i || (valid_r[2] && both_s_1[2]);
+
+  // bits that nothing reads
+  logic unused;
+  assign unused = &{1'b0, sum_1[5], sum_3[5]};
+endmodule

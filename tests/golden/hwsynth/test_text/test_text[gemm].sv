@@ -1,0 +1,133 @@
+// gemm(A: i8[4, 4], B: i8[4, 4]) -> (C: i32[4, 4])
+// made by Gemel for ecp5 at 100 MHz; x_s2 is the value of x in stage 2
+module gemm (
+    input  logic               clk,
+    input  logic               rst,
+
+    // start is taken where busy is low; done is high for one cycle at the end
+    input  logic               start,
+    output logic               busy,
+    output logic               done,
+
+    // A: 16 words of i8, row-major 4 x 4
+    output logic               A_ren,
+    output logic [3:0]         A_raddr,
+    input  logic signed [7:0]  A_rdata,
+
+    // B: 16 words of i8, row-major 4 x 4
+    output logic               B_ren,
+    output logic [3:0]         B_raddr,
+    input  logic signed [7:0]  B_rdata,
+
+    // C: 16 words of i32, row-major 4 x 4
+    output logic               C_wen,
+    output logic [3:0]         C_waddr,
+    output logic signed [31:0] C_wdata
+);
+  logic [2:1] last;  // the stage that holds the last iteration
+
+  // ----------------------------------------------------------------------- the run (designs.py:16)
+  logic accepted;
+
+  assign accepted = start && !busy;
+
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      busy <= 1'b0;
+      done <= 1'b0;
+    end else begin
+      if (accepted) begin
+        busy <= 1'b1;
+      end else if (last[2]) begin
+        busy <= 1'b0;
+      end
+      done <= last[2];
+    end
+  end
+
+  // ------------------ loop i, j, k: 64 iterations, one begins each cycle, 3 stages (designs.py:17)
+  localparam logic [1:0] LAST_K = 2'd3;
+  localparam logic [1:0] LAST_J = 2'd3;
+  localparam logic [1:0] LAST_I = 2'd3;
+  logic               k_last;
+  logic               j_last;
+  logic               i_last;
+  logic signed [15:0] A_s2_times_B_s2;
+  logic signed [31:0] C_next;
+  logic [1:0]         k;
+  logic [1:0]         j;
+  logic [1:0]         i;
+  logic               run;    // iterations begin
+  logic [2:1]         valid;  // the stages that hold an iteration
+  logic signed [7:0]  A_s2;
+  logic signed [7:0]  B_s2;
+  logic [2:1]         k_is_0_s;
+  logic signed [31:0] C;
+  logic [2:1]         k_is_3_s;
+  logic [3:0]         C_addr_s1;
+  logic [3:0]         C_addr_s2;
+
+  // designs.py:18: for i, j, k in gm.grid(M, N, K):
+  assign k_last = k == LAST_K;
+
+  assign j_last = j == LAST_J;
+  assign i_last = i == LAST_I;
+
+  // designs.py:19: C[i, j] += A[i, k] * B[k, j]
+  assign A_s2_times_B_s2 = 16'(A_s2) * 16'(B_s2);
+  assign C_next = (k_is_0_s[2] ? 32'sd0 : C) + 32'(A_s2_times_B_s2);
+
+  always_ff @(posedge clk) begin
+    if (rst) begin
+      run <= 1'b0;
+      last <= '0;
+      valid <= '0;
+    end else begin
+      if (accepted) begin
+        run <= 1'b1;
+      end else if (k_last && j_last && i_last) begin
+        run <= 1'b0;
+      end
+      last <= {last[1], run && k_last && j_last && i_last};
+      valid <= {valid[1], run};
+    end
+  end
+
+  // designs.py:17, 18
+  always_ff @(posedge clk) begin
+    if (accepted) begin
+      k <= 2'd0;
+      j <= 2'd0;
+      i <= 2'd0;
+      C <= 32'sd0;
+    end else begin
+      if (run) begin
+        k <= k_last ? 2'd0 : k + 2'd1;
+        if (k_last) begin
+          j <= j_last ? 2'd0 : j + 2'd1;
+          if (j_last) i <= i_last ? 2'd0 : i + 2'd1;
+        end
+      end
+      if (valid[2]) C <= C_next;
+    end
+  end
+
+  // designs.py:17, 19
+  always_ff @(posedge clk) begin
+    A_s2 <= A_rdata;
+    B_s2 <= B_rdata;
+    k_is_0_s <= {k_is_0_s[1], k == 2'd0};
+    k_is_3_s <= {k_is_3_s[1], k_last};
+    C_addr_s1 <= {i, j};
+    C_addr_s2 <= C_addr_s1;
+  end
+
+  // ----------------------------------------------------------------------------------------- ports
+  assign A_raddr = {i, k};
+  assign A_ren = run;
+  assign B_raddr = {k, j};
+  assign B_ren = run;
+  assign C_waddr = C_addr_s2;
+  assign C_wdata = C_next;
+  assign C_wen = valid[2] && k_is_3_s[2];
+endmodule
