@@ -7,28 +7,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gemel.hwsynth import engines
-from gemel.hwsynth.deliver import deliver
-from gemel.hwsynth.engines.run import Model, Run
 from gemel.hwsynth.netlist import Module, Reset
 from gemel.hwsynth.report import Report
 from gemel.hwsynth.synthesis import RESERVED, Synthesized, synthesize_kernel
 from gemel.hwsynth.system import System
-from gemel.hwsynth.verilog import verilog
 from gemel.semantics.arguments import Bound, bind, in_order, new_results, shared, unpack
 from gemel.semantics.convert import from_bits, to_bits
 from gemel.semantics.dtypes import DType
 from gemel.semantics.entry import entry
 from gemel.semantics.errors import SynthesisError
 from gemel.semantics.failures import raised
-from gemel.semantics.interp import interpret
 from gemel.semantics.ir import Buffer, Kernel, Ref, Var
 from gemel.semantics.storage import Array, from_values, from_words, is_wide, to_words
 from gemel.semantics.traverse import Copier
+
+if TYPE_CHECKING:
+    from gemel.hwsynth.engines.run import Model, Run
 
 DEFAULT_MAX_CYCLES = 1_000_000_000
 
@@ -69,6 +67,8 @@ class Design:
     @cached_property
     def verilog(self) -> str:
         """The kernel's module as SystemVerilog."""
+        from gemel.hwsynth.verilog import verilog
+
         return verilog(self._made.module)
 
     @entry
@@ -95,11 +95,15 @@ class Design:
         The testbench runs on `args`, or on random arguments where none are given. Nothing is left behind where
         writing fails.
         """
+        from gemel.hwsynth.deliver import deliver
+
         return deliver(self, Path(folder), args)
 
     def model(self, engine: str) -> Model:
         """The system built for an engine; built once."""
         if engine not in self._models:
+            from gemel.hwsynth import engines  # what only simulating needs is loaded then
+
             self._models[engine] = engines.build(self._made.system, engine)
         return self._models[engine]
 
@@ -146,6 +150,8 @@ class Design:
 
     def _failure(self, args: Any, run: Run) -> Exception:
         """The error of a failed run: the interpreter finds the values that its message shows."""
+        from gemel.semantics.interp import interpret
+
         interpret(self.source, [a.copy() if isinstance(a, np.ndarray) else a for a in map(shared, args)])
         site = self._made.sites[(run.error or 1) - 1]
         return raised(site.check, site.message, site.span)

@@ -15,6 +15,7 @@ from rich.console import Console
 from gemel.bench import machine
 from gemel.bench.hardware import table
 from gemel.bench.hardware.cases import Case, published
+from gemel.bench.hardware.fresh import edit_to_cycles
 from gemel.bench.hardware.measure import Row, Settings, measure
 from gemel.bench.hardware.suites import every
 from gemel.errors import ArgumentError
@@ -76,6 +77,7 @@ def record(settings: Settings, rows: Sequence[Row]) -> dict[str, Any]:
     facts = {"machine": machine.machine(), "date": machine.now(), "versions": versions()}
     return {
         **facts,
+        "edit to cycles": {} if settings.quick else edit_to_cycles(),
         "settings": asdict(settings),
         "tools": published()["tools"],
         "means": table.means(rows),
@@ -101,8 +103,17 @@ def page(data: Mapping[str, Any]) -> str:
     m = data["machine"]
     known = ", ".join(f"{name} {v}" for name, v in data["versions"].items())
     lines = [f"Recorded {data['date']} on {m['cpu']}, {m['cores']} cores, {m['system']}.", f"With {known}.", LEGEND]
-    said = table.identical(data["rows"])
-    return "\n".join([*lines, *([said] if said else []), "", table.tables(data["rows"], data["tools"]), ""])
+    said = [text for text in (table.identical(data["rows"]), _edited(data["edit to cycles"])) if text]
+    return "\n".join([*lines, *said, "", table.tables(data["rows"], data["tools"]), ""])
+
+
+def _edited(found: Mapping[str, float]) -> str:
+    if not found:
+        return ""
+    return (
+        f"From an edit to cycles, 8x8x8 product in i32 in a fresh process: {found['seconds']:.2f} s, "
+        f"{found['of the processor']:.2f} s of them on the processor."
+    )
 
 
 LEGEND = (
