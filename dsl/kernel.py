@@ -442,18 +442,27 @@ class Kernel:
         clock_mhz: float = 100.0,
         interface: str = "memory",
         reset: str = "sync",
+        resources: Mapping[str, int] | None = None,
         **sizes: Any,
     ) -> Design:
         """Hardware for given sizes: a Design with `.verilog`, `.report`, `.cycles`, `.simulate(...)`, `.write(dir)`.
 
         `reset` says how control registers get their first values: "sync", at a clock edge where `rst` is high; "async",
-        at once where it is; "none", at power-up, as FPGAs can, without a port `rst`.
+        at once where it is; "none", at power-up, as FPGAs can, without a port `rst`. `resources` limits functional
+        units: {"mul": 2} has at most two multipliers; others are "add" and "div".
         Raises SynthesisError where the kernel can't be hardware as asked.
         """
         from gemel.hwsynth import synthesize
 
-        ir = self._static_ir(sizes)
-        return synthesize(ir, runnable=of_ir, target=target, clock_mhz=clock_mhz, interface=interface, reset=reset)
+        return synthesize(
+            self._static_ir(sizes),
+            runnable=of_ir,
+            target=target,
+            clock_mhz=clock_mhz,
+            interface=interface,
+            reset=reset,
+            resources=resources,
+        )
 
     @entry
     def synth_for(self, *args: Any, target: str = "ecp5", clock_mhz: float = 100.0, **kwargs: Any) -> Design:

@@ -7,13 +7,16 @@ done by a unit. Both floor, and give 0 for a divisor of 0, as the op table says.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from gemel.hwsynth.dividers import divider
 from gemel.hwsynth.nodes import Kind, Node
+from gemel.hwsynth.units import Operation
 from gemel.semantics import ops
-from gemel.semantics.dtypes import BOOL, DType, IntType, as_int
+from gemel.semantics.dtypes import BOOL, DType, IntType, as_int, width_of
 from gemel.semantics.span import Span
+from gemel.semantics.typerules import join
 
 if TYPE_CHECKING:
     from gemel.hwsynth.dfg import Graph
@@ -33,33 +36,104 @@ def _is_const(n: Node) -> bool:
 
 
 def multiply(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Node | None:
-    """A product too wide for one multiplier, in parts; None where one is enough."""
+    """A product by a constant as sums, one too wide for a multiplier by a unit; None where one multiplier is enough."""
     a, b = args
     for constant, other in ((a, b), (b, a)):
         if _is_const(constant):
             return _by_constant(g, other, constant.value, dtype, span)
-    wide, other = (a, b) if _int(a).width >= _int(b).width else (b, a)
-    limit = g.clock.target.multiplier if _int(wide).signed else g.clock.target.multiplier - 1
-    if _int(wide).width <= limit:
+    if _one_multiplier(g, a, b) and "mul" not in g.shared.limits:
         return None
-    cut = g.clock.target.multiplier - 1
-    width = as_int(dtype).width  # type: ignore[union-attr]
-    low = g.cast(wide, IntType(cut, False), span)
-    low_part = _product(g, low, other, width, span)
-    if cut >= width:
-        return g.cast(low_part, dtype, span)
-    high = g.apply(ops.SHR, (wide, g.const(cut, None, span)), None, span)
-    high_part = _product(g, high, other, width - cut, span)
-    shifted = g.apply(ops.SHL, (high_part, g.const(cut, None, span)), None, span)
-    return g.apply(ops.ADD, (shifted, low_part), dtype, span)
+    operation = multiplier(_int(a), _int(b), _whole(dtype))
+    return g.cast(g.unit(g.shared.serving(operation), args, span)[0], dtype, span)
+
+
+def add(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Node | None:
+    """A sum by a unit where these are limited."""
+    return None if g.uncounted or "add" not in g.shared.limits else _summed(g, args, False, dtype, span)
+
+
+def subtract(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Node | None:
+    """A difference by a unit where these are limited: the sum of the inverted operand and 1."""
+    return None if g.uncounted or "add" not in g.shared.limits else _summed(g, args, True, dtype, span)
+
+
+def _summed(g: Graph, args: tuple[Node, ...], minus: bool, dtype: DType, span: Span) -> Node:
+    whole = _whole(dtype)
+    operation = g.shared.serving(adder(whole.width))
+    wide = operation.inputs[0][1]
+    a, b = (g.cast(n, wide, span) for n in args)
+    b = g.apply(ops.INVERT, (b,), wide, span) if minus else b
+    return g.cast(g.unit(operation, (a, b, g.const(int(minus), IntType(1, False), span)), span)[0], dtype, span)
+
+
+@cache
+def adder(width: int) -> Operation:
+    """The sum of two words and a bit."""
+    word, name = IntType(width, False), f"add_{width}"
+    inputs = (("a", word), ("b", word), ("carry", IntType(1, False)))
+    return Operation(name, name, "add", inputs, (("sum", word),), _with_carry, wider=_wider_adder)
+
+
+def _wider_adder(one: Operation, other: Operation) -> Operation:
+    return max(one, other, key=lambda op: width_of(op.inputs[0][1]))
+
+
+def _with_carry(g: Graph, args: tuple[Node, ...], span: Span) -> tuple[Node, ...]:
+    a, b, carry = args
+    x, y = (g.apply(ops.CONCAT, (n, carry), None, span) for n in (a, b))
+    total = g.apply(ops.ADD, (x, y), IntType(_int(a).width + 1, False), span)
+    return (g.apply(ops.SHR, (total, g.const(1, None, span)), None, span),)
+
+
+def _whole(dtype: DType) -> IntType:
+    found = as_int(dtype)
+    if found is None:
+        raise TypeError(f"no integer: {dtype}")
+    return found
+
+
+def _one_multiplier(g: Graph, a: Node, b: Node) -> bool:
+    """Whether a multiplier of the target holds both factors."""
+    wide = _int(a) if _int(a).width >= _int(b).width else _int(b)
+    return wide.width <= g.clock.target.multiplier - (not wide.signed)
+
+
+@cache
+def multiplier(a: IntType, b: IntType, product: IntType) -> Operation:
+    """The low bits of a product."""
+    name = f"multiply_{a}_{b}" + (f"_low_{product.width}" if product.width < a.width + b.width else "")
+    build = partial(_in_parts, product.width)
+    return Operation(name, name, "mul", (("a", a), ("b", b)), (("product", product),), build, wider=wider)
+
+
+def wider(one: Operation, other: Operation) -> Operation:
+    """A multiplication that does for two."""
+    (a, b), (c, d) = ([t for _, t in op.inputs] for op in (one, other))
+    width = max(width_of(op.outputs[0][1]) for op in (one, other))
+    return multiplier(_whole(join(a, c)), _whole(join(b, d)), IntType(width, False))
+
+
+def _in_parts(width: int, g: Graph, args: tuple[Node, ...], span: Span) -> tuple[Node, ...]:
+    a, b = args
+    return (_product(g, a, b, width, span),)
 
 
 def _product(g: Graph, a: Node, b: Node, width: int, span: Span) -> Node:
     """a * b, of which only the low `width` bits matter."""
     a, b = (g.cast(n, IntType(width, _int(n).signed), span) if _int(n).width > width else n for n in (a, b))
     full = _int(a).width + _int(b).width
-    signed = _int(a).signed or _int(b).signed
-    return g.apply(ops.MUL, (a, b), IntType(min(full, width), signed), span)
+    dtype = IntType(min(full, width), _int(a).signed or _int(b).signed)
+    if _one_multiplier(g, a, b) or _is_const(a) or _is_const(b):
+        return g.apply(ops.MUL, (a, b), dtype, span)
+    wide, other = (a, b) if _int(a).width >= _int(b).width else (b, a)
+    cut = g.clock.target.multiplier - 1
+    low_part = _product(g, g.cast(wide, IntType(cut, False), span), other, width, span)
+    if cut >= width:
+        return g.cast(low_part, dtype, span)
+    high = g.apply(ops.SHR, (wide, g.const(cut, None, span)), None, span)
+    high_part = _product(g, high, other, width - cut, span)
+    shifted = g.apply(ops.SHL, (high_part, g.const(cut, None, span)), None, span)
+    return g.apply(ops.ADD, (shifted, low_part), dtype, span)
 
 
 def _by_constant(g: Graph, x: Node, value: int, dtype: DType, span: Span) -> Node | None:
@@ -131,7 +205,8 @@ def _by_variable(g: Graph, a: Node, b: Node, span: Span) -> tuple[Node, Node]:
     zero = g.const(0, None, span)
     minus_a, size_a = _sign_and_size(g, a, span)
     minus_b, size_b = _sign_and_size(g, b, span)
-    quotient, rest = g.unit(divider(size_a.width, size_b.width), (size_a, size_b), span)
+    made = g.unit(g.shared.serving(divider(size_a.width, size_b.width)), (size_a, size_b), span)
+    quotient, rest = (g.cast(n, size.dtype, span) for n, size in zip(made, (size_a, size_b), strict=True))
     if minus_a is not None or minus_b is not None:
         quotient, rest = _floored(g, (minus_a, minus_b), quotient, rest, size_b, span)
     by_zero = g.apply(ops.EQ, (b, zero), BOOL, span)
@@ -170,4 +245,10 @@ def _floored(
     )
 
 
-SPECIAL: dict[ops.Op, Special] = {ops.MUL: multiply, ops.FLOORDIV: floordiv, ops.MOD: mod}
+SPECIAL: dict[ops.Op, Special] = {
+    ops.MUL: multiply,
+    ops.FLOORDIV: floordiv,
+    ops.MOD: mod,
+    ops.ADD: add,
+    ops.SUB: subtract,
+}

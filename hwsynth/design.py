@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -183,9 +183,12 @@ def synthesize(
     clock_mhz: float = 100.0,
     interface: str = "memory",
     reset: str = "sync",
+    resources: Mapping[str, int] | None = None,
     runnable: Callable[[Kernel], Any] = lambda kernel: kernel,
 ) -> Design:
     """Hardware of a source-level kernel with known sizes; `runnable` makes `Design.kernel` of the scheduled IR.
+
+    `resources` has the most functional units of a kind that there may be, as in {"mul": 2}.
 
     Raises SynthesisError where the kernel can't be hardware as asked.
     """
@@ -194,7 +197,7 @@ def synthesize(
     if reset not in [r.value for r in Reset]:
         raise SynthesisError(f"unknown reset {reset!r}", code="H06", mend="use 'sync', 'async' or 'none'")
     kernel = _with_ports(kernel)
-    return Design(kernel, synthesize_kernel(kernel, target, clock_mhz, Reset(reset)), runnable)
+    return Design(kernel, synthesize_kernel(kernel, target, clock_mhz, Reset(reset), resources), runnable)
 
 
 def _with_ports(kernel: Kernel) -> Kernel:

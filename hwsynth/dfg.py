@@ -13,6 +13,7 @@ from gemel.hwsynth import arithmetic, peephole, wide
 from gemel.hwsynth.forms import apart
 from gemel.hwsynth.nodes import Kind, Node, net_dtype, stand_in
 from gemel.hwsynth.schedule import Clock
+from gemel.hwsynth.sharing import Sharing
 from gemel.hwsynth.targets import delay
 from gemel.hwsynth.units import Operation
 from gemel.semantics import build, ops
@@ -54,6 +55,8 @@ class Graph:
     outer: Callable[[Var], Var] = lambda v: v
     sites: list[Assert] = field(default_factory=list)
     depth_of: Mapping[Buffer, int] = field(default_factory=dict)
+    shared: Sharing = field(default_factory=Sharing)
+    uncounted: bool = False
 
     # ------------------------------------------------------------------------------------------------------- making
 
@@ -79,8 +82,8 @@ class Graph:
             result = build.folded(op, literals, result.dtype, span)
         if isinstance(result, Const):
             return self.const(int(result.value), result.dtype, span)
-        rule = arithmetic.SPECIAL.get(op) or peephole.RULES.get(op)
-        made = rule(self, args, result.dtype, span) if rule else None
+        rules = (arithmetic.SPECIAL.get(op), peephole.RULES.get(op))
+        made = next((n for rule in rules if rule and (n := rule(self, args, result.dtype, span)) is not None), None)
         if made is None and op in wide.RULES and isinstance(result, Apply):
             slow = delay(self.clock.target, result) > max(self.clock.room, 0.0)
             made = wide.RULES[op](self, args, result.dtype, span) if slow else None
@@ -136,7 +139,13 @@ class Graph:
                 return self.apply(e.op, args, net_dtype(e.dtype, e.span), e.span)
 
     def address(self, b: Buffer, indices: tuple[Expr, ...], pred: Node | None) -> Node:
-        """The row-major address of an element, as wide as the memory needs."""
+        """The row-major address of an element, as wide as the memory needs; its sums count for no limit of adders."""
+        before, self.uncounted = self.uncounted, True
+        addr = self._address(b, indices, pred)
+        self.uncounted = before
+        return addr
+
+    def _address(self, b: Buffer, indices: tuple[Expr, ...], pred: Node | None) -> Node:
         width = max(1, (self.depth_of[b] - 1).bit_length())
         total: Node | None = None
         for axis, i in enumerate(indices):

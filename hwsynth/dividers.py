@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gemel.hwsynth.units import Iteration, Operation
 from gemel.semantics import ops
-from gemel.semantics.dtypes import BOOL, IntType
+from gemel.semantics.dtypes import BOOL, IntType, width_of
 from gemel.semantics.span import Span
 
 if TYPE_CHECKING:
@@ -26,7 +26,12 @@ def divider(dividend: int, divisor: int) -> Operation:
     name = f"divide_{dividend}_by_{divisor}"
     a, b = IntType(dividend, False), IntType(divisor, False)
     inputs, outputs = (("dividend", a), ("divisor", b)), (("quotient", a), ("remainder", b))
-    return Operation(name, name, "div", inputs, outputs, _rows, partial(_iteration, a, b))
+    return Operation(name, name, "div", inputs, outputs, _rows, partial(_iteration, a, b), _wider)
+
+
+def _wider(one: Operation, other: Operation) -> Operation:
+    dividend, divisor = (max(width_of(op.inputs[k][1]) for op in (one, other)) for k in (0, 1))
+    return divider(dividend, divisor)
 
 
 def _iteration(a: IntType, b: IntType, rows: int) -> Iteration:

@@ -30,7 +30,8 @@ class Task:
     """An operation. Its result is there `delay` ns after its inputs, or, with a latency, `delay` ns into the cycle
     `latency` cycles after its start; `setup` ns of logic lie before the start of a task with a latency.
 
-    `operands` are the tasks before it whose results it needs; `unit` is a kind of unit of which it needs one.
+    `operands` are the tasks before it whose results it needs; `unit` is a kind of unit of which it needs one, for
+    `busy` cycles.
     """
 
     delay: float = 0.0
@@ -38,6 +39,7 @@ class Task:
     setup: float = 0.0
     operands: tuple[int, ...] = ()
     unit: Resource | None = None
+    busy: int = 1
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,10 @@ def schedule(
 
 def unit_bound(tasks: Sequence[Task], units: Mapping[Resource, int]) -> tuple[int, Resource | None]:
     """The least II that the units allow, and the unit that asks for it."""
-    uses = Counter(t.unit for t in tasks if t.unit is not None)
+    uses: Counter[Resource] = Counter()
+    for t in tasks:
+        if t.unit is not None:
+            uses[t.unit] += t.busy
     needs = [(-(-n // units[unit]), unit) for unit, n in uses.items()]
     ii, unit = max(needs, key=lambda need: need[0], default=(1, None))
     return ii, unit if ii > 1 else None
@@ -239,7 +244,7 @@ class Search:
         longest = sum(1 + t.latency for t in self.tasks) + sum(r.latency for r in self.rules)
         self.limits = [longest] * n
         self.settle(range(n), watch=True)
-        most = (len(self.contended) + 1) * self.ii
+        most = sum(self.tasks[k].busy for k in self.contended) * self.ii + self.ii
         self.limits = [c + most for c in self.cycle]
         if not self.place_in_order():
             self.place()
@@ -336,15 +341,22 @@ class Search:
         for k in self.by_start(height) if scarce else ():
             self.update(k)
             if k in scarce:
-                self.take(k, self.first_free(k, ahead))
+                slot = self.first_free(k, ahead)
+                if slot is None:
+                    return self.gave_up(mark)
+                self.take(k, slot)
                 self.update(k)
         try:
             self.settle(range(len(self.tasks)) if scarce else ())
         except Infeasible:
-            for k in self.contended:
-                self.retract(k, mark)
-            return False
+            return self.gave_up(mark)
         return True
+
+    def gave_up(self, mark: int) -> bool:
+        """Takes all tasks out of their slots: False."""
+        for k in list(self.slot):
+            self.retract(k, mark)
+        return False
 
     def by_start(self, height: Sequence[int]) -> Iterator[int]:
         """All tasks, each after those of its iteration that it waits for; the earliest first, then the critical."""
@@ -393,34 +405,48 @@ class Search:
     def take(self, k: int, slot: int) -> None:
         """Puts a task into a slot."""
         self.slot[k] = slot
-        self.taken[self.tasks[k].unit, slot] += 1
+        self.count(k, 1)
+
+    def count(self, k: int, change: int) -> None:
+        """Notes that a task has begun or ceased to use its slot, and those after it in which its unit is busy."""
+        task = self.tasks[k]
+        for n in range(task.busy):
+            self.taken[task.unit, (self.slot[k] + n) % self.ii] += change
+
+    def is_open(self, k: int, slot: int) -> bool:
+        """Whether a unit is free for a task that starts in a slot."""
+        task = self.tasks[k]
+        return all(self.taken[task.unit, (slot + n) % self.ii] < self.units[task.unit] for n in range(task.busy))
 
     def retract(self, k: int, mark: int) -> None:
         """Takes a task out of its slot and undoes what followed."""
-        self.taken[self.tasks[k].unit, self.slot.pop(k)] -= 1
+        self.count(k, -1)
+        del self.slot[k]
         while len(self.trail) > mark:
             n, self.cycle[n], self.time[n] = self.trail.pop()
 
-    def first_free(self, k: int, ahead: dict[tuple[Resource | None, int], int]) -> int:
-        """The first free slot from a task's start on: there is one, the II is at least what the units ask for.
+    def first_free(self, k: int, ahead: dict[tuple[Resource | None, int], int]) -> int | None:
+        """The first free slot from a task's start on; None where busy ones leave none that is long enough.
 
         `ahead` remembers which slot was found beyond full ones, so that each is looked at only a few times.
         """
-        unit, slot = self.tasks[k].unit, self.cycle[k] % self.ii
-        full = []
-        while self.taken[unit, slot] >= self.units[unit]:
+        unit, slot, first = self.tasks[k].unit, self.cycle[k] % self.ii, True
+        full: list[int] = []
+        while not self.is_open(k, slot):
+            if slot == self.cycle[k] % self.ii and not first:
+                return None
+            first = False
             full.append(slot)
             slot = ahead.get((unit, slot), (slot + 1) % self.ii)
-        ahead.update(((unit, n), slot) for n in full)
+        if self.tasks[k].busy == 1:
+            ahead.update(((unit, n), slot) for n in full)
         return slot
 
     def free(self, k: int) -> Iterator[int]:
         """The free slots of a task's unit, from its earliest start on."""
-        unit, first = self.tasks[k].unit, self.cycle[k]
-        for n in range(self.ii):
-            slot = (first + n) % self.ii
-            if self.taken[unit, slot] < self.units[unit]:
-                yield slot
+        first = self.cycle[k]
+        slots = ((first + n) % self.ii for n in range(self.ii))
+        return (slot for slot in slots if self.is_open(k, slot))
 
     def heights(self) -> list[int]:
         """For each task the tasks on the longest way from it to an end: what is critical is placed first."""

@@ -38,6 +38,18 @@ class MemoryReport:
 
 
 @dataclass(frozen=True)
+class UnitReport:
+    """A kind of functional unit: its instances, the operations that these do and where, and its timing in cycles."""
+
+    name: str
+    instances: int
+    operations: int
+    lines: tuple[int, ...]
+    latency: int
+    interval: int
+
+
+@dataclass(frozen=True)
 class Report:
     """The report of a design; `str()` is for the terminal."""
 
@@ -49,6 +61,7 @@ class Report:
     memories: tuple[MemoryReport, ...]
     operators: dict[str, int] = field(default_factory=dict)
     register_bits: int = 0
+    units: tuple[UnitReport, ...] = ()
 
     def __str__(self) -> str:
         known = f"{self.cycles:,}" if self.cycles is not None else "depends on the data"
@@ -59,6 +72,11 @@ class Report:
             "",
             *_table(["memory", "words", "bits", "reads", "writes", "where"], [_memory_row(m) for m in self.memories]),
         ]
+        if self.units:
+            lines += [
+                "",
+                *_table(["unit", "instances", "operations", "latency", "every", "lines"], _unit_rows(self.units)),
+            ]
         lines += ["", "operators: " + ", ".join(f"{n} {name}" for name, n in sorted(self.operators.items()))]
         lines.append(f"registers: {self.register_bits} bits")
         return "\n".join(lines)
@@ -84,6 +102,13 @@ def _loop_row(r: LoopReport) -> list[str]:
 
 def _memory_row(m: MemoryReport) -> list[str]:
     return [m.name, str(m.words), str(m.bits), str(m.reads), str(m.writes), "outside" if m.external else "inside"]
+
+
+def _unit_rows(units: tuple[UnitReport, ...]) -> list[list[str]]:
+    return [
+        [u.name, *map(str, (u.instances, u.operations, u.latency, u.interval)), ", ".join(map(str, u.lines))]
+        for u in units
+    ]
 
 
 def _number(n: int | None) -> str:

@@ -66,19 +66,26 @@ def node_delay(n: Node, t: Target) -> float:
 
 
 def modulo_schedule(
-    nodes: Sequence[Node], edges: Sequence[Edge], clock: Clock, ports: Limits, pipelined: bool, every: int = 0
+    nodes: Sequence[Node],
+    edges: Sequence[Edge],
+    clock: Clock,
+    ports: Limits,
+    pipelined: bool,
+    every: int = 0,
+    most: Mapping[str, int] | None = None,
 ) -> Schedule:
     """Schedules the nodes, operands before users: at the least II, or where the region isn't pipelined once.
 
-    `every` is the II that is asked for, if any. Raises SynthesisError H03 where an operator alone doesn't fit the
-    clock, H07 where there is no schedule with the II that is asked for.
+    `every` is the II that is asked for, if any, `most` the units of a kind that work at once. Raises SynthesisError H03
+    where an operator alone doesn't fit the clock, H07 where there is no schedule with the II that is asked for.
     """
     number = {n: k for k, n in enumerate(nodes)}
-    tasks = [_task(n, number, clock) for n in nodes]
+    tasks = [_task(n, number, clock, most or {}) for n in nodes]
     rules = [Rule(number[e.src], number[e.to], e.latency, e.distance) for e in edges]
     units: dict[Resource, int] = {
         (b, kind): limit for b, both in ports.items() for kind, limit in zip(_KINDS, both, strict=True)
     }
+    units.update((most or {}).items())
     timing = schedule(tasks, rules, clock.room, units, pipelined, max(every, 1))
     for n, cycle, at in zip(nodes, timing.cycles, timing.ready, strict=True):
         n.cycle, n.at = cycle, at
@@ -95,10 +102,12 @@ def modulo_schedule(
 _KINDS = (Kind.LOAD, Kind.STORE)
 
 
-def _task(n: Node, number: Mapping[Node, int], clock: Clock) -> Task:
+def _task(n: Node, number: Mapping[Node, int], clock: Clock, most: Mapping[str, int]) -> Task:
     operands = tuple(dict.fromkeys(number[a] for a in n.reads()))
     if n.unit is not None:
-        return Task(n.unit.delay, n.unit.latency, n.unit.setup, operands)
+        kind = n.unit.operation.resource
+        limited = kind if kind in most else None
+        return Task(n.unit.delay, n.unit.latency, n.unit.setup, operands, limited, n.unit.interval)
     needed = node_delay(n, clock.target)
     if needed > clock.room:
         raise _too_fast(n, needed, clock)
@@ -167,6 +176,10 @@ def _bound(nodes: Sequence[Node], timing: Timing, units: Mapping[Resource, int])
         path = tuple(nodes[k] for k in timing.recurrence.tasks)
         return _recurrence(path, timing.recurrence), path
     if timing.unit is not None:
+        if isinstance(timing.unit, str):
+            doing = [n for n in nodes if n.operation is not None and n.operation.resource == timing.unit]
+            number = units[timing.unit]
+            return f"{len(doing)} {timing.unit} by {counted(number, 'unit')}", tuple(doing)
         users = [n for n in nodes if (n.buffer, n.kind) == timing.unit]
         return _busy(users, units[timing.unit]), tuple(users)
     return "memory ports together with values carried between iterations", ()
@@ -184,8 +197,8 @@ def _recurrence(path: Sequence[Node], recurrence: Recurrence) -> str:
     what = " and ".join(values + [f"memory {m}" for m in memories]) or "a value"
     counts: dict[str, int] = defaultdict(int)
     for n in path:
-        if n.op is not None:
-            counts[n.op.name] += 1
+        if n.op is not None or n.operation is not None:
+            counts[n.op.name if n.op else n.operation.resource if n.operation else ""] += 1
     through = ", ".join(f"{c} {name}" if c > 1 else name for name, c in counts.items())
     after = "the next iteration" if recurrence.distance == 1 else f"{recurrence.distance} iterations later"
     return f"{what} needed in {after}" + (f" ({through})" if through else "")

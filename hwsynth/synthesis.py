@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gemel.hwsynth import logic as lg
@@ -17,6 +18,7 @@ from gemel.hwsynth.ports import Ports, depth
 from gemel.hwsynth.regions import regions
 from gemel.hwsynth.report import MemoryReport, Report
 from gemel.hwsynth.schedule import Clock
+from gemel.hwsynth.sharing import RESOURCES, Sharing, limits_of
 from gemel.hwsynth.system import External, System, system
 from gemel.hwsynth.targets import target as target_named
 from gemel.hwsynth.units import named_apart
@@ -48,15 +50,35 @@ class Synthesized:
     """For each parameter and result of the kernel its memory, or for a result of rank 0 its output port."""
 
 
-def synthesize_kernel(kernel: Kernel, target: str, clock_mhz: float, reset: Reset = Reset.SYNC) -> Synthesized:
-    """The hardware of a kernel.
+def synthesize_kernel(
+    kernel: Kernel,
+    target: str,
+    clock_mhz: float,
+    reset: Reset = Reset.SYNC,
+    resources: Mapping[str, int] | None = None,
+) -> Synthesized:
+    """The hardware of a kernel, with at most so many units of a kind.
 
     Raises SynthesisError where the kernel can't be hardware as asked.
     """
     _check(kernel, clock_mhz)
     scheduled = run(kernel, SCHEDULE, "schedule")
     lowered = run(scheduled, HARDWARE, "hardware")
-    return _Maker(kernel, scheduled, lowered, Clock(1000.0 / clock_mhz, target_named(target)), clock_mhz, reset).make()
+    clock, shared = Clock(1000.0 / clock_mhz, target_named(target)), Sharing(limits_of(resources, RESOURCES))
+    if shared.limits:  # which units do for all shows when all has been generated
+        _Maker(kernel, scheduled, lowered, Asked(clock, clock_mhz, reset, shared)).make()
+        shared = shared.known()
+    return _Maker(kernel, scheduled, lowered, Asked(clock, clock_mhz, reset, shared)).make()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of the hardware."""
+
+    clock: Clock
+    clock_mhz: float
+    reset: Reset
+    shared: Sharing
 
 
 def _check(kernel: Kernel, clock_mhz: float) -> None:
@@ -91,13 +113,9 @@ def _refuse_float(dtype: object, what: Buffer | Var | Expr) -> None:
 
 
 class _Maker:
-    def __init__(
-        self, source: Kernel, scheduled: Kernel, kernel: Kernel, clock: Clock, clock_mhz: float, reset: Reset
-    ) -> None:
-        self.source, self.scheduled, self.kernel, self.clock, self.clock_mhz = (
-            source, scheduled, kernel, clock, clock_mhz,
-        )  # fmt: skip
-        self.reset = reset
+    def __init__(self, source: Kernel, scheduled: Kernel, kernel: Kernel, asked: Asked) -> None:
+        self.source, self.scheduled, self.kernel = source, scheduled, kernel
+        self.clock, self.clock_mhz, self.reset, self.shared = asked.clock, asked.clock_mhz, asked.reset, asked.shared
         self.scalars = [p for p in kernel.params if isinstance(p, Var)]
         self.results = [b for b in kernel.results if not b.rank]
         self.external = [
@@ -133,7 +151,7 @@ class _Maker:
 
     def make(self) -> Synthesized:
         body = self._without_scalar_results()
-        gen = Generator(self.clock, self.ports, regions(body), UNITS)
+        gen = Generator(self.clock, self.ports, regions(body), UNITS, shared=self.shared)
         with gen.telling.part("the run", self.kernel.span):
             if any(isinstance(s, Assert) for s in statements(body)):
                 gen.kill = gen.net("kill", BOOL, BUILTIN, "a check has failed: the run ends")
@@ -294,6 +312,7 @@ class _Maker:
             memories,
             _operators(module),
             bits,
+            gen.units.report(),
         )
 
 

@@ -7,6 +7,7 @@ knows where each value is.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from gemel.hwsynth import logic as lg
 from gemel.hwsynth.dag import modules_of
 from gemel.hwsynth.names import Names, legal
 from gemel.hwsynth.netlist import Instance, Module
+from gemel.hwsynth.report import UnitReport
 from gemel.semantics.ir import Expr, Var
 from gemel.semantics.span import Span
 
@@ -46,7 +48,7 @@ class Operation:
 
     Operations with one `key` are the same. `name` is the module's, `resource` what `resources=` calls the unit.
     `iteration` is another way to the results, for a smaller unit that is busy for several cycles: the least one, or
-    with 2, 3, ... times as much done in each cycle.
+    with 2, 3, ... times as much done in each cycle. `wider` gives an operation that does for two of the same resource.
     """
 
     key: Hashable
@@ -56,6 +58,7 @@ class Operation:
     outputs: tuple[Port, ...]
     build: Build = field(compare=False)
     iteration: Callable[[int], Iteration] | None = field(default=None, compare=False)
+    wider: Callable[[Operation, Operation], Operation] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,19 +82,21 @@ class Bank:
     """The instances in a netlist; of those that use one, at most one is active in a cycle."""
 
     uses: dict[tuple[Unit, int], list[tuple[Expr, ...]]] = field(default_factory=dict)
-    spans: dict[tuple[Unit, int], Span] = field(default_factory=dict)
+    spans: dict[tuple[Unit, int], list[Span]] = field(default_factory=dict)
     nets: dict[tuple[Unit, int], tuple[Var, ...]] = field(default_factory=dict)
+    numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def use(self, unit: Unit, number: int, active: Expr, operands: Sequence[Expr], span: Span) -> None:
         """Notes a use of an instance: its operands where `active` holds."""
         self.results(unit, number, span)
         self.uses[unit, number].append((active, *operands))
+        self.spans[unit, number].append(span)
 
     def results(self, unit: Unit, number: int, span: Span) -> tuple[Var, ...]:
         """The nets of an instance's results."""
         key = (unit, number)
         if key not in self.nets:
-            self.uses[key], self.spans[key] = [], span
+            self.uses[key], self.spans[key] = [], []
             name = self.name(key)
             self.nets[key] = tuple(Var(f"{name}_{p}", dtype, span) for p, dtype in unit.operation.outputs)
         return self.nets[key]
@@ -110,7 +115,17 @@ class Bank:
         if unit.interval > 1:
             inputs[START] = lg.any_of(u[0] for u in uses)
         outputs = {p: net for (p, _), net in zip(unit.operation.outputs, self.nets[key], strict=True)}
-        return Instance(unit.module, self.name(key), inputs, outputs, self.spans[key])
+        return Instance(unit.module, self.name(key), inputs, outputs, self.spans[key][0])
+
+    def report(self) -> tuple[UnitReport, ...]:
+        """A row for each kind of unit."""
+        return tuple(map(self._row, dict.fromkeys(u for u, _ in self.uses)))
+
+    def _row(self, unit: Unit) -> UnitReport:
+        spans = [self.spans[key] for key in self.uses if key[0] is unit]
+        lines = sorted({s.line for part in spans for s in part if s.line})
+        operations = sum(map(len, spans))
+        return UnitReport(unit.module.name, len(spans), operations, tuple(lines), unit.latency, unit.interval)
 
 
 def named_apart(top: Module) -> Module:

@@ -66,12 +66,12 @@ class Units:
     def __init__(self) -> None:
         self.made: dict[Hashable, Unit | None] = {}
 
-    def pipelined(self, operation: Operation, clock: Clock) -> Unit:
-        """The unit that takes operands in each cycle.
+    def pipelined(self, operation: Operation, clock: Clock, registered: bool = False) -> Unit:
+        """The unit that takes operands in each cycle; with `registered` there is a register on the way in any case.
 
         Raises SynthesisError H03 where the clock is too fast for it.
         """
-        unit = self._once(_pipelined, operation, clock)
+        unit = self._once(_registered if registered else _pipelined, operation, clock)
         if unit is None:
             raise TypeError("an operation has a unit")
         return unit
@@ -131,11 +131,16 @@ class _Unit:
         return prune(Module(name, tuple(map(Input, inputs)), tuple(outputs), *parts, BUILTIN, (head, how)))
 
 
-def _pipelined(operation: Operation, clock: Clock) -> Unit:
+def _registered(operation: Operation, clock: Clock) -> Unit:
+    unit = UNITS.pipelined(operation, clock)
+    return unit if unit.latency else _pipelined(operation, clock, 1)
+
+
+def _pipelined(operation: Operation, clock: Clock, least: int = 0) -> Unit:
     made = _Unit(operation, clock)
     results = made.cast(operation.build(made.graph, made.args, BUILTIN), operation.outputs)
     stages = made.scheduled()
-    latency = max(n.ready for n in results)
+    latency = max(least, *(n.ready for n in results))
     how = f"takes operands in each cycle; results come {counted(latency, 'cycle')} later"
     module = made.module(operation.name, (), [stages.value(n, latency) for n in results], how)
     first = max((_reach(n) for n in made.graph.nodes if n.cycle == 0), default=0.0)

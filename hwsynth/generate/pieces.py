@@ -23,6 +23,7 @@ from gemel.hwsynth.regions import (
 )
 from gemel.hwsynth.report import LoopReport
 from gemel.hwsynth.schedule import Clock, Edge, Schedule
+from gemel.hwsynth.sharing import Sharing
 from gemel.hwsynth.stages import Stages
 from gemel.hwsynth.units import Bank
 from gemel.semantics import intervals
@@ -46,6 +47,7 @@ class Generator:
     fails: list[tuple[Expr, int]] = field(default_factory=list)
     loops: list[LoopReport] = field(default_factory=list)
     units: Bank = field(default_factory=Bank)
+    shared: Sharing = field(default_factory=Sharing)
     early: set[Var] = field(default_factory=set)
     used: dict[Var, set[int]] = field(default_factory=dict)
     kill: Var | None = None
@@ -118,7 +120,7 @@ class Generator:
 
     def graph(self) -> Graph:
         """An empty dataflow graph."""
-        return Graph(self.clock, outer=self.outer, sites=self.sites, depth_of=self.ports.depths)
+        return Graph(self.clock, outer=self.outer, sites=self.sites, depth_of=self.ports.depths, shared=self.shared)
 
     def chain(self, first: Expr, depth: int, span: Span, hint: str) -> list[Expr]:
         """Bits that a pulse runs through, the first one given."""
@@ -151,7 +153,14 @@ class Generator:
         self, g: Graph, counters: list[Counter], pipelined: bool, extra: Sequence[Edge] = (), every: int = 0
     ) -> Schedule:
         edges = [*memory_edges(g, counters, pipelined), *extra]
-        return Problem(g.nodes, edges, self.clock, self.ports.limits, pipelined, every, self.makers).bound()
+        problem = Problem(
+            g.nodes, edges, self.clock, self.ports.limits, pipelined, every, self.makers, self.shared, len(self.top) > 1
+        )
+        found = problem.bound()
+        for n in g.nodes:
+            if n.unit is not None and not n.unit.latency:  # what is combinational has its own: no paths that are false
+                n.port = next(self.units.numbers)
+        return found
 
     def span_type(self, s: For) -> IntType:
         """A type for a counter between bounds that are not constant; it also holds the bound itself."""
