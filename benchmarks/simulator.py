@@ -25,7 +25,7 @@ from gemel.examples.digits_reference import load_net
 from gemel.examples.gemm import gemm_i8
 from gemel.hwsynth import Design
 from gemel.hwsynth.dag import postorder, roots_of
-from gemel.hwsynth.engines.run import Simulation
+from gemel.hwsynth.engines.script import Simulation
 from gemel.hwsynth.engines.verilator import Settings, VerilatorModel, VerilatorSim
 from gemel.hwsynth.flatten import flatten
 from gemel.hwsynth.nativesim import Compiled, NativeSim

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from gemel.hwsynth import tools
 from gemel.hwsynth.dag import net_type
-from gemel.hwsynth.engines.run import RESET_CYCLES, Run, bench, check_arguments, finished, inverted, no_waves, not_done
+from gemel.hwsynth.engines.run import Run, bench, no_waves, run_once
+from gemel.hwsynth.engines.script import Action, Load, Look, Reset, Script, Seen, Set, Step, Wait
 from gemel.hwsynth.nativesim import Words, word_array
 from gemel.hwsynth.netlist import NetType
-from gemel.hwsynth.system import DONE, START, System
+from gemel.hwsynth.system import DONE, System
 from gemel.hwsynth.verilog import literal, needs_reset, print_design, type_text
 from gemel.semantics.convert import from_bits, to_bits
 from gemel.semantics.dtypes import DType, width_of
@@ -34,6 +35,8 @@ class IcarusModel:
         self.texts = tuple(p.text for p in self.printed)
         self.inputs = {i.var.hint: f"i{k}" for k, i in enumerate(system.module.inputs)}
         self.outputs = {o.name: f"o{k}" for k, o in enumerate(system.module.outputs)}
+        self.types = {i.var.hint: net_type(i.var) for i in system.module.inputs}
+        self.number = {name: k for k, name in enumerate(system.memories)}
         self.arrays = {m.hint: f"bench.dut.{name}" for m, name in self.printed[-2].memories.items()}
 
     def run(
@@ -45,23 +48,33 @@ class IcarusModel:
     ) -> Run:
         """As `Model.run`; raises ToolError X02 where waves are asked for."""
         no_waves("icarus", vcd)
-        words, values = check_arguments(self.system, memories, scalars)
+        return run_once(self.play, self.system, memories, scalars, max_cycles)
+
+    def play(self, script: Script) -> list[Seen]:
+        """As `Model.play`."""
         with tools.scratch() as folder:
-            text = "\n".join([*self.texts, *self.testbench(values, max_cycles)])
+            text = "\n".join([*self.texts, *self.testbench(script)])
             (folder / "bench.sv").write_text(text)
-            for k, (name, array) in enumerate(words.items()):
-                self.write_hex(folder / f"{k}.in.hex", name, array)
+            for n, action in enumerate(script):
+                for name, array in action.memories.items() if isinstance(action, Load) else ():
+                    self.write_hex(folder / f"{n}.{self.number[name]}.hex", name, array)
             command = [self.compiler, "-g2012", "-o", "bench.vvp", "-s", "testbench", "bench.sv"]
             tools.must("Icarus Verilog", command, folder, TIMEOUT)
             log = tools.must("Icarus Verilog", [self.runner, "-n", "bench.vvp"], folder, TIMEOUT)
-            found = dict(re.findall(r"^(\w+)=(\w+)$", log, re.MULTILINE))
-            if not found:
-                raise not_done(max_cycles)
-            dumped = {name: self.read_hex(folder / f"{k}.out.hex", name) for k, name in enumerate(words)}
-        outputs = {
-            o.name: _known(o.name, found[self.outputs[o.name]], o.value.dtype) for o in self.system.module.outputs
-        }
-        return finished(outputs, dumped, int(found["cycles"], 16))
+            found = re.findall(r"^look (\d+) (\w+)=(\w+)$", log, re.MULTILINE)
+            looks = {n: action for n, action in enumerate(script) if isinstance(action, Look)}
+            return [self.seen(n, {p: v for k, p, v in found if int(k) == n}, folder, looks[n]) for n in looks]
+
+    def seen(self, n: int, found: Mapping[str, str], folder: Path, look: Look) -> Seen:
+        """What the look that is step `n` of a script found."""
+        names = list(self.system.memories) if look.memories else []
+        dumped = {name: self.read_hex(folder / f"{n}.{self.number[name]}.hex", name) for name in names}
+        outputs = {}
+        for o in self.system.module.outputs:
+            digits = found[self.outputs[o.name]]
+            if found[self.outputs[DONE]] == "1" or not re.search("[xXzZ]", digits):
+                outputs[o.name] = _known(o.name, digits, o.value.dtype)
+        return Seen(outputs, dumped, int(found["edges"], 16))
 
     # --------------------------------------------------------------------------------------------------------- memory
 
@@ -77,42 +90,55 @@ class IcarusModel:
 
     # ------------------------------------------------------------------------------------------------------ testbench
 
-    def testbench(self, values: Mapping[str, int], max_cycles: int) -> Iterator[str]:
-        """The testbench's text: as `run.drive` does it."""
-        start, done = self.inputs[START], self.outputs[DONE]
-        reset = needs_reset(self.printed[-1].module)
+    def testbench(self, script: Script) -> Iterator[str]:
+        """The testbench's text: as `script.play` does it."""
+        clocks = ["clk", "rst"] if needs_reset(self.printed[-1].module) else ["clk"]
         yield "module testbench;"
-        yield from (f"  {line}" for line in self.declarations(["clk", "rst"] if reset else ["clk"]))
-        yield "  task tick; begin clk = 1; #1; clk = 0; #1; end endtask"
+        yield from (f"  {line}" for line in self.declarations(clocks))
+        yield "  task tick; begin clk = 1; #1; clk = 0; #1; edges = edges + 1; end endtask"
         yield "  initial begin"
-        yield f"    {start} = 0; cycles = 0; #1;"
-        yield from self.assignments(values)
-        yield f"    rst = 1; repeat ({RESET_CYCLES}) tick; rst = 0;" if reset else ""
-        yield from (f'    $readmemh("{k}.in.hex", {self.arrays[n]});' for k, n in enumerate(self.system.memories))
-        yield f"    {start} = 1; #1; tick; cycles = 1; {start} = 0;"  # inputs settle before the edge
-        yield from self.assignments(inverted(self.system, values))
-        yield f"    #1; while ({done} !== 1 && cycles < {max_cycles}) begin tick; cycles = cycles + 1; end"
-        yield f"    if ({done} === 1) begin"
-        yield '      $display("cycles=%h", cycles);'
-        yield from (f'      $display("{port}=%h", {port});' for port in self.outputs.values())
-        yield from (f'      $writememh("{k}.out.hex", {self.arrays[n]});' for k, n in enumerate(self.system.memories))
-        yield "    end"
+        yield "    edges = 0;"
+        for n, action in enumerate(script):
+            yield from (f"    {line}" for line in self.action(n, action))
         yield "    $finish;"
         yield "  end"
         yield "endmodule"
 
+    def action(self, n: int, action: Action) -> Iterator[str]:
+        """Step `n` of a script. Inputs settle before an edge."""
+        match action:
+            case Set():
+                yield from (self.assignment(name, value) for name, value in action.values.items())
+                yield "#1;"
+            case Load():
+                for name in action.memories:
+                    yield f'$readmemh("{n}.{self.number[name]}.hex", {self.arrays[name]});'
+            case Reset():
+                reset = needs_reset(self.printed[-1].module)
+                yield f"{'rst = 1; #1; ' * reset}repeat ({action.cycles}) tick;{' rst = 0; #1;' * reset}"
+            case Step():
+                yield f"repeat ({action.cycles}) tick;"
+            case Wait():
+                yield f"limit = edges + {action.most};"
+                yield f"while ({self.outputs[DONE]} !== 1 && edges < limit) tick;"
+            case Look():
+                for port in ("edges", *self.outputs.values()):
+                    yield f'$display("look {n} {port}=%h", {port});'
+                for name in self.system.memories if action.memories else ():
+                    yield f'$writememh("{n}.{self.number[name]}.hex", {self.arrays[name]});'
+
     def declarations(self, clocks: list[str]) -> Iterator[str]:
         yield from (f"logic {name} = 0;" for name in clocks)
-        yield "longint cycles;"
+        yield "longint edges, limit;"
         m = self.printed[-1].module
         yield from (f"{type_text(net_type(i.var))} {i.var.hint};" for i in m.inputs)
         yield from (f"{type_text(net_type(o.value))} {o.name};" for o in m.outputs)
         ports = (*clocks, *self.inputs.values(), *self.outputs.values())
         yield f"bench bench ({', '.join(f'.{n}({n})' for n in ports)});"
 
-    def assignments(self, values: Mapping[str, int]) -> Iterator[str]:
-        for name, value in values.items():
-            yield f"    {self.inputs[name]} = {literal(value, self.system.scalars[name])};"
+    def assignment(self, name: str, value: int) -> str:
+        dtype = self.types[name]
+        return f"{self.inputs[name]} = {literal(int(from_bits(to_bits(value, dtype), dtype)), dtype)};"
 
 
 def build(system: System) -> IcarusModel:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from gemel.hwsynth.engines.run import Run, drive
+from gemel.hwsynth.engines.run import Run, run_once
+from gemel.hwsynth.engines.script import Script, Seen, play
 from gemel.hwsynth.nativesim import Compiled, NativeSim, Words
 from gemel.hwsynth.system import DONE, System
 from gemel.hwsynth.vcd import VcdFile
@@ -19,6 +20,10 @@ class NativeModel:
         self._fast = Compiled(system.module, DONE)
         self._traced: Compiled | None = None
 
+    def play(self, script: Script) -> list[Seen]:
+        """As `Model.play`."""
+        return play(NativeSim(self._fast), self.system, script)
+
     def run(
         self,
         memories: Mapping[str, Words],
@@ -28,11 +33,11 @@ class NativeModel:
     ) -> Run:
         """As `Model.run`."""
         if vcd is None:
-            return drive(NativeSim(self._fast), self.system, memories, scalars, max_cycles)
+            return run_once(self.play, self.system, memories, scalars, max_cycles)
         self._traced = self._traced or Compiled(self.system.module, DONE, trace=True)
         with VcdFile(vcd, self._traced) as file:
             sim = NativeSim(self._traced, file.rows)
-            result = drive(sim, self.system, memories, scalars, max_cycles)
+            result = run_once(lambda s: play(sim, self.system, s), self.system, memories, scalars, max_cycles)
             file.rows(sim.last_row())
         return result
 

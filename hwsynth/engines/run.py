@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gemel.hwsynth.engines.script import Load, Look, Reset, Script, Seen, Set, Step, Wait
 from gemel.hwsynth.nativesim import Words, word_array
 from gemel.hwsynth.netlist import Input, Instance, Module, Output
 from gemel.hwsynth.system import DONE, ERROR, ERROR_CODE, START, External, System
@@ -35,6 +36,9 @@ class Run:
 class Model(Protocol):
     """A system that is ready to run."""
 
+    def play(self, script: Script) -> Sequence[Seen]:
+        """Powers up and plays a script; gives what its looks found. Raises ToolError where an outside tool fails."""
+
     def run(
         self,
         memories: Mapping[str, Words],
@@ -50,39 +54,29 @@ class Model(Protocol):
         """
 
 
-class Simulation(Protocol):
-    """A powered-up circuit that Python drives, as `nativesim.NativeSim`."""
-
-    def load(self, memory: str, words: Words) -> None: ...
-    def dump(self, memory: str) -> Words: ...
-    def __setitem__(self, name: str, value: int) -> None: ...
-    def __getitem__(self, name: str) -> int: ...
-    def run(self, max_cycles: int) -> int: ...
-    def reset(self, cycles: int = 1) -> None: ...
-
-
-def drive(
-    sim: Simulation, system: System, memories: Mapping[str, Words], scalars: Mapping[str, int], max_cycles: int
+def run_once(
+    play: Callable[[Script], Sequence[Seen]],
+    system: System,
+    memories: Mapping[str, Words],
+    scalars: Mapping[str, int],
+    max_cycles: int,
 ) -> Run:
-    """Runs a freshly powered-up simulation as `Model.run` says."""
+    """Runs as `Model.run` says on what plays scripts."""
     words, values = check_arguments(system, memories, scalars)
-    for name, value in values.items():
-        sim[name] = value
-    sim[START] = 0
-    sim.reset(RESET_CYCLES)
-    for name, array in words.items():  # after the reset: before it, registers may hold anything and write anything
-        sim.load(name, array)
-    sim[START] = 1
-    cycles = sim.run(min(1, max_cycles))
-    sim[START] = 0
-    for name, value in inverted(system, values).items():
-        sim[name] = value
-    if not sim[DONE]:
-        cycles += sim.run(max_cycles - cycles)
-    if not sim[DONE]:
+    script: Script = [
+        Set({**values, START: 0}),
+        Reset(RESET_CYCLES),
+        Load(words),  # after the reset: before it, registers may hold anything and write anything
+        Set({START: 1}),
+        Step(min(1, max_cycles)),
+        Set({START: 0, **inverted(system, values)}),
+        Wait(max_cycles - 1),
+        Look(),
+    ]
+    seen = play(script)[0]
+    if not seen.outputs.get(DONE):
         raise not_done(max_cycles)
-    outputs = {o.name: sim[o.name] for o in system.module.outputs}
-    return finished(outputs, {name: sim.dump(name) for name in words}, cycles)
+    return finished(seen.outputs, seen.memories, seen.edges - RESET_CYCLES)
 
 
 def finished(outputs: Mapping[str, int], memories: Mapping[str, Words], cycles: int) -> Run:

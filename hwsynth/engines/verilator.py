@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from gemel.hwsynth import tools
-from gemel.hwsynth.engines.run import Run, bench, drive, no_waves
+from gemel.hwsynth.engines.run import Run, bench, no_waves, run_once
+from gemel.hwsynth.engines.script import Script, Seen, play
 from gemel.hwsynth.nativesim import CHUNK_SECONDS, Words, word_array
 from gemel.hwsynth.netlist import Memory, NetType
 from gemel.hwsynth.system import DONE, System
@@ -64,9 +65,13 @@ class VerilatorModel:
     ) -> Run:
         """As `Model.run`; raises ToolError X02 where waves are asked for."""
         no_waves("verilator", vcd)
+        return run_once(self.play, self.system, memories, scalars, max_cycles)
+
+    def play(self, script: Script) -> list[Seen]:
+        """As `Model.play`."""
         sim = VerilatorSim(self)
         try:
-            return drive(sim, self.system, memories, scalars, max_cycles)
+            return play(sim, self.system, script)
         finally:
             sim.close()
 
