@@ -14,15 +14,16 @@ N, W = 8, 12
 
 @gm.kernel
 def isqrt(x: u32) -> u32:
-    """The root of x, rounded down: from the top, each bit that keeps the square below x."""
+    """The root of x, rounded down, digit by digit: two more bits of x decide one more bit of the root."""
+    left: u32 = x
+    rest: gm.UInt(18) = 0
     root: gm.UInt(16) = 0
-    rest: u32 = x
-    for step in range(16):
-        place = gm.cast(15 - step, gm.UInt(4))
-        trial = u32(((2 * root) << place) + (1 << place << place))
-        if trial <= rest:
-            rest = rest - trial
-            root = root | (1 << place)
+    for _ in range(16):
+        grown = 4 * rest + (left >> 30)
+        fits = grown > 4 * root
+        rest = grown - (4 * root + 1) if fits else grown
+        root = 2 * root + (1 if fits else 0)
+        left = left << 2
     return root
 
 
