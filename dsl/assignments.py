@@ -24,16 +24,23 @@ from gemel.values import OPERATORS, as_expr, as_index, for_store, meant_by
 def assign_statement(s: ast.Assign, frame: Frame) -> None:
     """`target = value`, with several targets too."""
     hint = s.targets[0].id if isinstance(s.targets[0], ast.Name) else "t"
-    t = tracer()
-    before, t.hint = t.hint, hint if isinstance(s.value, ast.Call) else "tensor"
-    value = evaluate(s.value, frame)
-    t.hint = before
+    with tracer().naming(_names(s)):
+        value = evaluate(s.value, frame)
     if any(not isinstance(t, ast.Name) for t in s.targets):
         for target in s.targets:
             assign(target, value, frame, s)
         return
     for target in s.targets:
         assign(target, settle(value, hint, frame.span(s.value)), frame, s)
+
+
+def _names(s: ast.Assign) -> list[str]:
+    """What tensors that the value makes are called: `A` in `A = gm.zeros(...)`, each of `A, B = (... for ...)`."""
+    target = s.targets[0]
+    if isinstance(target, ast.Name):
+        return [target.id] if isinstance(s.value, ast.Call) else []
+    makes = isinstance(target, ast.Tuple) and isinstance(s.value, ast.Tuple | ast.GeneratorExp | ast.ListComp)
+    return [e.id for e in target.elts if isinstance(e, ast.Name)] if makes else []  # type: ignore[attr-defined]
 
 
 def assign(target: ast.expr, value: Any, frame: Frame, s: ast.stmt) -> None:

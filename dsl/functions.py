@@ -61,7 +61,7 @@ def empty(shape: Any, dtype: DType) -> Any:
     sizes = shape if isinstance(shape, tuple | list) else (shape,)
     if not _traced(*sizes):
         return np.zeros(sizes, numpy_dtype(_element_type(dtype)))
-    return stores.allocate(_element_type(dtype), [as_index(s, here()) for s in sizes], tracer().hint, here())
+    return stores.allocate(_element_type(dtype), [as_index(s, here()) for s in sizes], tracer().name(), here())
 
 
 def full(shape: Any, value: Any, dtype: DType) -> Any:

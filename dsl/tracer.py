@@ -47,7 +47,7 @@ class Tracer:
     decisions: frozenset[object]
     blocks: list[list[ir.Stmt]] = field(default_factory=lambda: [[]])
     span: Span = BUILTIN
-    hint: str = "tensor"
+    names: list[str] = field(default_factory=list)
     statements: int = 0
     steps: int = 0
     settled: int = 0
@@ -93,6 +93,19 @@ class Tracer:
             yield inner
         finally:
             self.blocks.pop()
+
+    @contextmanager
+    def naming(self, names: list[str]) -> Iterator[None]:
+        """Tensors that are made meanwhile are called so, one after the other; the last name serves all that follow."""
+        before, self.names = self.names, names
+        try:
+            yield
+        finally:
+            self.names = before
+
+    def name(self) -> str:
+        """What a new tensor is called."""
+        return (self.names.pop(0) if len(self.names) > 1 else self.names[0]) if self.names else "tensor"
 
     def let(self, e: ir.Expr, hint: str = "t") -> ir.Expr:
         """Names a value, so that later stores don't change it; atoms stay as they are."""
