@@ -11,11 +11,11 @@ from pathlib import Path
 
 from gemel.hwsynth import tools
 from gemel.hwsynth.engines.icarus import IcarusModel
-from gemel.hwsynth.judges import FAMILIES, through_yosys
+from gemel.hwsynth.judges import through_yosys
 from gemel.hwsynth.system import System
 
-FAMILY = "xc7"
-"""The one whose cells yosys has models of, multipliers included."""
+PASSES = "synth_xilinx -flatten -family xc7 -noiopad -nobram -top {top}"
+"""To cells that yosys has models of: multipliers and LUT memories, but no block RAMs."""
 
 
 class NetlistModel(IcarusModel):
@@ -25,7 +25,7 @@ class NetlistModel(IcarusModel):
         super().__init__(system)
         kernel, around = self.printed[:-2], self.printed[-2:]
         text = "\n".join(p.text for p in kernel)
-        cells = through_yosys(text, kernel[-1].name, FAMILIES[FAMILY])
+        cells = through_yosys(text, kernel[-1].name, PASSES)
         self.texts = (_models(), cells, *(p.text for p in around))
 
 
