@@ -220,7 +220,7 @@ class Schedule:
     def partition(self, buffer: str, axis: int, count: int = 0, kind: str = "cyclic") -> Schedule:
         """In hardware, an array spread over `count` memories along an axis: "cyclic", "block" or "complete".
 
-        It is kept with the array; synthesis doesn't use it yet.
+        Of an array of the interface, each bank has ports of its own: `A_b0_raddr`, or along two axes `A_b0_1_raddr`.
         """
         return self._step("partition", buffer, axis, count, kind)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gemel.hwsynth.netlist import Module, Reset
+from gemel.hwsynth.placement import Placement
 from gemel.hwsynth.report import Report
 from gemel.hwsynth.synthesis import RESERVED, Synthesized, synthesize_kernel
 from gemel.hwsynth.system import System
@@ -114,38 +115,36 @@ class Design:
         if run.error is not None:
             raise self._failure(args, run)
         for p, array in bound.arrays.items():
-            name = self.places[p]
-            if array.flags.writeable and array.size and name is not None:
-                _read(run.memories[name][: array.size], p.dtype, array)
+            if array.flags.writeable and array.size:
+                _read(self.places[p].together(run.memories, _words(array, p.dtype)), p.dtype, array)
         results = [self._result(b, r, run) for b, r in zip(self.source.results, self._new(bound), strict=True)]
         return Simulation(unpack(self.source, results), run.cycles)
 
     def inputs(self, bound: Bound) -> tuple[dict[str, Array], dict[str, int]]:
         """A call's arrays by memory and scalars by port."""
-        places = self.places
-        arrays = {places[b]: _words(a, b.dtype) for b, a in bound.arrays.items() if places[b] is not None and a.size}
+        arrays: dict[str, Array] = {}
+        for b, a in bound.arrays.items():
+            arrays |= self.places[b].apart(_words(a, b.dtype)) if a.size else {}
         scalars = {
             p.hint: int(from_bits(to_bits(v, p.dtype), self._made.system.scalars[p.hint]))
             for p, v in bound.scalars.items()
         }
-        return {name: a for name, a in arrays.items() if name is not None}, scalars
+        return arrays, scalars
 
     def _new(self, bound: Bound) -> list[Array]:
         return new_results(self.source, bound.dims)
 
     @cached_property
-    def places(self) -> dict[Buffer | Var, str | None]:
-        """The memory of each tensor, None where it is never accessed; the output port of a result of rank 0."""
+    def places(self) -> dict[Buffer | Var, Placement]:
+        """The memories of each tensor; the output port of a result of rank 0."""
         return dict(zip((*self.source.params, *self.source.results), self._made.places, strict=True))
 
     def _result(self, b: Buffer, out: Array, run: Run) -> Array:
-        name = self.places[b]
         if not b.rank:
-            out[...] = run.outputs[name or ""]
-        elif name is None:
-            out[...] = 0
-        else:
-            _read(run.memories[name][: out.size], b.dtype, out)
+            out[...] = run.outputs[self.places[b].names[0] or ""]
+        elif out.size:
+            out[...] = 0  # what no memory has
+            _read(self.places[b].together(run.memories, _words(out, b.dtype)), b.dtype, out)
         return out
 
     def _failure(self, args: Any, run: Run) -> Exception:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gemel.hwsynth.choosing import choose
+from gemel.hwsynth.split import split
 from gemel.semantics.passes.demand import demand
 from gemel.semantics.passes.fuse import fuse
 from gemel.semantics.passes.guard import guard
@@ -11,8 +13,9 @@ from gemel.semantics.passes.narrow import narrow
 from gemel.semantics.passes.perfect import perfect
 from gemel.semantics.passes.promote import promote
 from gemel.semantics.passes.scalarize import scalarize
+from gemel.semantics.passes.settle import settle
 from gemel.semantics.passes.simplify import simplify
-from gemel.semantics.passes.unroll import unroll
+from gemel.semantics.passes.unroll import unroll_lanes
 from gemel.semantics.pipeline import Pass
 
 SCHEDULE: tuple[Pass, ...] = (
@@ -20,14 +23,18 @@ SCHEDULE: tuple[Pass, ...] = (
     guard,  # while types are the user's: messages show the user's values
     lower_fixed,  # fixed point becomes integers
     simplify,  # folds what sizes made constant, so that nests show
-    unroll,  # as a schedule asks; before fuse and scalarize, which then see each copy's elements
+    unroll_lanes,  # as a schedule asks; before fuse and scalarize, which then see each copy's elements
+    settle,  # accesses show where they go
+    simplify,  # what unrolling made constant
     fuse,  # fills and rescalings join the nests they belong to; before scalarize, which then sees all of an element
     scalarize,  # accumulators leave memory: no recurrence through a memory port
     perfect,  # after scalarize, whose loads and stores around loops move inwards here
+    choose,  # when loops are what they will be
 )
 """Gives `Design.kernel`: what the hardware computes, in the order in which it does."""
 
 HARDWARE: tuple[Pass, ...] = (
+    split,  # before narrow, which shrinks the arithmetic of banks too
     narrow,  # widths from ranges, while loops still show their bounds
     simplify,  # what narrowing made trivial
     promote,  # synthesis wants values, not variables

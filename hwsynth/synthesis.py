@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from gemel.hwsynth import logic as lg
+from gemel.hwsynth.banking import Layout, is_banked
 from gemel.hwsynth.dag import postorder, roots_of
 from gemel.hwsynth.generate import Generator, sequence
 from gemel.hwsynth.names import KEYWORDS, legal
@@ -14,6 +16,7 @@ from gemel.hwsynth.netcheck import check
 from gemel.hwsynth.netlist import Input, Module, Output, Register, Reset, Wire
 from gemel.hwsynth.nodes import net_dtype
 from gemel.hwsynth.pipeline import HARDWARE, SCHEDULE
+from gemel.hwsynth.placement import Placement
 from gemel.hwsynth.ports import Ports, depth
 from gemel.hwsynth.regions import regions
 from gemel.hwsynth.report import MemoryReport, Report
@@ -46,8 +49,8 @@ class Synthesized:
     report: Report
     sites: tuple[Assert, ...]
     cycles: int | None
-    places: tuple[str | None, ...]
-    """For each parameter and result of the kernel its memory, or for a result of rank 0 its output port."""
+    places: tuple[Placement, ...]
+    """For each parameter and result of the kernel its memories, or for a result of rank 0 its output port."""
 
 
 def synthesize_kernel(
@@ -169,15 +172,23 @@ class _Maker:
     def _memory(self, b: Buffer) -> External:
         return External(self.ports.names[b], net_dtype(b.dtype, b.span), max(self.depths[b], 1), b.span)
 
-    def _places(self) -> tuple[str | None, ...]:
-        used = set(self.ports.used())
-        places: list[str | None] = []
-        for p in (*self.kernel.params, *self.kernel.results):
-            if isinstance(p, Buffer) and p in self.results:
-                places.append(self._result_name(p))
-            else:
-                places.append(self.ports.names[p] if isinstance(p, Buffer) and p in used else None)
-        return tuple(places)
+    def _places(self) -> tuple[Placement, ...]:
+        return tuple(
+            Placement.of(p, map(self._place, own)) if isinstance(p, Buffer) else Placement((None,))
+            for p, own in zip((*self.scheduled.params, *self.scheduled.results), self._parts(), strict=True)
+        )
+
+    def _parts(self) -> list[list[Buffer | Var]]:
+        """What stands in the module for each parameter and result of the scheduled kernel: itself, or its banks."""
+        own = iter((*self.kernel.params, *self.kernel.results))
+        whole = (*self.scheduled.params, *self.scheduled.results)
+        counts = [len(Layout(p, True).numbers) if isinstance(p, Buffer) and is_banked(p) else 1 for p in whole]
+        return [list(islice(own, n)) for n in counts]
+
+    def _place(self, p: Buffer | Var) -> str | None:
+        if isinstance(p, Buffer) and p in self.results:
+            return self._result_name(p)
+        return self.ports.names[p] if isinstance(p, Buffer) and p in self.ports.used() else None
 
     def _without_scalar_results(self) -> Body:
         """Results of rank 0 are registers: their stores become names that the last block defines."""
@@ -276,8 +287,8 @@ class _Maker:
         failing = "\nerror: a check has failed and the run ends; error_code says which" if gen.kill is not None else ""
         run = f"start is taken where busy is low; done is high for one cycle at the end{failing}"
         names = self.ports.names
-        own, given = ((*k.params, *k.results) for k in (self.kernel, self.source))
-        types = {b: s.dtype for b, s in zip(own, given, strict=True)}
+        given = (*self.source.params, *self.source.results)
+        types = {b: s.dtype for own, s in zip(self._parts(), given, strict=True) for b in own}
         return (
             (run, ("start", "busy", "done", "error", "error_code")),
             ("taken with start", tuple(p.hint for p in self.scalars)),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gemel.codegen.runtime import compile_kernel
+from gemel.hwsynth.placement import Placement
 from gemel.hwsynth.system import START
 from gemel.hwsynth.verilog import literal, print_design, type_text
 from gemel.semantics.arguments import bind
@@ -30,25 +31,29 @@ def testbench(design: Design, args: Sequence[Any]) -> dict[str, str]:
     own = [a.copy() if isinstance(a, np.ndarray) else a for a in args]
     result = compile_kernel(design.source)(*own)
     results = result if isinstance(result, tuple) else (result,)
-    files = {}
+    files: dict[str, str] = {}
     for p, before, after in zip(design.source.params, args, own, strict=True):
-        place = design.places[p]
-        if place is not None and isinstance(after, np.ndarray):
-            files[f"{place}.in.hex"], files[f"{place}.out.hex"] = (_hex(a, p.dtype) for a in (before, after))
+        if isinstance(after, np.ndarray):
+            files |= _images(design.places[p], before, p.dtype, "in") | _images(design.places[p], after, p.dtype, "out")
     outputs: dict[str, int] = {}
     for b, value in zip(design.source.results, results, strict=False):
         place = design.places[b]
-        if place is not None and b.rank:
-            files[f"{place}.out.hex"] = _hex(value, b.dtype)
-        elif place is not None:
-            outputs[place] = to_bits(value, b.dtype)
+        if b.rank:
+            files |= _images(place, value, b.dtype, "out")
+            if place.padded:  # words without an element stay what they are
+                files |= _images(place, np.zeros_like(value), b.dtype, "in")
+        elif place.names[0] is not None:
+            outputs[place.names[0]] = to_bits(value, b.dtype)
     name = f"{design.source.name}_tb.sv"
     files[name] = "\n".join(_text(design, args, outputs, files)) + "\n"
     return files
 
 
-def _hex(array: Any, dtype: DType) -> str:
-    return "".join(f"{to_bits(v, dtype):x}\n" for v in to_values(array, dtype))
+def _images(place: Placement, array: Any, dtype: DType, which: str) -> dict[str, str]:
+    """The words of a tensor's memories, by file."""
+    words = np.empty(array.size, object)
+    words[:] = [to_bits(v, dtype) for v in to_values(array, dtype)]
+    return {f"{name}.{which}.hex": "".join(f"{w:x}\n" for w in part) for name, part in place.apart(words).items()}
 
 
 def _text(design: Design, args: Sequence[Any], outputs: dict[str, int], files: dict[str, str]) -> Iterator[str]:

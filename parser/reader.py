@@ -153,10 +153,10 @@ class Reader:
         return made
 
     def banks(self, node: Node) -> Banks:
-        """banks(axis, count, kind)"""
-        axis, count, kind = node.children
+        """banks(axis, count, kind, skew...)"""
+        axis, count, kind, *skew = node.children
         try:
-            return Banks(int(axis), int(count), Banking(str(kind)))
+            return Banks(int(axis), int(count), Banking(str(kind)), tuple(map(int, skew)))
         except ValueError:
             raise self.fail(f"{kind} is no way to lay out an axis", kind) from None
 

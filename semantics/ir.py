@@ -48,20 +48,25 @@ class Var:
 
 
 class Banking(enum.Enum):
-    """Which elements along an axis share a memory: every n-th, neighbours, or none."""
+    """Which elements along an axis share a memory: every n-th, neighbours, none, or every n-th of a diagonal."""
 
     CYCLIC = "cyclic"
     BLOCK = "block"
     COMPLETE = "complete"
+    SKEWED = "skewed"
 
 
 @dataclass(frozen=True, slots=True)
 class Banks:
-    """How hardware lays an axis out over `count` memories."""
+    """How hardware lays an axis out over `count` memories.
+
+    Skewed: where cyclic has `index[axis]` modulo `count`, it has the sum of `skew[n] * index[n]`, with skew[axis] = 1.
+    """
 
     axis: int
     count: int
     kind: Banking
+    skew: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -189,7 +189,7 @@ class _Printer:
     def declared(self, x: Buffer | Var) -> str:
         shape = f"[{self.list(x.shape)}]" if isinstance(x, Buffer) else ""
         banks = x.banks if isinstance(x, Buffer) else ()
-        laid = "".join(f" banks({k.axis}, {k.count}, {k.kind.value})" for k in banks)
+        laid = "".join(f" banks({', '.join(map(str, (k.axis, k.count, k.kind.value, *k.skew)))})" for k in banks)
         return f"{self.name(x)}: {x.dtype}{shape}{laid}"
 
     # ------------------------------------------------------------------------------------------------- expressions

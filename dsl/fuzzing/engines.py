@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from gemel.codegen import pipeline as cpu
 from gemel.codegen.runtime import compile_kernel
-from gemel.fuzzing import nests, options, programs, scripts
+from gemel.fuzzing import banks, nests, options, programs, scripts
 from gemel.fuzzing.cases import Case, read, write
 from gemel.fuzzing.draws import cases
 from gemel.hwsynth import synthesize
 from gemel.hwsynth.pipeline import HARDWARE, SCHEDULE
+from gemel.hwsynth.placement import on_banks
 from gemel.semantics.arguments import bind
 from gemel.semantics.check import check
 from gemel.semantics.equal import same
@@ -90,13 +91,14 @@ def verified(case: Case) -> dict[str, Engine]:
 
 
 def in_hardware(case: Case, simulator: str = "native") -> dict[str, Engine]:
-    """What the hardware's passes make of it, and simulated RTL."""
-    known = sized(case)
+    """What the hardware's passes make of it with some arrays in banks, and simulated RTL."""
+    known = banks.spread(sized(case), nests.seed_of(case))
     design = synthesize(known)
     scheduled = after(known, SCHEDULE)
+    lowered = on_banks(scheduled, after(scheduled, HARDWARE))
     return {
         "scheduled": interpreted(scheduled),
-        "lowered": interpreted(after(scheduled, HARDWARE)),
+        "lowered": lambda *a: lowered(*a, fuel=FUEL),
         simulator: lambda *a: design.simulate(*a, engine=simulator, max_cycles=1_000_000).outputs,
     }
 
@@ -156,7 +158,7 @@ SUBJECTS: dict[str, Subject] = {
     "cpu": Subject(st.one_of(cases(options.CPU), cases(options.FLOATING)), _cpu),
     "schedule": Subject(st.one_of(nests.nests(), nests.nests(), cases(options.HARDWARE)), _scheduled),
     "verified": Subject(cases(options.CPU), _verified),
-    "rtl": Subject(cases(options.HARDWARE), _simulated("native")),
+    "rtl": Subject(st.one_of(cases(options.HARDWARE), nests.nests()), _simulated("native")),
     "verilator": Subject(cases(options.SIMULATED), _simulated("verilator")),
     "icarus": Subject(cases(options.SIMULATED), _simulated("icarus")),
 }

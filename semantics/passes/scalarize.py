@@ -1,8 +1,8 @@
 """Scalar replacement: an array element that statements in a row keep using lives in a variable while they run.
 
-A buffer whose accesses in a block, loops in it included, all have the same, unchanging indices is loaded before the
-first and stored after the last of them. And a local array of which each access has constant indices becomes a variable
-for each element.
+The accesses of a buffer in a block, loops in it included, that all go to a few unchanging, certainly different places
+become accesses of a variable for each, which is loaded before the first and stored after the last of them. And a local
+array of which each access has constant indices becomes a variable for each element.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from gemel.semantics.ir import (
     While,
     in_order,
 )
+from gemel.semantics.linear import sum_of
 from gemel.semantics.traverse import (
     Body,
     accesses,
     exprs_of,
-    loaded,
     map_blocks,
     map_body,
     statements,
@@ -109,12 +109,28 @@ class _Splitter:
 
 # ------------------------------------------------------------------------------------------------------ single elements
 
+MANY = 256
+"""Elements of an array that get variables in one block."""
+
+
+@dataclass(frozen=True)
+class _Element:
+    """One element of an array."""
+
+    buffer: Buffer
+    place: tuple[Expr, ...]
+
+    def meets(self, b: Buffer, indices: tuple[Expr, ...]) -> bool:
+        """Whether an access is one of this element, where others that are used are certainly others."""
+        return b is self.buffer and all(map(_same, self.place, indices))
+
 
 def _elements(body: Body, given: set[Buffer]) -> Body:
     """The block, and those in it, with elements that statements in a row keep using in variables."""
     for b in sorted(stored(body), key=lambda b: b.hint):
-        if b.rank:
-            body = _with_cell(body, b, b in given)
+        for e in _apart(body, b) if b.rank else ():
+            users = _users(body, e)  # none where an index of it went into a variable
+            body = _with_cell(body, users, e, b in given) if users else body
     return tuple(_inside(s, given) for s in body)
 
 
@@ -130,65 +146,85 @@ def _size(s: Stmt) -> int:
     return sum(1 for _ in statements((s,)))
 
 
-def _with_cell(body: Body, b: Buffer, given: bool) -> Body:
-    """The block with the one element of `b` that it uses in a variable, if it is one and is certainly used."""
+def _apart(body: Body, b: Buffer) -> list[_Element]:
+    """The elements of `b` that a block uses, if their places don't change in it and are certainly different ones."""
     users = [n for n, s in enumerate(body) if any(buffer is b for x in statements((s,)) for buffer, _ in accesses(x))]
-    if not users:
-        return body
-    part = body[users[0] : users[-1] + 1]
-    place, fresh = _place(b, part), _stores_first(part[0], b)
-    if place is None or not (given or fresh or _loads_first(part[0], b)):
-        return body
-    span = part[0].span
-    cell = Buffer(b.hint, b.dtype, (), span)
-    before: Body = (Alloc(cell, span),) if fresh else (Alloc(cell, span), Store(cell, (), Load(b, place, span), span))
-    after = Store(b, place, Load(cell, (), span), span)
-    return (*body[: users[0]], *before, *_in_cell(part, b, cell), after, *body[users[-1] + 1 :])
-
-
-def _place(b: Buffer, part: Body) -> tuple[Expr, ...] | None:
-    """The one place of `b` that statements use, where its indices don't change and some use always happens."""
-    found = [indices for s in statements(part) for buffer, indices in accesses(s) if buffer is b]
-    first = found[0]
+    part = body[users[0] : users[-1] + 1] if users else ()
     inside = {v for s in statements(part) for v in _bound(s)}
     written = stored(part)
-    steady = not any(_changes(i, inside, written) for i in first)
-    often = len(found) > 1 or not any(s.buffer is b for s in part if isinstance(s, Store))
-    certain = any(_certain(s, b) for s in part)
-    return first if steady and often and certain and all(_equal(first, other) for other in found) else None
+    found: list[_Element] = []
+    for s in statements(part):
+        for buffer, indices in accesses(s):
+            if buffer is not b or any(e.meets(buffer, indices) for e in found):
+                continue
+            steady = not any(_changes(i, inside, written) for i in indices)
+            if not steady or len(found) == MANY or not all(_different(e.place, indices) for e in found):
+                return []
+            found.append(_Element(b, indices))
+    return found
+
+
+def _users(body: Body, e: _Element) -> list[int]:
+    """Where statements use an element."""
+    return [n for n, s in enumerate(body) if any(e.meets(*a) for x in statements((s,)) for a in accesses(x))]
+
+
+def _with_cell(body: Body, users: list[int], e: _Element, given: bool) -> Body:
+    """The block with an element in a variable, if it is used often and certainly."""
+    part = body[users[0] : users[-1] + 1]
+    fresh = _stores_first(part[0], e)
+    if not _worthwhile(part, e) or not (given or fresh or _loads_first(part[0], e)):
+        return body
+    span = part[0].span
+    cell = Buffer(e.buffer.hint, e.buffer.dtype, (), span)
+    load = Load(e.buffer, e.place, span)
+    before: Body = (Alloc(cell, span),) if fresh else (Alloc(cell, span), Store(cell, (), load, span))
+    after = () if not _written(part, e) else (Store(e.buffer, e.place, Load(cell, (), span), span),)
+    return (*body[: users[0]], *before, *_in_cell(part, e, cell), *after, *body[users[-1] + 1 :])
+
+
+def _written(part: Body, e: _Element) -> bool:
+    return any(_stores(s, e) for s in statements(part))
+
+
+def _worthwhile(part: Body, e: _Element) -> bool:
+    """Whether statements use an element more than once, or accumulate into it, and some use always happens."""
+    count = sum(e.meets(*a) for s in statements(part) for a in accesses(s))
+    often = count > 1 or not any(_stores(s, e) for s in part if isinstance(s, Store))
+    return often and any(_certain(s, e) for s in part)
 
 
 def _bound(s: Stmt) -> tuple[Var, ...]:
     return (s.var,) if isinstance(s, Let | For) else ()
 
 
-def _equal(a: tuple[Expr, ...], b: tuple[Expr, ...]) -> bool:
-    return all(map(_same, a, b))
-
-
-def _certain(s: Stmt, b: Buffer) -> bool:
-    """Whether a statement uses `b` each time that it runs."""
+def _certain(s: Stmt, e: _Element) -> bool:
+    """Whether a statement uses an element each time that it runs."""
     if isinstance(s, For):
-        return _runs(s) and s.until is None and any(_certain(x, b) for x in s.body)
-    return not isinstance(s, If | While) and any(buffer is b for buffer, _ in accesses(s))
+        return _runs(s) and s.until is None and any(_certain(x, e) for x in s.body)
+    return not isinstance(s, If | While) and any(e.meets(*a) for a in accesses(s))
 
 
-def _stores_first(s: Stmt, b: Buffer) -> bool:
-    return isinstance(s, Store) and s.buffer is b and not _loads(s, b)
+def _stores(s: Stmt, e: _Element) -> bool:
+    return isinstance(s, Store | Reduce) and e.meets(s.buffer, s.indices)
 
 
-def _loads_first(s: Stmt, b: Buffer) -> bool:
+def _stores_first(s: Stmt, e: _Element) -> bool:
+    return isinstance(s, Store) and _stores(s, e) and not _loads(s, e)
+
+
+def _loads_first(s: Stmt, e: _Element) -> bool:
     """Whether the first use in a statement is a load that always happens: the element has a value then."""
     if isinstance(s, For):
-        first = next((x for x in s.body if b in loaded((x,)) | stored((x,))), None)
-        return first is not None and _runs(s) and s.until is None and _loads_first(first, b)
-    return not isinstance(s, If | While) and _loads(s, b)
+        first = next((x for x in s.body if any(e.meets(*a) for y in statements((x,)) for a in accesses(y))), None)
+        return first is not None and _runs(s) and s.until is None and _loads_first(first, e)
+    return not isinstance(s, If | While) and _loads(s, e)
 
 
-def _loads(s: Stmt, b: Buffer) -> bool:
-    """Whether a statement itself loads from a buffer."""
-    read = any(isinstance(x, Load) and x.buffer is b for e in exprs_of(s) for x in subexprs(e))
-    return read or (isinstance(s, Reduce) and s.buffer is b)
+def _loads(s: Stmt, e: _Element) -> bool:
+    """Whether a statement itself loads an element."""
+    read = any(isinstance(x, Load) and e.meets(x.buffer, x.indices) for v in exprs_of(s) for x in subexprs(v))
+    return read or (isinstance(s, Reduce) and _stores(s, e))
 
 
 def _runs(s: For) -> bool:
@@ -204,9 +240,12 @@ def _changes(e: Expr, inside: set[Var], written: set[Buffer]) -> bool:
 
 
 def _same(a: Expr, b: Expr) -> bool:
+    f, g = sum_of(a), sum_of(b)
+    if f is not None and g is not None:
+        return f == g
     match a, b:
         case Const(), Const():
-            return a.value == b.value
+            return a.value == b.value and a.dtype == b.dtype
         case Ref(), Ref():
             return a.var is b.var
         case Load(), Load():
@@ -217,13 +256,19 @@ def _same(a: Expr, b: Expr) -> bool:
             return False
 
 
-def _in_cell(body: Body, b: Buffer, cell: Buffer) -> Body:
-    def expr(e: Expr) -> Expr:
-        return Load(cell, (), e.span) if isinstance(e, Load) and e.buffer is b else e
+def _different(a: tuple[Expr, ...], b: tuple[Expr, ...]) -> bool:
+    """Whether two places are never one: their indices differ by a number along some axis."""
+    for f, g in zip(map(sum_of, a), map(sum_of, b), strict=True):
+        if f is not None and g is not None and f.terms == g.terms and f.constant != g.constant:
+            return True
+    return False
+
+
+def _in_cell(body: Body, e: _Element, cell: Buffer) -> Body:
+    def expr(x: Expr) -> Expr:
+        return Load(cell, (), x.span) if isinstance(x, Load) and e.meets(x.buffer, x.indices) else x
 
     def stmt(s: Stmt) -> Stmt:
-        if isinstance(s, Store | Reduce) and s.buffer is b:
-            return replace(s, buffer=cell, indices=())
-        return s
+        return replace(s, buffer=cell, indices=()) if isinstance(s, Store | Reduce) and _stores(s, e) else s
 
     return map_body(body, expr, stmt)

@@ -19,6 +19,15 @@ def unroll(kernel: Kernel) -> Kernel:
     return replace(kernel, body=map_body(kernel.body, stmt=_unrolled))
 
 
+def unroll_lanes(kernel: Kernel) -> Kernel:
+    """The kernel with loops of kind unroll or vector written out: in hardware, lanes are copies too."""
+
+    def marked(s: Stmt) -> Stmt:
+        return replace(s, kind=LoopKind.UNROLL) if isinstance(s, For) and s.kind is LoopKind.VECTOR else s
+
+    return unroll(replace(kernel, body=map_body(kernel.body, stmt=marked)))
+
+
 def _unrolled(s: Stmt) -> Stmt | Body:
     if not isinstance(s, For) or s.kind is not LoopKind.UNROLL or s.until is not None or s.carry:
         return s

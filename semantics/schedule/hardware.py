@@ -35,7 +35,7 @@ def partition(kernel: Kernel, buffer: str, axis: int, count: int = 0, kind: str 
     for an axis that isn't there or is spread already, and for a count that doesn't fit.
     """
     b = find_buffer(kernel, buffer)
-    kinds = [k.value for k in Banking]
+    kinds = [k.value for k in Banking if k is not Banking.SKEWED]
     if kind not in kinds:
         raise refuse(f"{buffer} can't be partitioned {kind!r}", b.span, f"one of: {', '.join(kinds)}")
     if isinstance(axis, bool) or not isinstance(axis, int) or not 0 <= axis < b.rank:
@@ -48,7 +48,7 @@ def partition(kernel: Kernel, buffer: str, axis: int, count: int = 0, kind: str 
 
 def _count(b: Buffer, axis: int, count: int, kind: str) -> int:
     size = value_of(b.shape[axis], {})
-    if kind == Banking.COMPLETE.value and count == 0 and size is not None:
+    if kind == Banking.COMPLETE.value and count == 0 and size:
         return size
     fits = isinstance(count, int) and not isinstance(count, bool) and count >= 2 and (size is None or count <= size)
     if not fits or (kind == Banking.COMPLETE.value and count != size):

@@ -53,20 +53,20 @@ def unused(hint: str, taken: Iterable[str]) -> str:
     return found
 
 
-class _Spelling(Copier):
+class Spelling(Copier):
     """A copier that puts index arithmetic where its names were."""
 
     def body(self, body: Body) -> Body:
         out: list[Stmt] = []
         for s in body:
-            if isinstance(s, Let) and isinstance(s.var.dtype, IndexType) and _is_short(value := self.expr(s.value)):
+            if isinstance(s, Let) and isinstance(s.var.dtype, IndexType) and is_short(value := self.expr(s.value)):
                 self.vars[s.var] = value
             else:
                 out.append(self.stmt(s))
         return tuple(out)
 
 
-def _is_short(e: Expr) -> bool:
+def is_short(e: Expr) -> bool:
     """Whether an expression is a few sums and multiples of names."""
     parts = list(subexprs(e))
     sums = all(
@@ -87,7 +87,7 @@ def named(kernel: Kernel) -> Kernel:
 
 def spell(kernel: Kernel) -> Kernel:
     """Short index arithmetic stands where its names were: nests are perfect, and bounds show what they depend on."""
-    made = replace(kernel, body=_Spelling().body(kernel.body))
+    made = replace(kernel, body=Spelling().body(kernel.body))
     if len(list(statements(made.body))) == len(list(statements(kernel.body))):
         raise refuse("no name stands for index arithmetic", kernel.span)
     return made

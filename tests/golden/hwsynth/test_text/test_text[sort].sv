@@ -82,10 +82,10 @@ module sort (
   logic [2:0]         j_1;
   logic [2:0]         v_addr;
   logic signed [31:0] v;
-  logic signed [31:0] element;
+  logic signed [31:0] v_1;
   logic               v_gt_v;
   logic [2:0]         v_addr_1;
-  logic signed [31:0] element_1;
+  logic signed [31:0] v_2;
   logic               skip;
 
   assign turn = phase == LAST_PHASE;
@@ -126,14 +126,14 @@ module sort (
     end
     if (valid[3]) begin
       j_1 <= j;
-      element <= v_rdata;
+      v_1 <= v_rdata;
     end
     if (issue) v_addr <= j_plus_1;
     if (valid[2]) v <= v_rdata;
     if (valid[5]) v_gt_v <= v_rdata_gt_v;
     if (valid[4]) begin
       v_addr_1 <= v_addr;
-      element_1 <= v_rdata;
+      v_2 <= v_rdata;
     end
   end
 
@@ -150,6 +150,6 @@ module sort (
     : j;
   assign v_ren = valid[4] || valid[1] || valid[2] || valid[3];
   assign v_waddr = both ? j_1 : v_addr_1;
-  assign v_wdata = both ? element : element_1;
+  assign v_wdata = both ? v_1 : v_2;
   assign v_wen = both || (valid[6] && v_gt_v);
 endmodule
