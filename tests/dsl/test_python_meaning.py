@@ -182,3 +182,16 @@ def test_a_sum_of_floats_keeps_its_format() -> None:
         return sum(x[i] * 0.5 for i in range(N))
 
     assert halves(np.ones(3, np.float32)) == halves.interpret(np.ones(3, np.float32)) == 1.5
+
+
+def test_tensors_made_for_several_names_have_these_names() -> None:
+    @gm.kernel
+    def several(x: i32[N]) -> i32[N]:
+        a, b = (gm.zeros((N,), i32) for _ in range(2))
+        c, d = gm.zeros((N,), i32), gm.zeros((N,), i32)
+        for i in range(N):
+            a[i], b[i], c[i], d[i] = x[i], x[i], x[i], x[i]
+        return gm.cast(a + b + c + d, i32)
+
+    made = [line.split()[1].rstrip(":") for line in str(several.ir).splitlines() if line.strip().startswith("alloc")]
+    assert made[:4] == ["a", "b", "c", "d"]
