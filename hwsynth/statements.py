@@ -125,7 +125,8 @@ def _bit(r: Register, gates: frozenset[Expr]) -> list[Clause]:
     for c in [x for x in _denied(r.next) if len(parts) > 1 and (x in gates or _holds_itself(r.var, parts))]:
         parts = [p for p in parts if not (isinstance(p, Apply) and p.op is ops.LNOT and p.args[0] is c)]
         found.append((tuple(conjuncts(c)), build.boolean(False)))
-    return [*found, *_set_and_cleared(r.var, joined(ops.LAND, parts))]
+    rest: list[Clause] = _set_and_cleared(r.var, joined(ops.LAND, parts)) if parts else [((), build.boolean(True))]
+    return [*found, *rest]
 
 
 def _holds_itself(v: Var, parts: list[Expr]) -> bool:

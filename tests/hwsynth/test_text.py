@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from circuits import const, module, net, ref
+from circuits import HERE, const, module, net, ref
 from designs import DESIGNS, Made
 from needs import needs
 
@@ -129,3 +129,11 @@ def test_bits_of_a_chain_are_one_vector() -> None:
     text = text_of(registers, (Row("valid", 1, bits),))
     assert "logic [3:1] valid;" in text
     assert "valid <= {valid[2:1], go};" in text and "valid <= '0;" in text
+
+
+def test_bits_that_several_things_clear_and_nothing_sets() -> None:
+    stop, wait, a, b = (net(n, BOOL) for n in ("stop", "wait", "a", "b"))
+    free = build.apply(ops.LAND, build.negate(ref(stop), HERE), build.negate(ref(wait), HERE), span=HERE)
+    text = text_of([Register(v, free, None, 0) for v in (a, b)])
+    block = text[text.index("always_ff") :]
+    assert "if (rst || stop) begin" in block and "else if (wait" in block and block.count("1'b1;") == 2
