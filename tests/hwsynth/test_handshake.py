@@ -146,7 +146,7 @@ class Bench:
         if run.result is None:
             return
         result = self.design.source.results[0]
-        name = self.design.places[result]
+        name = self.design.places[result].names[0] or ""
         got = seen.memories[name][: run.result.size] if result.rank else seen.outputs[name]
         np.testing.assert_array_equal(np.reshape(got, run.result.shape), run.result)
 
