@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gemel.semantics import build, ops
+from gemel.semantics import build, intervals, ops
 from gemel.semantics.dtypes import BOOL, BoolType, IndexType, IntType, int_holding
-from gemel.semantics.ir import Const, Expr
+from gemel.semantics.ir import Const, Expr, Ref
 from gemel.semantics.ops import Op
 from gemel.semantics.span import BUILTIN
 
@@ -88,8 +88,15 @@ def add(a: Expr, value: int, dtype: NetType) -> Expr:
 
 
 def compare(op: Op, a: Expr, b: Expr) -> Expr:
-    """A comparison."""
+    """A comparison, decided where the types leave no doubt."""
+    x, y = (_interval(e) for e in ((a, b) if op in (ops.LT, ops.GE) else (b, a)))
+    if op in (ops.LT, ops.GT, ops.LE, ops.GE) and (x[1] < y[0] or x[0] >= y[1]):  # whether x < y is known
+        return TRUE if (x[1] < y[0]) == (op in (ops.LT, ops.GT)) else FALSE
     return build.apply(op, a, b, span=a.span, dtype=BOOL)
+
+
+def _interval(e: Expr) -> tuple[int, int]:
+    return (int(e.value), int(e.value)) if isinstance(e, Const) else intervals.of_type(e.dtype) or (0, 0)
 
 
 def any_of(conditions: Iterable[Expr]) -> Expr:
@@ -101,8 +108,22 @@ def any_of(conditions: Iterable[Expr]) -> Expr:
 
 
 def chosen(uses: Sequence[tuple[Expr, ...]], field: int) -> Expr:
-    """That field of whichever use is active, by its field 0; at most one is."""
-    result = uses[-1][field]
-    for use in reversed(uses[:-1]):
-        result = select(use[0], use[field], result)
+    """That field of whichever use is active, by its field 0; at most one is. Equal values are one choice."""
+    groups: dict[object, list[tuple[Expr, ...]]] = {}
+    for use in uses:
+        groups.setdefault(_value_key(use[field]), []).append(use)
+    *others, last = sorted(groups.values(), key=len)  # the value of most uses needs no condition
+    result = last[0][field]
+    for group in reversed(others):
+        result = select(any_of(use[0] for use in group), group[0][field], result)
     return result
+
+
+def _value_key(e: Expr) -> object:
+    match e:
+        case Ref():
+            return e.var
+        case Const():
+            return e.value, e.dtype
+        case _:
+            return e

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from gemel.hwsynth import logic as lg
@@ -18,10 +19,15 @@ if TYPE_CHECKING:
 
 
 class Stages:
-    """Where values are: `bits` are the region's active-cycle bits, `ii` its initiation interval."""
+    """Where values are: `bits` are the region's active-cycle bits, `ii` its initiation interval.
 
-    def __init__(self, gen: Generator, ports: Ports, bits: list[Expr], ii: int) -> None:
-        self.gen, self.ports, self.bits, self.ii = gen, ports, bits, ii
+    Nodes `outliving` the region are looked at after it.
+    """
+
+    def __init__(
+        self, gen: Generator, ports: Ports, bits: list[Expr], ii: int, outliving: Collection[Node] = ()
+    ) -> None:
+        self.gen, self.ports, self.bits, self.ii, self.outliving = gen, ports, bits, ii, set(outliving)
         self.made: dict[Node, Expr] = {}
         self.later: dict[tuple[Node, int], Expr] = {}
         self.called: dict[Node, str] = {}
@@ -45,7 +51,8 @@ class Stages:
         cycle = max(n.ready, n.kept) + turn * self.ii
         enable = None if self.ii == 1 else self.bits[cycle]
         suffix = f"_s{cycle + 1}" if self.ii == 1 else "_q" if n.hint and n.kind is Kind.OP else ""
-        return self.gen.register(f"{self.hint(n)}{suffix}", before, n.span, enable)
+        region = None if n in self.outliving else self
+        return self.gen.staged(f"{self.hint(n)}{suffix}", before, n.span, enable, region)
 
     def kept(self, n: Node, hint: str) -> Expr:
         """The value in a register that keeps it after the region has run; inputs and literals as they are."""

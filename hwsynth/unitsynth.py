@@ -168,36 +168,43 @@ def _iterative(operation: Operation, clock: Clock) -> Unit | None:
 
 
 def _iterated(operation: Operation, way: Iteration, clock: Clock) -> Unit | None:
-    """The unit that does a step in each cycle, the first one with the start; None where that takes longer."""
+    """The unit that takes its operands into the state and does a step in each cycle then; None where that takes longer.
+
+    The first step could be done with the start, but what chooses between operands and state would cost as much as a
+    step itself.
+    """
     made = _Unit(operation, clock)
     g = made.graph
     (start,) = made.arguments([(START, BOOL)])
     state = made.arguments(way.state)
     begun = made.cast(way.begin(g, made.args, BUILTIN), way.state)
-    now = tuple(g.apply(ops.SELECT, (start, a, b), b.dtype, BUILTIN) for a, b in zip(begun, state, strict=True))
-    following = made.cast(way.step(g, now, BUILTIN), way.state)
+    stepped = made.cast(way.step(g, state, BUILTIN), way.state)
+    following = tuple(
+        a if b is old else g.apply(ops.SELECT, (start, a, b), old.dtype, BUILTIN)
+        for a, b, old in zip(begun, stepped, state, strict=True)
+    )
     results = made.cast(way.end(g, state, BUILTIN), operation.outputs)
     stages = made.scheduled()
     if any(n.ready for n in g.nodes):
         return None
-    _state_registers(made.gen, way.cycles, start, state, [stages.value(n, 0) for n in following])
-    how = f"takes operands with start; results come {counted(way.cycles, 'cycle')} later and stay until the next start"
+    going = _count_down(made.gen, way.cycles, _net(start))
+    for old, nxt, kept in zip(state, following, (b is old for b, old in zip(stepped, state, strict=True)), strict=True):
+        made.gen.registers.append(Register(_net(old).var, stages.value(nxt, 0), _net(start) if kept else going))
+    cycles = way.cycles + 1
+    how = f"takes operands with start; results come {counted(cycles, 'cycle')} later and stay until the next start"
     module = made.module(f"{operation.name}_serial", (start,), [stages.value(n, 0) for n in results], how)
-    setup, delay = (max(n.at for n in nodes) for nodes in (following, results))
-    return Unit(operation, module, way.cycles, setup, delay, way.cycles)
+    setup = max(n.at for n in begun) + clock.target.select
+    return Unit(operation, module, cycles, setup, max(n.at for n in results), cycles)
 
 
-def _state_registers(
-    gen: generate.Generator, cycles: int, start: Node, state: Sequence[Node], following: Sequence[Expr]
-) -> None:
-    """The state's registers, and the counter of steps to go that lets them change."""
-    begins = _net(start)
-    count = Var("to_go", int_holding(0, cycles - 1), BUILTIN)
-    dtype = lg.net_type(Ref(count, BUILTIN))
-    going = lg.either(begins, lg.compare(ops.NE, Ref(count, BUILTIN), lg.number(0, dtype)))
-    left = lg.select(begins, lg.number(cycles - 1, dtype), lg.add(Ref(count, BUILTIN), -1, dtype))
-    gen.registers.append(Register(count, left, going))
-    gen.registers += [Register(_net(n).var, e, going) for n, e in zip(state, following, strict=True)]
+def _count_down(gen: generate.Generator, cycles: int, start: Expr) -> Expr:
+    """Whether the state changes: with `start`, and for so many cycles after it."""
+    count = Var("to_go", int_holding(0, cycles), BUILTIN)
+    now = Ref(count, BUILTIN)
+    dtype = lg.net_type(now)
+    going = lg.either(start, lg.compare(ops.NE, now, lg.number(0, dtype)))
+    gen.registers.append(Register(count, lg.select(start, lg.number(cycles, dtype), lg.add(now, -1, dtype)), going))
+    return going
 
 
 def _net(n: Node) -> Ref:

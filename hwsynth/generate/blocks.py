@@ -23,7 +23,7 @@ def block(gen: Generator, r: Block, start: Expr) -> tuple[Expr, int | None]:
     bits = gen.chain(gen.bit("step", start, r.span), depth, r.span, "step")
     gen.telling.row(f"step{gen.tag(r)}", 0, bits, "one-hot: the cycle")
     gen.telling.title(f"straight-line code: {depth} cycle{'s' * (depth > 1)}")
-    stages = Stages(gen, gen.ports, bits, NOT_PIPELINED)
+    stages = Stages(gen, gen.ports, bits, NOT_PIPELINED, [g.env[v] for v in exported])
     gen.effects(g, stages, bits)
     for v in exported:
         gen.define(v, stages.kept(g.env[v], v.hint))

@@ -48,6 +48,7 @@ class Generator:
     loops: list[LoopReport] = field(default_factory=list)
     units: Bank = field(default_factory=Bank)
     shared: Sharing = field(default_factory=Sharing)
+    pool: dict[object, list[tuple[int, set[object]]]] = field(default_factory=dict)
     early: set[Var] = field(default_factory=set)
     used: dict[Var, set[int]] = field(default_factory=dict)
     kill: Var | None = None
@@ -78,6 +79,26 @@ class Generator:
         var = self.net(hint, lg.net_type(nxt), span)
         self.registers.append(Register(var, nxt, enable, reset))
         return Ref(var, span)
+
+    def staged(self, hint: str, value: Expr, span: Span, enable: Expr | None, region: object | None) -> Expr:
+        """A register for a value of a region, which doesn't outlive it; None where it does.
+
+        Regions that load one net share it: they never run at once.
+        """
+        key = (value.var if isinstance(value, Ref) else None, value.dtype, enable is None)
+        known = next((s for s in self.pool.get(key, []) if region not in s[1]), None) if key[0] and region else None
+        if known is None:
+            var = self.net(hint, lg.net_type(value), span)
+            self.registers.append(Register(var, value, enable))
+            if region is not None:
+                self.pool.setdefault(key, []).append((len(self.registers) - 1, {region}))
+            return Ref(var, span)
+        place, regions_ = known
+        regions_.add(region)
+        r = self.registers[place]
+        if r.enable is not None and enable is not None:
+            self.registers[place] = Register(r.var, r.next, lg.either(r.enable, enable))
+        return Ref(r.var, span)
 
     def named(self, hint: str, value: Expr, span: Span) -> Expr:
         """An expression by a name that the netlist shows; literals and nets as they are."""

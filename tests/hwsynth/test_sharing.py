@@ -10,6 +10,7 @@ import pytest
 import gemel as gm
 from gemel import i16, i32
 from gemel.hwsynth.design import Design
+from gemel.semantics.ir import Ref
 
 K = gm.dims("K")
 
@@ -85,3 +86,26 @@ def test_operations_of_a_block_share_units_where_that_costs_no_cycle() -> None:
     alone = straight.synth(resources={"mul": 9})
     assert design.cycles is not None and alone.cycles is not None and design.cycles <= alone.cycles
     assert any(u.instances < u.operations for u in design.report.units)
+
+
+@gm.kernel
+def in_turn(a: i32[8], b: i32[8]):
+    for i in range(1, 8):
+        a[i] = a[i - 1] * a[i]
+    for j in range(1, 8):
+        b[j] = b[j - 1] * a[j]
+    for k in range(1, 8):
+        b[k] = b[k - 1] + a[k] * a[8 - k]
+
+
+def test_loops_that_do_not_run_at_once_share_registers_of_one_source() -> None:
+    design = in_turn.synth()
+    sources = Counter(r.next.var.hint for r in design.module.registers if isinstance(r.next, Ref))
+    assert sources["a_rdata"] <= 2
+    rng = np.random.default_rng(1)
+    a, b = (rng.integers(-(2**31), 2**31, 8, dtype=np.int32) for _ in range(2))
+    x, y = a.copy(), b.copy()
+    run = design.simulate(a, b)
+    in_turn(x, y)
+    np.testing.assert_array_equal((a, b), (x, y))
+    assert run.cycles == design.cycles

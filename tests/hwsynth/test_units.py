@@ -9,7 +9,7 @@ import pytest
 from circuits import run_streams
 
 import gemel as gm
-from gemel import i16, i32, u32
+from gemel import i32, u32
 from gemel.hwsynth.dividers import divider
 from gemel.hwsynth.schedule import Clock
 from gemel.hwsynth.targets import target
@@ -77,11 +77,11 @@ def halves(a: i32[N], b: u32[N]) -> i32[N]:
 
 
 @gm.kernel
-def chained(a: i16[N], b: i16[N]) -> i16[N]:
-    c = gm.zeros((N,), i16)
-    s: i16 = 1
+def chained(a: i32[N], b: i32[N]) -> i32[N]:
+    c = gm.zeros((N,), i32)
+    s: i32 = 1
     for i in range(N):
-        s = i16(a[i] // b[i] + (a[i] % s if s > 0 else 3))
+        s = i32(a[i] // b[i] + (a[i] % s if s > 0 else 3))
         c[i] = s
     return c
 
@@ -100,9 +100,9 @@ def test_divisions_of_a_loop_that_needs_one_a_cycle_are_pipelined() -> None:
 
 def test_a_recurrence_through_a_division_takes_a_serial_divider() -> None:
     design = chained.synth(N=40)
-    assert "divide_16_by_16_serial" in design.verilog
+    assert "divide_32_by_32_serial" in design.verilog
     rng = np.random.default_rng(1)
-    a, b = rng.integers(-30000, 30000, 40, dtype=np.int16), rng.integers(-90, 90, 40, dtype=np.int16)
+    a, b = rng.integers(-30000, 30000, 40, dtype=np.int32), rng.integers(-90, 90, 40, dtype=np.int32)
     b[b == 0] = 1
     for engine in ("native", "icarus"):
         run = design.simulate(a, b, engine=engine)

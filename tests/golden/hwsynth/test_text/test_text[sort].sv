@@ -145,9 +145,8 @@ module sort (
 
   assign v_raddr =
       valid[4] ? j_1
-    : valid[1] ? v_addr
-    : valid[2] ? v_addr
-    : j;
+    : valid[3] ? j
+    : v_addr;
   assign v_ren = valid[4] || valid[1] || valid[2] || valid[3];
   assign v_waddr = both ? j_1 : v_addr_1;
   assign v_wdata = both ? v_1 : v_2;
