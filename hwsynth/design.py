@@ -18,12 +18,12 @@ from gemel.hwsynth.synthesis import RESERVED, Synthesized, synthesize_kernel
 from gemel.hwsynth.system import System
 from gemel.semantics.arguments import Bound, bind, in_order, new_results, shared, unpack
 from gemel.semantics.convert import from_bits, to_bits
-from gemel.semantics.dtypes import DType
+from gemel.semantics.dtypes import DType, FloatType
 from gemel.semantics.entry import entry
 from gemel.semantics.errors import SynthesisError
 from gemel.semantics.failures import raised
 from gemel.semantics.ir import Buffer, Kernel, Ref, Var
-from gemel.semantics.storage import Array, from_values, from_words, is_wide, to_words
+from gemel.semantics.storage import Array, from_values, from_words, is_wide, patterns, to_words
 from gemel.semantics.traverse import Copier
 
 if TYPE_CHECKING:
@@ -141,7 +141,8 @@ class Design:
 
     def _result(self, b: Buffer, out: Array, run: Run) -> Array:
         if not b.rank:
-            out[...] = run.outputs[self.places[b].names[0] or ""]
+            value = run.outputs[self.places[b].names[0] or ""]
+            out[...] = from_bits(value, b.dtype) if isinstance(b.dtype, FloatType) else value
         elif out.size:
             out[...] = 0  # what no memory has
             _read(self.places[b].together(run.memories, _words(out, b.dtype)), b.dtype, out)
@@ -165,12 +166,16 @@ class Design:
 
 def _words(array: Array, dtype: DType) -> Array:
     """An argument as a memory's words; of more than 64 bits, each is a row of them."""
+    if isinstance(dtype, FloatType):
+        return array.reshape(-1).view(patterns(dtype))
     return to_words(array, dtype) if is_wide(dtype) else array.reshape(-1)
 
 
 def _read(words: Array, dtype: DType, out: Array) -> None:
     if is_wide(dtype):
         from_values(from_words(words, dtype), dtype, out)
+    elif isinstance(dtype, FloatType):
+        out.reshape(-1).view(patterns(dtype))[...] = words
     else:
         out.reshape(-1)[...] = words
 

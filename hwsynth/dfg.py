@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from gemel.hwsynth import arithmetic, peephole, wide
+from gemel.hwsynth import arithmetic, floats, peephole, wide
 from gemel.hwsynth.forms import apart
 from gemel.hwsynth.nodes import Kind, Node, net_dtype, stand_in
 from gemel.hwsynth.schedule import Clock
@@ -17,7 +17,7 @@ from gemel.hwsynth.sharing import Sharing
 from gemel.hwsynth.targets import delay
 from gemel.hwsynth.units import Operation
 from gemel.semantics import build, ops
-from gemel.semantics.dtypes import BOOL, BoolType, DType, FloatType, IndexType, IntType, int_holding, width_of
+from gemel.semantics.dtypes import BOOL, BoolType, DType, IndexType, IntType, int_holding, width_of
 from gemel.semantics.ir import (
     Alloc,
     Apply,
@@ -57,6 +57,10 @@ class Graph:
     depth_of: Mapping[Buffer, int] = field(default_factory=dict)
     shared: Sharing = field(default_factory=Sharing)
     uncounted: bool = False
+    numbers: set[Var] = field(default_factory=set)
+    """Floats that are never NaN."""
+    flipped: dict[Node, Node] = field(default_factory=dict)
+    """For a negated float the word that is its equal except that a NaN may have a sign."""
 
     # ------------------------------------------------------------------------------------------------------- making
 
@@ -117,8 +121,7 @@ class Graph:
         """The node of an expression."""
         match e:
             case Const():
-                if isinstance(e.dtype, FloatType):
-                    net_dtype(e.dtype, e.span)
+                e = floats.literal(e)
                 if isinstance(e.dtype, BoolType):
                     return self.const(int(e.value), BOOL, e.span)
                 return self.const(int(e.value), None if isinstance(e.dtype, IndexType) else e.dtype, e.span)
@@ -128,6 +131,8 @@ class Graph:
                 return self.load(e, pred)
             case Apply():
                 args = tuple(self.expr(a, pred) for a in e.args)
+                if floats.concerns(e):
+                    return floats.applied(self, e, args)
                 if e.op is ops.CAST and isinstance(e.dtype, IndexType) and width_of(args[0].dtype) <= 64:
                     if isinstance(args[0].dtype, BoolType):
                         return self.cast(args[0], IntType(1, False), e.span)
@@ -202,9 +207,9 @@ class Graph:
             case Store():
                 self._store(s.buffer, s.indices, self.expr(s.value, pred), pred, s.span)
             case Reduce():
-                old = self.load(Load(s.buffer, s.indices, s.span), pred)
-                new = self.apply(s.op, (old, self.expr(s.value, pred)), None, s.span)
-                self._store(s.buffer, s.indices, new, pred, s.span)
+                old = Load(s.buffer, s.indices, s.span)
+                new = build.apply(s.op, old, s.value, span=s.span)
+                self._store(s.buffer, s.indices, self.expr(new, pred), pred, s.span)
             case If():
                 self._if(s, pred)
             case Assert():

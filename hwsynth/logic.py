@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gemel.semantics import build, intervals, ops
-from gemel.semantics.dtypes import BOOL, BoolType, IndexType, IntType, int_holding
+from gemel.semantics.convert import to_bits
+from gemel.semantics.dtypes import BOOL, BoolType, FloatType, IndexType, IntType, int_holding
 from gemel.semantics.ir import Const, Expr, Ref
 from gemel.semantics.ops import Op
 from gemel.semantics.span import BUILTIN
@@ -23,7 +24,9 @@ def net_type(e: Expr) -> NetType:
 
 
 def constant(e: Const) -> Const:
-    """A literal of the narrowest type where it has the type index."""
+    """A literal of the narrowest type where it has the type index, of a word where it is a float."""
+    if isinstance(e.dtype, FloatType):
+        return Const(to_bits(e.value, e.dtype), IntType(e.dtype.width, False), e.span)
     if isinstance(e.dtype, IndexType):
         return number(int(e.value))
     return e

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from gemel.hwsynth.units import Operation, Unit
 from gemel.semantics import ops
-from gemel.semantics.dtypes import BoolType, DType, IndexType, IntType, width_of
-from gemel.semantics.errors import SynthesisError
+from gemel.semantics.dtypes import BoolType, DType, FloatType, IndexType, IntType, width_of
 from gemel.semantics.ir import Buffer, Const, Expr, Ref, Var
 from gemel.semantics.span import Span
 
@@ -75,20 +74,14 @@ class Node:
 
 
 def net_dtype(dtype: DType, span: Span) -> BoolType | IntType:
-    """The type of a net.
-
-    Raises SynthesisError for floats.
-    """
+    """The type of a net: of a float's pattern, an unsigned integer."""
+    if isinstance(dtype, FloatType):
+        return IntType(dtype.width, False)
     if isinstance(dtype, IndexType):
         return IntType(64, True)
     if isinstance(dtype, BoolType | IntType):
         return dtype
-    raise SynthesisError(
-        f"{dtype} in hardware",
-        code="H01",
-        span=span,
-        mend="use integers or fixed point; floats in hardware come with a later version",
-    )
+    raise TypeError(f"{dtype} in hardware")
 
 
 def stand_in(n: Node) -> Expr:

@@ -9,8 +9,11 @@ from gemel.hwsynth import logic as lg
 from gemel.hwsynth.netlist import Input, Memory, Output, ReadPort, WritePort
 from gemel.hwsynth.nodes import net_dtype
 from gemel.semantics.arguments import value_of
+from gemel.semantics.convert import to_bits
+from gemel.semantics.dtypes import FloatType
 from gemel.semantics.errors import SynthesisError
 from gemel.semantics.ir import Buffer, Expr, Var
+from gemel.semantics.storage import to_values
 
 Use = tuple[Expr, Expr]
 
@@ -106,7 +109,10 @@ def _suffix(port: int) -> str:
 
 
 def _init(b: Buffer) -> tuple[int, ...] | None:
-    return None if b.data is None else tuple(int(v) for v in b.data.reshape(-1).tolist())
+    if b.data is None:
+        return None
+    values = to_values(b.data, b.dtype)
+    return tuple(to_bits(v, b.dtype) if isinstance(b.dtype, FloatType) else int(v) for v in values)
 
 
 def depth(b: Buffer) -> int:

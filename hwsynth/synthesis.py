@@ -28,12 +28,12 @@ from gemel.hwsynth.units import named_apart
 from gemel.hwsynth.unitsynth import UNITS
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
-from gemel.semantics.dtypes import BOOL, DType, FloatType, IntType, width_of
+from gemel.semantics.dtypes import BOOL, DType, IntType, width_of
 from gemel.semantics.errors import SynthesisError
 from gemel.semantics.ir import Alloc, Apply, Assert, Buffer, Const, Expr, Kernel, Let, Ref, Stmt, Store, Var
 from gemel.semantics.pipeline import run
 from gemel.semantics.span import BUILTIN
-from gemel.semantics.traverse import Body, all_exprs, map_body, statements
+from gemel.semantics.traverse import Body, map_body, statements
 
 MAX_DEPTH = 1 << 26
 RESERVED = ("clk", "rst", "start", "done", "busy", "error", "error_code")
@@ -95,24 +95,6 @@ def _check(kernel: Kernel, clock_mhz: float) -> None:
         )
     if not isinstance(clock_mhz, int | float) or not 0 < clock_mhz < float("inf"):
         raise SynthesisError(f"a clock of {clock_mhz!r} MHz", code="H06", mend="give the frequency in MHz, above 0")
-    for p in (*kernel.params, *kernel.results):
-        _refuse_float(p.dtype, p)
-    for s in statements(kernel.body):
-        if isinstance(s, Alloc):
-            _refuse_float(s.buffer.dtype, s.buffer)
-    for e in all_exprs(kernel.body):
-        if isinstance(e.dtype, FloatType):
-            _refuse_float(e.dtype, e)
-
-
-def _refuse_float(dtype: object, what: Buffer | Var | Expr) -> None:
-    if isinstance(dtype, FloatType):
-        raise SynthesisError(
-            f"{dtype} in hardware",
-            code="H01",
-            span=what.span,
-            mend="use integers or gm.Fixed; floats in hardware come with a later version",
-        )
 
 
 class _Maker:

@@ -171,7 +171,6 @@ CATALOGUE: dict[str, str] = {
     "R11": "loop invariant doesn't hold",
     "R12": "narrowing loses the value",
     "R13": "iterations of a parallel loop conflict",
-    "H01": "type that hardware doesn't have yet",
     "H02": "size not known",
     "H03": "clock too fast for an operator",
     "H04": "memory too large",

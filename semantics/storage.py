@@ -68,27 +68,28 @@ def numpy_dtype(dtype: DType) -> np.dtype[Any]:
 def numpy_name(dtype: DType) -> str:
     """How a user writes the NumPy element type."""
     found = numpy_dtype(dtype)
-    if dtype in EXTENSIONS and found != _patterns(dtype):
+    if dtype in EXTENSIONS and found != patterns(dtype):
         return f"ml_dtypes.{found}"
     return str(found) if is_wide(dtype) else f"np.{found}"
 
 
 def _extension(dtype: FloatType) -> np.dtype[Any]:
     if importlib.util.find_spec("ml_dtypes") is None:
-        return _patterns(dtype)
+        return patterns(dtype)
     import ml_dtypes
 
     found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, EXTENSIONS[dtype]))
     return found
 
 
-def _patterns(dtype: DType) -> np.dtype[Any]:
+def patterns(dtype: DType) -> np.dtype[Any]:
+    """The NumPy element type that holds patterns of `dtype`."""
     return np.dtype(f"u{storage_bits(dtype) // 8}")
 
 
 def accepts(dtype: DType, given: np.dtype[Any]) -> bool:
     """Whether an array of element type `given` can be a `dtype` argument as it is."""
-    return given == numpy_dtype(dtype) or (dtype in EXTENSIONS and given == _patterns(dtype))
+    return given == numpy_dtype(dtype) or (dtype in EXTENSIONS and given == patterns(dtype))
 
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -105,7 +106,7 @@ def to_values(array: Array, dtype: DType) -> list[Value]:
     """The elements in row-major order as Python values."""
     flat = array.reshape(-1)
     if dtype in EXTENSIONS:
-        return [from_bits(int(bits), dtype) for bits in flat.view(_patterns(dtype))]
+        return [from_bits(int(bits), dtype) for bits in flat.view(patterns(dtype))]
     if is_wide(dtype):
         return [int(v) for v in flat]
     values: list[Value] = flat.tolist()
@@ -116,7 +117,7 @@ def from_values(values: Sequence[Value], dtype: DType, out: Array) -> None:
     """Writes values in row-major order into `out`."""
     flat = out.reshape(-1)
     if dtype in EXTENSIONS:
-        flat.view(_patterns(dtype))[...] = [to_bits(v, dtype) for v in values]
+        flat.view(patterns(dtype))[...] = [to_bits(v, dtype) for v in values]
     elif len(values):
         flat[...] = values
 

@@ -18,6 +18,7 @@ from gemel.hwsynth.engines.run import Model
 from gemel.hwsynth.nativesim import word_array
 from gemel.hwsynth.netlist import Input, Instance, Module, NetType, Output, Register
 from gemel.hwsynth.system import External, System, system
+from gemel.hwsynth.units import START, Unit
 from gemel.semantics import build as expr
 from gemel.semantics import ops
 from gemel.semantics.convert import from_bits
@@ -124,6 +125,20 @@ def run_streams(dut: Module, streams: Mapping[str, Sequence[int]], engine: str) 
     """The outputs of each cycle, before its edge, with the given inputs in each cycle."""
     sut = harness(dut, len(next(iter(streams.values()))))
     return run_model(build(sut, engine), sut, streams)
+
+
+def unit_results(unit: Unit, operands: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """What a unit gives for operands that come as often as it takes them."""
+    apart, names = unit.interval, [name for name, _ in unit.operation.inputs]
+    cycles = len(operands) * apart + unit.latency
+    streams = {n: [0] * cycles for n in [*names, START]}
+    for k, values in enumerate(operands):
+        for name, value in zip([*names, START], (*values, 1), strict=True):
+            streams[name][k * apart] = value
+    given = {p.var.hint: streams[p.var.hint] for p in unit.module.inputs}
+    found = run_streams(unit.module, given, "native")
+    rows = zip(*(found[name] for name, _ in unit.operation.outputs), strict=True)
+    return list(rows)[unit.latency :: apart][: len(operands)]
 
 
 # --------------------------------------------------------------------------------------------------------------- tools

@@ -19,7 +19,7 @@ from gemel.semantics.ir import Apply, Const, Expr, Load, Ref, Var
 from gemel.semantics.tower import error, exponential, logarithm, power, roots, trigonometric
 from gemel.semantics.tower.formula import Body, Definition, Formula, X, defined
 
-__all__ = ["Definition", "definition", "evaluate"]
+__all__ = ["Definition", "definition", "evaluate", "runner"]
 
 _BODIES: dict[ops.Op, Body] = {
     ops.EXP: exponential.exp,
@@ -57,15 +57,13 @@ Step = tuple[Var, Callable[[dict[Var, Value]], Value]]
 
 
 @cache
-def _steps(op: ops.Op, dtype: FloatType) -> tuple[Definition, tuple[Step, ...]]:
-    made = definition(op, dtype)
-    return made, tuple((let.var, _runner(let.value)) for let in made.lets)
+def _function(op: ops.Op, dtype: FloatType) -> Callable[[tuple[Value, ...]], Value]:
+    return runner(definition(op, dtype))
 
 
 def evaluate(op: ops.Op, dtype: FloatType, values: tuple[Value, ...]) -> Value:
     """The value of an elementary op: its definition run on the meanings of its ops."""
-    made, steps = _steps(op, dtype)
-    return _run(made, steps, values)
+    return _function(op, dtype)(values)
 
 
 def _run(made: Definition, steps: tuple[Step, ...], values: tuple[Value, ...]) -> Value:
@@ -75,6 +73,12 @@ def _run(made: Definition, steps: tuple[Step, ...], values: tuple[Value, ...]) -
     if made.rare is not None and made.otherwise is not None and _runner(made.rare)(env):
         return _run(made.otherwise, tuple((let.var, _runner(let.value)) for let in made.otherwise.lets), values)
     return _runner(made.result)(env)
+
+
+def runner(made: Definition) -> Callable[[tuple[Value, ...]], Value]:
+    """A function that runs a definition on the meanings of its ops."""
+    steps = tuple((let.var, _runner(let.value)) for let in made.lets)
+    return lambda values: _run(made, steps, values)
 
 
 def _runner(e: Expr) -> Callable[[dict[Var, Value]], Value]:

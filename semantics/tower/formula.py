@@ -18,6 +18,9 @@ from gemel.semantics.rounding import round_float
 from gemel.semantics.span import BUILTIN
 
 I64, U64 = IntType(64, True), IntType(64, False)
+UNNAMED = "t"
+"""The hint of a value that nobody gave a name."""
+
 LONG = 12
 """The number of terms from which on a polynomial is computed in two halves."""
 
@@ -122,6 +125,14 @@ class X:
         """Whether the values are not equal; a NaN differs from itself."""
         return self._with(ops.NE, other)
 
+    def called(self, hint: str) -> X:
+        """The value, just computed, by a name for people."""
+        last = self.f.lets[-1] if self.f.lets else None
+        if last is None or not isinstance(self.expr, Ref) or last.var is not self.expr.var:
+            return self
+        self.f.lets.pop()
+        return self.f.named(last.value, hint)
+
     def to(self, dtype: DType) -> X:
         """The value as another type."""
         return self if self.dtype == dtype else self.f.apply(ops.CAST, self, dtype=dtype)
@@ -167,7 +178,7 @@ class Formula:
             return X(Const(round_float(float(value), dtype), dtype, BUILTIN), self)
         return X(build.literal(int(value), BUILTIN, dtype), self)
 
-    def named(self, e: Expr, hint: str = "t") -> X:
+    def named(self, e: Expr, hint: str = UNNAMED) -> X:
         """A value under a name of its own."""
         if isinstance(e, Const | Ref):
             return X(e, self)

@@ -134,14 +134,6 @@ def test_failed_assert_shows_its_message() -> None:
 # ------------------------------------------------------------------------------------------------------------- tracing
 
 
-def test_float_in_rtl() -> None:
-    @gm.kernel
-    def half(x: f32[4]) -> f32[4]:
-        return x * 0.5
-
-    refused(lambda: half.synth(), SynthesisError, "H01", "f32 in hardware", "Fixed")
-
-
 def test_variable_that_may_be_unset() -> None:
     @gm.kernel
     def f(x: i32) -> i32:

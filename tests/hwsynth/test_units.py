@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
-from circuits import run_streams
+from circuits import unit_results as results
 
 import gemel as gm
 from gemel import i32, u32
 from gemel.hwsynth.dividers import divider
 from gemel.hwsynth.schedule import Clock
 from gemel.hwsynth.targets import target
-from gemel.hwsynth.units import START, Unit
 from gemel.hwsynth.unitsynth import UNITS, operation_of
 from gemel.parser import parse
 from gemel.semantics.ir import Kernel
 
 N = gm.dims("N")
 CLOCKS = [Clock(period, target("ecp5")) for period in (1000.0, 10.0, 5.0)]
-
-
-def results(unit: Unit, operands: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    """What a unit gives for operands that come as often as it takes them."""
-    apart, names = unit.interval, [name for name, _ in unit.operation.inputs]
-    cycles = len(operands) * apart + unit.latency
-    streams = {n: [0] * cycles for n in [*names, START]}
-    for k, values in enumerate(operands):
-        for name, value in zip([*names, START], (*values, 1), strict=True):
-            streams[name][k * apart] = value
-    given = {p.var.hint: streams[p.var.hint] for p in unit.module.inputs}
-    found = run_streams(unit.module, given, "native")
-    rows = zip(*(found[name] for name, _ in unit.operation.outputs), strict=True)
-    return list(rows)[unit.latency :: apart][: len(operands)]
 
 
 @pytest.mark.parametrize("clock", CLOCKS)

@@ -1,0 +1,120 @@
+"""A float taken apart into its fields, and put together again with one rounding, to nearest even."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gemel.semantics.dtypes import FloatType
+from gemel.semantics.floats.words import (
+    bit,
+    both,
+    cut,
+    either,
+    every,
+    joined,
+    known,
+    leading_zeros,
+    literal,
+    masked,
+    minus,
+    none,
+    plus,
+    resized,
+    shifted_left,
+    some,
+    truth,
+    width,
+    word,
+)
+from gemel.semantics.tower.formula import X
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The fields of a pattern. The mantissa has its hidden bit; the exponent is at least 1, as subnormals have it."""
+
+    pattern: X
+    sign: X
+    size: X
+    exponent: X
+    fraction: X
+    mantissa: X
+    top: X
+    nan: X
+    infinite: X
+    zero: X
+
+
+def apart(x: X, t: FloatType) -> Parts:
+    """The fields of a pattern."""
+    size, fraction = cut(x, t.width - 2, 0), cut(x, t.mantissa - 1, 0)
+    raw = cut(x, t.width - 2, t.mantissa)
+    normal = some(raw)
+    exponent = raw | (~normal).to(word(t.exponent))
+    top = every(size) if t.finite else every(raw)
+    nan = top if t.finite else both(top, some(fraction))
+    infinite = truth(x, False) if t.finite else both(top, none(fraction))
+    mantissa = joined(normal, fraction)
+    return Parts(x, bit(x, t.width - 1), size, exponent, fraction, mantissa, top, nan, infinite, none(size))
+
+
+def infinity(t: FloatType) -> int:
+    """The least pattern, without its sign, that is beyond the numbers: infinity, or the NaN of a finite format."""
+    return (1 << t.width - 1) - 1 if t.finite else ((1 << t.exponent) - 1) << t.mantissa
+
+
+@dataclass(frozen=True)
+class Special:
+    """What overrules a computed value, the first one first: it is NaN, it is infinite, it is zero."""
+
+    nan: X
+    infinite: X
+    zero: X
+
+
+def rounded(t: FloatType, sign: X, x: X, above: X, special: Special, zeros: X | None = None) -> X:
+    """The pattern of a number: `x` is a fraction below 2 whose first bit has the biased exponent `above` + 1.
+
+    Bits behind its end are in its last bit (one that says whether any is set will do). `zeros` are its leading ones.
+    """
+    zeros = leading_zeros(x).called("leading") if zeros is None else zeros
+    moved = zeros if known(zeros) == 0 else _smaller(zeros, above).called("moves")
+    kept, rest = shifted_left(x, moved, t.mantissa + 2)
+    size, over = _rounded(t, kept.called("kept"), rest, minus(above, moved, width(above)).called("exponent"))
+    return finished(t, sign, size, special, over)
+
+
+def _smaller(a: X, b: X) -> X:
+    """The smaller of two words, no wider than either."""
+    bits = min(width(a), width(b))
+    return a.f.where(a < b, resized(a, bits), resized(b, bits))
+
+
+def _rounded(t: FloatType, kept: X, rest: X, below: X) -> tuple[X, X]:
+    """The pattern without its sign, and whether it is beyond the numbers.
+
+    The exponent is one less than it should be: the hidden bit, which stands at its end, is added to it.
+    """
+    m = t.mantissa
+    hidden, fraction, half, odd = bit(kept, m + 1), cut(kept, m, 1), bit(kept, 0), bit(kept, 1)
+    up = both(half, either(rest, odd))
+    carried = joined(hidden, literal(kept, 0, m - 1), up)
+    size = plus(joined(resized(below, t.exponent), fraction), carried, t.width).called("rounded")
+    over = either(bit(size, t.width - 1), every(cut(size, t.width - 2, 0 if t.finite else m)))
+    if width(below) > t.exponent:
+        over = either(over, some(cut(below, width(below) - 1, t.exponent)))
+    return resized(size, t.width - 1), over
+
+
+def finished(t: FloatType, sign: X, size: X, special: Special, over: X) -> X:
+    """The pattern of a size with a sign, where it is a number in the format's range."""
+    infinite = either(special.infinite, both(over, ~special.zero))
+    beyond = either(special.nan, infinite)
+    if t.finite:
+        chosen = size.f.where(beyond, t.nan, masked(size, ~special.zero))
+        return joined(both(sign, ~beyond), chosen)
+    fraction, exponent = cut(size, t.mantissa - 1, 0), cut(size, t.width - 2, t.mantissa)
+    exponent = size.f.where(beyond, (1 << t.exponent) - 1, masked(exponent, ~special.zero))
+    fraction = masked(fraction, ~either(beyond, special.zero))
+    quiet = joined(either(bit(fraction, t.mantissa - 1), special.nan), cut(fraction, t.mantissa - 2, 0))
+    return joined(both(sign, ~special.nan), exponent, quiet)
