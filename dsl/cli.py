@@ -136,10 +136,13 @@ def synth(
     target: TargetName = "ecp5",
     clock: ClockMhz = 100.0,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write RTL and report here.")] = None,
+    page: Annotated[Path | None, typer.Option("--report", help="Write the report as an HTML page here.")] = None,
 ) -> None:
     """Make hardware of a kernel and print the report. Executes the file."""
     design = load(kernel).synth(target=target, clock_mhz=clock, **sizes(given))
     print(design.report)
+    if page is not None:
+        console.print(f"written: {design.report.save(page)}")
     if output is not None:
         console.print(f"written: {design.write(output)}")
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import html
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gemel.semantics.span import Span
+
+if TYPE_CHECKING:
+    from gemel.hwsynth.charts import Chart, Step
 
 
 @dataclass(frozen=True)
 class LoopReport:
     """A loop: trip count, initiation interval (None: not pipelined), depth in cycles, what bounds the interval where.
 
-    A number that depends on data is None.
+    A number that depends on data is None. `chain` are the operations that bound the interval, one after the other.
     """
 
     name: str
@@ -23,6 +29,7 @@ class LoopReport:
     depth: int | None
     bound: str
     lines: tuple[int, ...]
+    chain: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,61 +69,31 @@ class Report:
     operators: dict[str, int] = field(default_factory=dict)
     register_bits: int = 0
     units: tuple[UnitReport, ...] = ()
+    charts: tuple[Chart, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
-        known = f"{self.cycles:,}" if self.cycles is not None else "depends on the data"
-        time = f" ({self.cycles / self.clock_mhz:,.2f} us)" if self.cycles is not None else ""
-        lines = [f"{self.kernel} for {self.target} at {self.clock_mhz:g} MHz", f"cycles: {known}{time}", ""]
-        lines += _table(["loop", "line", "trips", "II", "depth", "II bounded by"], [_loop_row(r) for r in self.loops])
-        lines += [
-            "",
-            *_table(["memory", "words", "bits", "reads", "writes", "where"], [_memory_row(m) for m in self.memories]),
-        ]
-        if self.units:
-            lines += [
-                "",
-                *_table(["unit", "instances", "operations", "latency", "every", "lines"], _unit_rows(self.units)),
-            ]
-        lines += ["", "operators: " + ", ".join(f"{n} {name}" for name, n in sorted(self.operators.items()))]
-        lines.append(f"registers: {self.register_bits} bits")
-        return "\n".join(lines)
+        from gemel.hwsynth.reporting.tables import text
+
+        return text(self)
 
     __repr__ = __str__
 
+    def headlines(self) -> Iterator[str]:
+        """What is said first: how long a run takes."""
+        known = f"{self.cycles:,}" if self.cycles is not None else "depends on the data"
+        time = f" ({self.cycles / self.clock_mhz:,.2f} us)" if self.cycles is not None else ""
+        yield f"cycles: {known}{time}"
+
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        from gemel.hwsynth.reporting.page import content
 
+        return content(self)
 
-def _loop_row(r: LoopReport) -> list[str]:
-    lines = f" [line{'s' * (len(r.lines) > 1)} {', '.join(map(str, r.lines))}]" if r.lines and r.bound else ""
-    bound = r.bound + lines
-    return [
-        "  " * r.level + r.name,
-        str(r.span.line),
-        _number(r.trips),
-        _number(r.ii) if r.ii is not None else "-",
-        _number(r.depth),
-        bound,
-    ]
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Writes the report as one HTML file that needs nothing else: the tables, and each schedule as a picture.
 
+        Raises ToolError where the place can't be written.
+        """
+        from gemel.hwsynth.reporting.page import save
 
-def _memory_row(m: MemoryReport) -> list[str]:
-    return [m.name, str(m.words), str(m.bits), str(m.reads), str(m.writes), "outside" if m.external else "inside"]
-
-
-def _unit_rows(units: tuple[UnitReport, ...]) -> list[list[str]]:
-    return [
-        [u.name, *map(str, (u.instances, u.operations, u.latency, u.interval)), ", ".join(map(str, u.lines))]
-        for u in units
-    ]
-
-
-def _number(n: int | None) -> str:
-    return "data" if n is None else f"{n:,}"
-
-
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    if not rows:
-        return []
-    widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]
-    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)]
+        return save(self, path)

@@ -306,6 +306,7 @@ class _Maker:
             _operators(module),
             bits,
             gen.units.report(),
+            gen.charts(),
         )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.binding import Makers, Problem
+from gemel.hwsynth.charting import bars
+from gemel.hwsynth.charts import Chart
 from gemel.hwsynth.dependence import Counter, memory_edges
 from gemel.hwsynth.dfg import Graph
 from gemel.hwsynth.generate.telling import Telling
@@ -29,7 +31,7 @@ from gemel.hwsynth.units import Bank
 from gemel.semantics import intervals
 from gemel.semantics.dtypes import IntType, int_holding
 from gemel.semantics.ir import Apply, Assert, Const, Expr, For, Ref, Var
-from gemel.semantics.span import Span
+from gemel.semantics.span import BUILTIN, Span
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Generator:
     kill: Var | None = None
     depth: int = 0
     telling: Telling = field(default_factory=Telling)
+    drafts: list[tuple[int, Chart]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for r in all_regions(self.top):
@@ -181,7 +184,22 @@ class Generator:
         for n in g.nodes:
             if n.unit is not None and not n.unit.latency:  # what is combinational has its own: no paths that are false
                 n.port = next(self.units.numbers)
+        self.draw(g, found, pipelined)
         return found
+
+    def draw(self, g: Graph, found: Schedule, pipelined: bool) -> None:
+        """Keeps a schedule for the report, where it is a region's and not a unit's."""
+        if self.telling.open:
+            ii = found.ii if pipelined else None
+            chart = Chart(
+                "", BUILTIN, ii, found.depth, self.clock.period, tuple(bars(g.nodes, self.clock, self.ports.names))
+            )
+            self.drafts.append((self.telling.open[-1], chart))
+
+    def charts(self) -> tuple[Chart, ...]:
+        """The schedules of all regions, by the titles of their parts of the text."""
+        titles = self.telling.titles
+        return tuple(replace(c, title=titles[part][0], span=titles[part][1]) for part, c in self.drafts)
 
     def span_type(self, s: For) -> IntType:
         """A type for a counter between bounds that are not constant; it also holds the bound itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gemel.hwsynth import logic as lg
+from gemel.hwsynth.charting import steps
 from gemel.hwsynth.dependence import Counter
 from gemel.hwsynth.dfg import Graph
 from gemel.hwsynth.generate.counters import enters, pulses
@@ -67,7 +68,17 @@ def _report(
         trips = None if trips is None or v is None else trips * len(v)
     names = ", ".join(s.var.hint for s in r.loops)
     lines = tuple(sorted({n.span.line for n in schedule.nodes if n.span.line}))
-    row = LoopReport(names, gen.depth, r.span, trips, schedule.ii, depth, schedule.bound, lines)
+    row = LoopReport(
+        names,
+        gen.depth,
+        r.span,
+        trips,
+        schedule.ii,
+        depth,
+        schedule.bound,
+        lines,
+        steps(schedule.nodes, gen.clock, gen.ports.names),
+    )
     gen.loops.append(row)
     gen.telling.title(_title(row))
     if trips is None:

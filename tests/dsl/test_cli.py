@@ -73,6 +73,11 @@ def test_synth_writes_a_folder(kernels: Path, tmp_path: Path) -> None:
     assert (tmp_path / "rtl/total.sv").exists()
 
 
+def test_synth_writes_a_page(kernels: Path, tmp_path: Path) -> None:
+    ran("synth", f"{kernels}:total", "N=8", "--report", str(tmp_path / "total.html"))
+    assert "<svg" in (tmp_path / "total.html").read_text()
+
+
 def test_verify_ends_with_1_where_something_is_refuted(kernels: Path) -> None:
     assert "fails for" in ran("verify", f"{kernels}:gather", code=1)
     assert "2 proved (" in ran("verify", f"{kernels}:reverse")

@@ -142,4 +142,4 @@ def test_verilog_is_the_same_each_time() -> None:
 def test_design_shows_itself() -> None:
     design = gemm.synth(M=8, N=8, K=8)
     assert "cycles at 100 MHz on ecp5" in repr(design)
-    assert "II" in str(design.report) and "<pre>" in design._repr_html_()
+    assert "II" in str(design.report) and "<svg" in design._repr_html_()

@@ -1,0 +1,87 @@
+"""A report as tables, and as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gemel.hwsynth.report import LoopReport, MemoryReport, Report, UnitReport
+
+Table = tuple[str, list[str], list[list[str]]]
+"""A title, the names of the columns, the rows."""
+
+
+def text(report: Report) -> str:
+    """The whole report."""
+    lines = [f"{report.kernel} for {report.target} at {report.clock_mhz:g} MHz", *report.headlines()]
+    for title, head, rows in tables(report):
+        lines.append("")
+        if title == "resources":
+            lines.append(f"{title}: {', '.join(f'{n} {name}' for name, n in rows)}")
+            continue
+        lines += _table(head, rows)
+        if title == "loops":
+            lines += [line for row in report.loops for line in _chain(row)]
+    return "\n".join(lines)
+
+
+def tables(r: Report) -> Iterator[Table]:
+    """The tables of a report that have rows."""
+    found: list[Table] = [
+        ("loops", ["loop", "line", "trips", "II", "depth", "II bounded by"], list(map(_loop_row, r.loops))),
+        ("memories", ["memory", "words", "bits", "total", "ports", "where"], list(map(_memory_row, r.memories))),
+        ("units", ["unit", "instances", "operations", "latency", "every", "lines"], list(map(_unit_row, r.units))),
+        ("resources", ["resource", "number"], list(map(list, _resources(r)))),
+    ]
+    return (t for t in found if t[2])
+
+
+def _resources(r: Report) -> Iterator[tuple[str, str]]:
+    yield from ((name, f"{n:,}") for name, n in sorted(r.operators.items()))
+    yield "register bits", f"{r.register_bits:,}"
+    inside = [m for m in r.memories if not m.external]
+    if inside:
+        yield "memory bits inside", f"{sum(m.words * m.bits for m in inside):,}"
+
+
+def _chain(r: LoopReport) -> Iterator[str]:
+    """What bounds a loop's II, link by link."""
+    if not r.chain:
+        return
+    yield ""
+    yield f"{r.name}: II {r.ii}, {r.bound}"
+    for s in r.chain:
+        yield f"  line {s.span.line}: {s!s:<44}  {s.span.text().strip()}".rstrip()
+
+
+def _loop_row(r: LoopReport) -> list[str]:
+    lines = f" [line{'s' * (len(r.lines) > 1)} {', '.join(map(str, r.lines))}]" if r.lines and r.bound else ""
+    bound = r.bound + lines
+    return [
+        "  " * r.level + r.name,
+        str(r.span.line),
+        _number(r.trips),
+        _number(r.ii) if r.ii is not None else "-",
+        _number(r.depth),
+        bound,
+    ]
+
+
+def _memory_row(m: MemoryReport) -> list[str]:
+    ports = [f"{n} {what}{'s' * (n > 1)}" for n, what in ((m.reads, "read"), (m.writes, "write")) if n]
+    where = "outside" if m.external else "inside"
+    return [m.name, f"{m.words:,}", str(m.bits), f"{m.words * m.bits:,} bits", ", ".join(ports), where]
+
+
+def _unit_row(u: UnitReport) -> list[str]:
+    return [u.name, *map(str, (u.instances, u.operations, u.latency, u.interval)), ", ".join(map(str, u.lines))]
+
+
+def _number(n: int | None) -> str:
+    return "data" if n is None else f"{n:,}"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]
+    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)]

@@ -1,0 +1,118 @@
+"""Reports: what bounds an interval link by link, schedules as pictures, one page that needs nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+import gemel as gm
+from gemel import i32
+from gemel.errors import ToolError
+from gemel.hwsynth import Design
+from gemel.hwsynth.charts import Bar, Chart
+from gemel.hwsynth.reporting.gantt import LABELS, MOST, gantt
+from gemel.hwsynth.reporting.page import page
+from gemel.semantics.span import Span
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@gm.kernel
+def product(A: i32[4, 4], B: i32[4, 4]) -> i32[4, 4]:
+    C = gm.zeros((4, 4), i32)
+    for i, j, k in gm.grid(4, 4, 4):
+        C[i, j] += A[i, k] * B[k, j]
+    return C
+
+
+@gm.kernel
+def horner(x: i32[16], y: i32) -> i32:
+    total: i32 = 1
+    for i in range(16):
+        total = total * y + x[i]
+    return total
+
+
+@gm.kernel
+def neighbours(x: i32[32]) -> i32[30]:
+    out = gm.zeros((30,), i32)
+    for i in range(30):
+        out[i] = x[i] + x[i + 2]
+    return out
+
+
+def line_of(text: str) -> int:
+    return next(n for n, line in enumerate(Path(__file__).read_text().splitlines(), 1) if line.strip() == text)
+
+
+def test_a_recurrence_is_told_link_by_link() -> None:
+    (row,) = [r for r in horner.synth(clock_mhz=140).report.loops if r.chain]
+    assert row.ii is not None and row.ii > 1
+    assert row.chain[0].what == "total of the iteration before"
+    assert row.chain[-1].what == "update of the carried value"
+    assert any("multiply" in s.what or "mul" in s.what for s in row.chain)
+    add = next(s for s in row.chain if s.what.startswith("add"))
+    assert (add.span.line, add.ns > 0) == (line_of("total = total * y + x[i]"), True)
+
+
+def test_the_accesses_of_a_port_conflict_are_told() -> None:
+    report = neighbours.synth().report
+    (row,) = report.loops
+    assert row.ii == 2
+    assert [s.what for s in row.chain] == ["read of x", "read of x"]
+    assert {s.span.line for s in row.chain} == {line_of("out[i] = x[i] + x[i + 2]")}
+    assert "read of x: 1 cycle" in str(report)
+
+
+def bars_of(design: Design, kind: str) -> list[Bar]:
+    return [b for c in design.report.charts for b in c.bars if b.kind == kind]
+
+
+def test_charts_have_the_times_of_the_schedule() -> None:
+    design = product.synth()
+    (chart,) = [c for c in design.report.charts if c.ii == 1]
+    (row,) = design.report.loops
+    assert chart.depth <= row.depth  # control may add a stage
+    assert all(0 <= b.begin <= b.end <= chart.depth for b in chart.bars)
+    reads, (write,) = bars_of(design, "load"), bars_of(design, "store")
+    assert {b.what for b in reads} == {"read of A", "read of B"}
+    assert write.what == "write of C" and write.end == int(write.end)
+    assert all(b.end <= write.end for b in chart.bars)
+
+
+def test_pictures_are_well_formed_and_to_scale() -> None:
+    here = Span(__file__, 1, 1, 1, 2)
+    bars = (Bar("read of <x>", "load", here, 0.0, 1.25), Bar("add", "operator", here, 1.25, 1.5))
+    tree = ElementTree.fromstring(gantt(Chart("a < b", here, 1, 4, 10.0, bars)))
+    boxes = [g.find(f"{SVG}rect") for g in tree.iter(f"{SVG}g")]
+    found = [(float(b.attrib["x"]), float(b.attrib["width"])) for b in boxes if b is not None]
+    cycle = found[0][1] / 1.25
+    assert found[1] == pytest.approx((LABELS + 1.25 * cycle, 0.25 * cycle))
+    ghosts = [r for r in tree.iter(f"{SVG}rect") if r.attrib["fill"] == "#ddd"]
+    assert [float(r.attrib["x"]) for r in ghosts] == pytest.approx([LABELS + cycle, LABELS + 2.25 * cycle])
+
+
+def test_large_regions_are_shown_in_part() -> None:
+    bars = tuple(Bar("add", "operator", Span(__file__, 1, 1, 1, 2), 0.5, 0.9) for _ in range(MOST + 50))
+    picture = gantt(Chart("many", bars[0].span, None, 1, 10.0, bars))
+    assert picture.count("<g>") == MOST
+
+
+def test_a_page_needs_nothing_else(tmp_path: Path) -> None:
+    report = product.synth().report
+    text = report.save(tmp_path / "x.html").read_text(encoding="utf-8")
+    assert text == page(report)
+    assert not re.search(r"<script|<link|src=|url\(|@import", text)
+    assert set(re.findall(r"https?://[^\"]*", text)) == {"http://www.w3.org/2000/svg"}
+    for part in ("<h2>loops</h2>", "<h2>memories</h2>", "<h2>schedule</h2>", "C[i, j] += A[i, k]", "<svg"):
+        assert part in text
+    assert report._repr_html_() in text
+
+
+def test_a_page_that_can_not_be_written(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match="choose another place"):
+        product.synth().report.save(tmp_path / "nowhere" / "x.html")
+    assert list(tmp_path.iterdir()) == []
