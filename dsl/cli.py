@@ -135,11 +135,14 @@ def synth(
     given: Sizes = None,
     target: TargetName = "ecp5",
     clock: ClockMhz = 100.0,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write RTL and report here.")] = None,
+    reset: Annotated[str, typer.Option(help="sync, async or none.")] = "sync",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--out", "--output", help="Write RTL, tests, constraints and a datasheet here.")
+    ] = None,
     page: Annotated[Path | None, typer.Option("--report", help="Write the report as an HTML page here.")] = None,
 ) -> None:
     """Make hardware of a kernel and print the report. Executes the file."""
-    design = load(kernel).synth(target=target, clock_mhz=clock, **sizes(given))
+    design = load(kernel).synth(target=target, clock_mhz=clock, reset=reset, **sizes(given))
     print(design.report)
     if page is not None:
         console.print(f"written: {design.report.save(page)}")

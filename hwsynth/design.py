@@ -22,7 +22,7 @@ from gemel.semantics.dtypes import DType, FloatType
 from gemel.semantics.entry import entry
 from gemel.semantics.errors import SynthesisError
 from gemel.semantics.failures import raised
-from gemel.semantics.ir import Buffer, Kernel, Ref, Var
+from gemel.semantics.ir import Assert, Buffer, Kernel, Ref, Var
 from gemel.semantics.storage import Array, from_values, from_words, is_wide, patterns, to_words
 from gemel.semantics.traverse import Copier
 
@@ -61,6 +61,11 @@ class Design:
         return self._made.module
 
     @property
+    def sites(self) -> tuple[Assert, ...]:
+        """The checks that may end a run; error code n is that of the n-th."""
+        return self._made.sites
+
+    @property
     def system(self) -> System:
         """The module with memories around it, as it is simulated."""
         return self._made.system
@@ -91,12 +96,12 @@ class Design:
 
     @entry
     def write(self, folder: str | os.PathLike[str], *args: Any) -> Path:
-        """Writes RTL, a self-checking testbench and the report to a folder.
+        """Writes what a hardware team needs to a folder: RTL, tests with vectors, constraints, a datasheet, a README.
 
-        The testbench runs on `args`, or on random arguments where none are given. Nothing is left behind where
+        The vectors are a run on `args`, if any are given, and some on random arguments. Nothing is left behind where
         writing fails.
         """
-        from gemel.hwsynth.deliver import deliver
+        from gemel.hwsynth.handover.folder import deliver
 
         return deliver(self, Path(folder), args)
 

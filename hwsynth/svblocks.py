@@ -24,18 +24,24 @@ class Blocks:
 
     def lines(self, b: Clocked) -> Iterator[str]:
         """A block, from `always_ff` to `end`."""
+        if b.resets and self.reset is Reset.NONE:
+            yield "initial begin"
+            yield from (_deeper(line.replace(" <= ", " = ")) for line in self.statements(_resets(b)))
+            yield "end"
         resets = () if self.reset is Reset.NONE else b.resets
         edge = "posedge clk or posedge rst" if resets and self.reset is Reset.ASYNC else "posedge clk"
         body = [*self.with_reset(b)] if resets else [*self.statements(b.body)]
+        # always_ff forbids a second driver, and an initial block is one.
+        head = f"{'always' if b.resets and not resets else 'always_ff'} @({edge})"
         if len(body) == 1 and "\n" not in body[0]:
-            yield f"always_ff @({edge}) {body[0]}"
+            yield f"{head} {body[0]}"
             return
-        yield f"always_ff @({edge}) begin"
+        yield f"{head} begin"
         yield from map(_deeper, body)
         yield "end"
 
     def with_reset(self, b: Clocked) -> Iterator[str]:
-        zero = [Assign(v, Const(bool(x) if v.dtype == BOOL else x, v.dtype, v.span)) for v, x in b.resets]
+        zero = _resets(b)
         first = b.body[0] if len(b.body) == 1 else None
         if self.reset is Reset.SYNC and isinstance(first, When) and _same_values(first.then, zero):
             yield f"if (rst || {self.e.operand(first.cond)}) begin"
@@ -95,6 +101,10 @@ class Blocks:
             yield "end else begin"
             yield from map(_deeper, self.statements(orelse))
         yield "end"
+
+
+def _resets(b: Clocked) -> list[Assign]:
+    return [Assign(v, Const(bool(x) if v.dtype == BOOL else x, v.dtype, v.span)) for v, x in b.resets]
 
 
 def _same_values(body: Sequence[Statement], resets: Sequence[Assign]) -> bool:

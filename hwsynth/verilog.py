@@ -17,7 +17,7 @@ from gemel.hwsynth.lower import lower
 from gemel.hwsynth.lowering import Lowered
 from gemel.hwsynth.names import Names, legal
 from gemel.hwsynth.netcheck import RESERVED, check, ordered_wires
-from gemel.hwsynth.netlist import Instance, Memory, Module, Part, Reset, Wire
+from gemel.hwsynth.netlist import Instance, Memory, Module, Part, Wire
 from gemel.hwsynth.statements import Clocked, expressions
 from gemel.hwsynth.svblocks import Blocks, assigned
 from gemel.hwsynth.svtext import Expressions, literal, needs_clock, needs_reset, type_text
@@ -86,7 +86,6 @@ class _Printer:
         self.nets |= {v: names.fresh(v.hint) for v in driven_nets(m) if v not in self.nets}
         self.e = Expressions(self.nets)
         self.blocks = Blocks(self.e, self.rows, m.reset)
-        self.powered = {r.var: r.reset for r in m.registers if r.reset is not None and m.reset is Reset.NONE}
         self.parts: list[Part | None] = [*dict.fromkeys(m.layout.parts.values()), None]
         self.wires = ordered_wires(m)
         self.early = self._early()
@@ -185,14 +184,11 @@ class _Printer:
                 yield self.declaration(v) if row is None else self.row_declaration(row)
 
     def declaration(self, v: Var) -> Declaration:
-        dtype = net_type(v)
-        start = f" = {literal(self.powered[v], dtype)}" if v in self.powered else ""
-        return type_text(dtype), self.nets[v] + start, self.m.layout.notes.get(v, "")
+        return type_text(net_type(v)), self.nets[v], self.m.layout.notes.get(v, "")
 
     def row_declaration(self, name: str) -> Declaration:
         low, bits = self.rows[name]
-        start = " = '0" if bits[0] in self.powered else ""
-        return f"logic [{low + len(bits) - 1}:{low}]", name + start, self.m.layout.notes.get(bits[0], "")
+        return f"logic [{low + len(bits) - 1}:{low}]", name, self.m.layout.notes.get(bits[0], "")
 
     # -------------------------------------------------------------------------------------------------------- sections
 

@@ -70,7 +70,7 @@ def test_run_and_sim_compare(kernels: Path) -> None:
 
 def test_synth_writes_a_folder(kernels: Path, tmp_path: Path) -> None:
     assert "cycles: " in ran("synth", f"{kernels}:total", "N=8", "-o", str(tmp_path / "rtl"))
-    assert (tmp_path / "rtl/total.sv").exists()
+    assert (tmp_path / "rtl/rtl/total.sv").exists()
 
 
 def test_synth_writes_a_page(kernels: Path, tmp_path: Path) -> None:

@@ -61,9 +61,9 @@ def conv2d(img: u8[H, W], w: i8[3, 3]) -> i32[H, W]:
 
 
 @gm.kernel
-def gcd(a: u32, b: u32) -> u32:
-    x: u32 = a
-    y: u32 = b
+def gcd(a: u8, b: u8) -> u8:
+    x: u8 = a
+    y: u8 = b
     while y != 0:
         if x < y:
             x, y = y, x

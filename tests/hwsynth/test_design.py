@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from needs import needs
 
 import gemel as gm
 from gemel import i8, i32
 from gemel.errors import ToolError
-from gemel.hwsynth import synthesize, tools
+from gemel.hwsynth import synthesize
 from gemel.parser import parse
 
 M, N, K = gm.dims("M N K")
@@ -68,20 +65,6 @@ def test_a_faster_clock_takes_more_cycles_and_the_same_values() -> None:
         assert run.cycles == design.cycles
         cycles.append(run.cycles)
     assert cycles == sorted(cycles)
-
-
-def test_written_folder_checks_itself(tmp_path: Path) -> None:
-    needs("icarus")
-    folder = gemm.synth(M=4, N=4, K=4).write(tmp_path / "out")
-    compiler, runner = tools.icarus()
-    subprocess.run([compiler, "-g2012", "-Wall", "-o", "tb", "gemm.sv", "gemm_tb.sv"], cwd=folder, check=True)
-    done = subprocess.run([runner, "-n", "tb"], cwd=folder, check=True, capture_output=True, text=True)
-    assert done.stdout.startswith("PASS gemm:")
-    assert json.loads((folder / "report.json").read_text())["cycles"] == gemm.synth(M=4, N=4, K=4).cycles
-    text = (folder / "C.out.hex").read_text().split()
-    (folder / "C.out.hex").write_text("\n".join([f"{int(text[0], 16) ^ 1:x}", *text[1:]]) + "\n")
-    done = subprocess.run([runner, "-n", "tb"], cwd=folder, check=True, capture_output=True, text=True)
-    assert done.stdout.startswith("FAIL gemm: 1")
 
 
 NEVER_ENTERED = """

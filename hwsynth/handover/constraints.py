@@ -1,0 +1,92 @@
+"""Clock and port constraints in the format of a target's tools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from gemel.hwsynth.handover.interface import Interface
+from gemel.semantics.dtypes import width_of
+
+
+def constraints(interface: Interface) -> tuple[str, str]:
+    """File name and text for the design's target; SDC where its tools have no format of their own."""
+    report = interface.design.report
+    suffix, make = _FORMATS.get(report.target, ("sdc", _sdc))
+    return f"{interface.name}.{suffix}", "\n".join(make(interface, report.clock_mhz)) + "\n"
+
+
+def _pins(interface: Interface) -> Iterator[str]:
+    """Each bit of each port but the clock."""
+    for name, _, dtype in interface.all_ports():
+        width = width_of(dtype)
+        if name != "clk":
+            yield from ([name] if width == 1 else (f"{name}[{n}]" for n in range(width)))
+
+
+def _lpf(interface: Interface, mhz: float) -> Iterator[str]:
+    yield f"# {interface.name} on Lattice ECP5 (nextpnr-ecp5 --lpf, Diamond)"
+    yield f'FREQUENCY PORT "clk" {mhz:g} MHZ;'
+    yield 'IOBUF PORT "clk" IO_TYPE=LVCMOS33;'
+    yield ""
+    yield "# As a top level: give each port a site of your board. As a block inside of a design, leave the rest out."
+    yield '# LOCATE COMP "clk" SITE "...";'
+    for pin in _pins(interface):
+        yield f'# LOCATE COMP "{pin}" SITE "..."; IOBUF PORT "{pin}" IO_TYPE=LVCMOS33;'
+
+
+def _pcf(interface: Interface, mhz: float) -> Iterator[str]:
+    yield f"# {interface.name} on Lattice iCE40 (nextpnr-ice40 --pcf)"
+    yield f"set_frequency clk {mhz:g}"
+    yield ""
+    yield "# As a top level: give each port a pin of your board. As a block inside of a design, leave the rest out."
+    yield "# set_io clk ..."
+    yield from (f"# set_io {pin} ..." for pin in _pins(interface))
+
+
+def _clock(mhz: float) -> Iterator[str]:
+    period = 1000 / mhz
+    yield f"create_clock -name clk -period {period:.3f} [get_ports clk]"
+
+
+def _delays(interface: Interface, mhz: float) -> Iterator[str]:
+    """A fifth of a cycle outside of the module, at either side."""
+    outside = 200 / mhz
+    inputs = " ".join(n for n, direction, _ in interface.all_ports() if direction == "input" and n != "clk")
+    outputs = " ".join(n for n, direction, _ in interface.all_ports() if direction == "output")
+    yield f"set_input_delay -clock clk {outside:.3f} [get_ports {{{_buses(interface, inputs)}}}]"
+    yield f"set_output_delay -clock clk {outside:.3f} [get_ports {{{_buses(interface, outputs)}}}]"
+
+
+def _buses(interface: Interface, names: str) -> str:
+    widths = {n: width_of(dtype) for n, _, dtype in interface.all_ports()}
+    return " ".join(n if widths[n] == 1 else f"{n}[*]" for n in names.split())
+
+
+def _xdc(interface: Interface, mhz: float) -> Iterator[str]:
+    yield f"# {interface.name} on AMD devices (Vivado)"
+    yield from _clock(mhz)
+    yield ""
+    yield "# Registers on either side are assumed to take a fifth of a cycle; put what your design has."
+    yield from _delays(interface, mhz)
+    yield ""
+    yield "# As a top level: give each port a pin of your board."
+    yield "# set_property -dict {PACKAGE_PIN ... IOSTANDARD LVCMOS33} [get_ports clk]"
+    for pin in _pins(interface):
+        yield f"# set_property -dict {{PACKAGE_PIN ... IOSTANDARD LVCMOS33}} [get_ports {{{pin}}}]"
+
+
+def _sdc(interface: Interface, mhz: float) -> Iterator[str]:
+    yield f"# {interface.name} at {mhz:g} MHz (Synopsys design constraints)"
+    yield from _clock(mhz)
+    yield f"set_clock_uncertainty {50 / mhz:.3f} [get_clocks clk]"
+    yield ""
+    yield "# Registers on either side are assumed to take a fifth of a cycle; put what your design has."
+    yield from _delays(interface, mhz)
+
+
+_FORMATS: dict[str, tuple[str, Callable[[Interface, float], Iterator[str]]]] = {
+    "ecp5": ("lpf", _lpf),
+    "ice40": ("pcf", _pcf),
+    "xilinx7": ("xdc", _xdc),
+    "xcup": ("xdc", _xdc),
+}
