@@ -1,28 +1,28 @@
-// gcd(a: u32, b: u32) -> (result: u32[])
+// gcd(a: u8, b: u8) -> (result: u8[])
 // made by Gemel for ecp5 at 100 MHz; x_s2 is the value of x in stage 2
 module gcd (
-    input  logic        clk,
-    input  logic        rst,
+    input  logic       clk,
+    input  logic       rst,
 
     // start is taken where busy is low; done is high for one cycle at the end
-    input  logic        start,
-    output logic        busy,
-    output logic        done,
+    input  logic       start,
+    output logic       busy,
+    output logic       done,
 
     // taken with start
-    input  logic [31:0] a,
-    input  logic [31:0] b,
+    input  logic [7:0] a,
+    input  logic [7:0] b,
 
     // valid from done on
-    output logic [31:0] result
+    output logic [7:0] result
 );
   logic step_1;  // one-hot: the cycle
 
   // ----------------------------------------------------------------------- the run (designs.py:64)
-  logic        accepted;
-  logic [31:0] a_held;
-  logic [31:0] b_held;
-  logic        go;
+  logic       accepted;
+  logic [7:0] a_held;
+  logic [7:0] b_held;
+  logic       go;
 
   assign accepted = start && !busy;
 
@@ -50,17 +50,17 @@ module gcd (
   end
 
   // -------------------------------------------- while: an iteration takes 1 cycles (designs.py:67)
-  logic               again;  // another iteration begins
-  logic               x_lt_y;
-  logic [31:0]        y_next;
-  logic [31:0]        chosen;
-  logic signed [31:0] x;
-  logic [31:0]        x_next;
-  logic               step;   // one-hot: the cycle of the iteration
-  logic [31:0]        x_1;
-  logic [31:0]        y;
+  logic              again;  // another iteration begins
+  logic              x_lt_y;
+  logic [7:0]        y_next;
+  logic [7:0]        chosen;
+  logic signed [7:0] x;
+  logic [7:0]        x_next;
+  logic              step;   // one-hot: the cycle of the iteration
+  logic [7:0]        x_1;
+  logic [7:0]        y;
 
-  assign again = step && (y != 32'd0);
+  assign again = step && (y != 8'd0);
   assign x_lt_y = x_1 < y;
 
   // designs.py:68: if x < y:
@@ -94,7 +94,7 @@ module gcd (
   // --------------------------------------------------- straight-line code: 1 cycle (designs.py:71)
   logic start_block;
 
-  assign start_block = step && (y == 32'd0);
+  assign start_block = step && (y == 8'd0);
 
   always_ff @(posedge clk) begin
     if (rst) begin

@@ -19,14 +19,18 @@ module transpose (
     output logic signed [15:0] B_wdata
 );
   logic start_i;
-  logic last1 = 1'b0;  // the stage that holds the last iteration
+  logic last1;  // the stage that holds the last iteration
 
   // ---------------------------------------------------------------------- the run (designs.py:132)
   logic accepted;
 
   assign accepted = start && !busy;
 
-  always_ff @(posedge clk) begin
+  initial begin
+    busy = 1'b0;
+    done = 1'b0;
+  end
+  always @(posedge clk) begin
     if (accepted) begin
       busy <= 1'b1;
     end else if (last1) begin
@@ -42,12 +46,15 @@ module transpose (
   logic       i_last;
   logic [1:0] j;
   logic [2:0] i;
-  logic       run_i = 1'b0;  // iterations begin
+  logic       run_i;  // iterations begin
 
   assign j_last = j == LAST_J;
   assign i_last = i == LAST_I;
 
-  always_ff @(posedge clk) begin
+  initial begin
+    run_i = 1'b0;
+  end
+  always @(posedge clk) begin
     if (accepted) begin
       run_i <= 1'b1;
     end else if (start_i) begin
@@ -73,8 +80,8 @@ module transpose (
   logic [4:0] sum;
   logic [2:0] j_1;
   logic [1:0] i_1;
-  logic       run_i_1 = 1'b0;  // iterations begin
-  logic       valid1 = 1'b0;   // the stages that hold an iteration
+  logic       run_i_1;  // iterations begin
+  logic       valid1;   // the stages that hold an iteration
   logic [3:0] B_addr_s1;
 
   assign start_i = run_i && j_last && i_last;
@@ -82,7 +89,12 @@ module transpose (
   assign i_last_1 = i_1 == LAST_I_1;
   assign sum = 5'({j_1, 1'b0}) + 5'(j_1);
 
-  always_ff @(posedge clk) begin
+  initial begin
+    run_i_1 = 1'b0;
+    last1 = 1'b0;
+    valid1 = 1'b0;
+  end
+  always @(posedge clk) begin
     if (start_i) begin
       run_i_1 <= 1'b1;
     end else if (j_last_1 && i_last_1) begin
