@@ -293,7 +293,8 @@ def _row_major(terms: Sequence[str], sizes: Sequence[int]) -> str:
     parts = []
     stride = 1
     for term, size in zip(reversed(terms), reversed(sizes), strict=True):
-        parts.append(term if stride == 1 else f"{stride}*({term})" if " " in term else f"{stride}*{term}")
+        whole = f"({term})" if " " in term and len(terms) > 1 else term
+        parts.append(whole if stride == 1 else f"{stride}*{whole}")
         stride *= size
     return " + ".join(reversed(parts))
 

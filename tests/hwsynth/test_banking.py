@@ -87,9 +87,12 @@ def test_the_testbench_of_banks_passes(tmp_path: Path) -> None:
     steps = blur.schedule().partition("A", 0, 3).partition("C", 1, 4, "block").partition("x", 0, 3)
     folder = steps.kernel.synth().write(tmp_path / "out")
     compiler, runner = tools.icarus()
-    subprocess.run([compiler, "-g2012", "-Wall", "-o", "tb", "blur.sv", "blur_tb.sv"], cwd=folder, check=True)
-    done = subprocess.run([runner, "-n", "tb"], cwd=folder, check=True, capture_output=True, text=True)
+    subprocess.run([compiler, "-g2012", "-o", "tb/tb", "rtl/blur.sv", "tb/blur_tb.sv"], cwd=folder, check=True)
+    done = subprocess.run([runner, "-n", "tb"], cwd=folder / "tb", check=True, capture_output=True, text=True)
     assert done.stdout.startswith("PASS blur:")
+    sheet = (folder / "datasheet.md").read_text()
+    assert "`A[i, j]` where `i mod 3 = 1` | `7*(i / 3) + j` |" in sheet
+    assert "`C[i, j]` where `j / 2 = 3` | `2*i + (j mod 2)` |" in sheet
 
 
 def test_local_arrays_get_the_banks_that_a_loop_needs() -> None:
