@@ -184,8 +184,7 @@ class Datasheet:
 
     def resources(self) -> Iterator[Block]:
         rows = [[what, str(n)] for what, n in sorted(self.report.operators.items())]
-        names = [m.name for m in self.i.modules[:-1]]
-        rows += [[f"module `{n}`", str(sum(i.module.name == n for i in self.i.module.instances))] for n in names]
+        rows += [[f"module `{u.name}`", str(u.instances)] for u in self.report.units]
         rows.append(["register bits", f"{self.report.register_bits:,}"])
         inside = sum(m.words * m.bits for m in self.report.memories if not m.external)
         rows.append(["memory bits inside", f"{inside:,}"])

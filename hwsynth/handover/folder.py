@@ -14,6 +14,7 @@ from gemel.hwsynth.handover.interface import Interface
 from gemel.hwsynth.handover.readme import readme
 from gemel.hwsynth.handover.testbench import testbench
 from gemel.hwsynth.handover.vectors import hex_files, runs
+from gemel.hwsynth.reporting.page import page
 from gemel.semantics.errors import ToolError
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def files(design: Design, args: tuple[Any, ...]) -> dict[str, str]:
         "datasheet.html": sheet.html(),
         "waveform.svg": sheet.picture,
         "report.txt": f"{design.report}\n",
+        "report.html": page(design.report),
         "report.json": sheet.json(),
         f"{name}.gemel": f"{design.scheduled}\n",
         **{f"rtl/{m.name}.sv": m.text for m in interface.modules},

@@ -30,6 +30,6 @@ fusesoc --cores-root . run --target=sim gemel:kernels:{name}
 | `tb/` | testbench, cocotb test, `vectors/` (what goes in, what has to come out; from the kernel on a CPU) |
 | `constraints/{constraint}` | clock and ports |
 | `syn/{name}.ys` | synthesis script |
-| `report.txt`, `report.json` | loops, cycles, memories, operators |
+| `report.html`, `report.txt`, `report.json` | loops and what bounds them, schedules as pictures, cycles, memories, operators |
 | `{name}.gemel` | the kernel as it was scheduled, as text |
 """
