@@ -155,7 +155,7 @@ class Graph:
         total: Node | None = None
         for axis, i in enumerate(indices):
             index = self.expr(i, pred)
-            if total is None:
+            if total is None or (total.kind is Kind.CONST and not total.value):
                 total = index
                 continue
             size = int(b.shape[axis].value)  # type: ignore[union-attr]

@@ -15,6 +15,7 @@ from gemel.semantics.passes.promote import promote
 from gemel.semantics.passes.scalarize import scalarize
 from gemel.semantics.passes.settle import settle
 from gemel.semantics.passes.simplify import simplify
+from gemel.semantics.passes.slide import slide
 from gemel.semantics.passes.unroll import unroll_lanes
 from gemel.semantics.pipeline import Pass
 
@@ -29,6 +30,7 @@ SCHEDULE: tuple[Pass, ...] = (
     fuse,  # fills and rescalings join the nests they belong to; before scalarize, which then sees all of an element
     scalarize,  # accumulators leave memory: no recurrence through a memory port
     perfect,  # after scalarize, whose loads and stores around loops move inwards here
+    slide,  # stencils through one port, once their nests are perfect
     choose,  # when loops are what they will be
 )
 """Gives `Design.kernel`: what the hardware computes, in the order in which it does."""
