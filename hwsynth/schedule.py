@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gemel.hwsynth.late import Late
 from gemel.hwsynth.modulo import ONCE, Recurrence, Resource, Rule, Task, Timing, schedule
 from gemel.hwsynth.nodes import Kind, Node, stand_in
 from gemel.hwsynth.targets import Target, delay
@@ -87,7 +88,9 @@ def modulo_schedule(
     }
     units.update((most or {}).items())
     timing = schedule(tasks, rules, clock.room, units, pipelined, max(every, 1))
-    for n, cycle, at in zip(nodes, timing.cycles, timing.ready, strict=True):
+    late = Late(nodes, tasks, rules, clock.room, units, timing.ii, list(timing.cycles), list(timing.ready))
+    late.run()
+    for n, cycle, at in zip(nodes, late.cycle, late.at, strict=True):
         n.cycle, n.at = cycle, at
     _gather_checks(nodes)
     _number_ports(nodes, timing.ii)

@@ -79,10 +79,9 @@ module search (
   logic [3:0] lo_next;
   logic [3:0] hi_next;
   logic       lo_lt_hi_1;
-  logic       v_lt_key_held;
-  logic [3:0] lo_q;
-  logic [3:0] lo_1;
   logic [3:0] mid_q;
+  logic       v_lt_key_held;
+  logic [3:0] lo_1;
   logic [3:0] hi;
 
   assign again = step[2] && lo_lt_hi_1;
@@ -91,10 +90,10 @@ module search (
   assign mid = 4'((5'(lo_1) + 5'(hi)) >> 1);
 
   // designs.py:115: lo = mid + 1
-  assign lo = mid + 4'd1;
+  assign lo = mid_q + 4'd1;
 
   // designs.py:114: if v[mid] < key:
-  assign lo_next = v_lt_key_held ? lo_q : lo_1;
+  assign lo_next = v_lt_key_held ? lo : lo_1;
   assign hi_next = v_lt_key_held ? hi : mid_q;
 
   assign lo_lt_hi = lo_1 < hi;
@@ -107,11 +106,10 @@ module search (
     end
   end
 
-  // designs.py:110, 111, 112, 113, 114, 115
+  // designs.py:110, 111, 112, 113, 114
   always_ff @(posedge clk) begin
     if (step[0]) begin
       lo_lt_hi_1 <= lo_lt_hi;
-      lo_q <= lo;
       mid_q <= mid;
     end
     if (step[1]) v_lt_key_held <= v_rdata < key_held;
