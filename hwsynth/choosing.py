@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
-from gemel.hwsynth.banking import Layout, Number, is_banked, with_banks
+from gemel.hwsynth.banking import Layout, Number, with_banks
 from gemel.hwsynth.places import Axis, Places, Slot, slot
 from gemel.hwsynth.split import eager
 from gemel.semantics import build
@@ -78,7 +78,7 @@ def choose(kernel: Kernel) -> Kernel:
 
 def banked(kernel: Kernel, arrays: Sequence[Buffer]) -> Kernel:
     """The kernel with banks for some of its arrays, where that lets loops run faster; those with banks keep theirs."""
-    free = [b for b in arrays if b.rank and not is_banked(b)]
+    free = [b for b in arrays if b.rank and not b.banks]
     parts = _Reading(Places.of(kernel)).parts(kernel.body) if free else []
     least = {id(p): _least(p, set(free)) for p in parts}
     new = {}

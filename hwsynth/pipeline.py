@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gemel.hwsynth.choosing import choose
+from gemel.hwsynth.interleave import Distance, Interleave
 from gemel.hwsynth.split import split
 from gemel.semantics.passes.demand import demand
 from gemel.semantics.passes.fuse import fuse
@@ -19,21 +20,31 @@ from gemel.semantics.passes.slide import slide
 from gemel.semantics.passes.unroll import unroll_lanes
 from gemel.semantics.pipeline import Pass
 
-SCHEDULE: tuple[Pass, ...] = (
-    inline,  # first: sizes and views of the caller reach the callee's accesses
-    guard,  # while types are the user's: messages show the user's values
-    lower_fixed,  # fixed point becomes integers
-    simplify,  # folds what sizes made constant, so that nests show
-    unroll_lanes,  # as a schedule asks; before fuse and scalarize, which then see each copy's elements
-    settle,  # accesses show where they go
-    simplify,  # what unrolling made constant
-    fuse,  # fills and rescalings join the nests they belong to; before scalarize, which then sees all of an element
-    scalarize,  # accumulators leave memory: no recurrence through a memory port
-    perfect,  # after scalarize, whose loads and stores around loops move inwards here
-    slide,  # stencils through one port, once their nests are perfect
-    choose,  # when loops are what they will be
-)
-"""Gives `Design.kernel`: what the hardware computes, in the order in which it does."""
+
+def schedule(distance: Distance) -> tuple[Pass, ...]:
+    """Gives `Design.kernel`: what the hardware computes, in the order in which it does.
+
+    `distance` is how long accumulations take, as `Interleave` wants to know.
+    """
+    return (
+        inline,  # first: sizes and views of the caller reach the callee's accesses
+        guard,  # while types are the user's: messages show the user's values
+        lower_fixed,  # fixed point becomes integers
+        simplify,  # folds what sizes made constant, so that nests show
+        unroll_lanes,  # as a schedule asks; before fuse and scalarize, which then see each copy's elements
+        settle,  # accesses show where they go
+        simplify,  # what unrolling made constant
+        fuse,  # fills and rescalings join the nests they belong to; before scalarize, which then sees all of an element
+        scalarize,  # accumulators leave memory: no recurrence through a memory port
+        Interleave(distance),  # after scalarize, of whose variables it makes arrays; before perfect, which hides them
+        perfect,  # after scalarize, whose loads and stores around loops move inwards here
+        slide,  # stencils through one port, once their nests are perfect
+        choose,  # when loops are what they will be
+    )
+
+
+SCHEDULE = schedule(lambda op, dtype: 0)
+"""As `schedule`, where sums take no time."""
 
 HARDWARE: tuple[Pass, ...] = (
     split,  # before narrow, which shrinks the arithmetic of banks too

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from gemel.hwsynth import logic as lg
@@ -15,7 +16,7 @@ from gemel.hwsynth.names import KEYWORDS, legal
 from gemel.hwsynth.netcheck import check
 from gemel.hwsynth.netlist import Input, Module, Output, Register, Reset, Wire
 from gemel.hwsynth.nodes import net_dtype
-from gemel.hwsynth.pipeline import HARDWARE, SCHEDULE
+from gemel.hwsynth.pipeline import HARDWARE, schedule
 from gemel.hwsynth.placement import Placement
 from gemel.hwsynth.ports import Ports, depth
 from gemel.hwsynth.regions import regions
@@ -25,7 +26,7 @@ from gemel.hwsynth.sharing import RESOURCES, Sharing, limits_of
 from gemel.hwsynth.system import External, System, system
 from gemel.hwsynth.targets import target as target_named
 from gemel.hwsynth.units import named_apart
-from gemel.hwsynth.unitsynth import UNITS
+from gemel.hwsynth.unitsynth import UNITS, distance
 from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import BOOL, DType, IntType, width_of
@@ -65,9 +66,9 @@ def synthesize_kernel(
     Raises SynthesisError where the kernel can't be hardware as asked.
     """
     _check(kernel, clock_mhz)
-    scheduled = run(kernel, SCHEDULE, "schedule")
-    lowered = run(scheduled, HARDWARE, "hardware")
     clock, shared = Clock(1000.0 / clock_mhz, target_named(target)), Sharing(limits_of(resources, RESOURCES))
+    scheduled = run(kernel, schedule(partial(distance, clock)), "schedule")
+    lowered = run(scheduled, HARDWARE, "hardware")
     if shared.limits:  # which units do for all shows when all has been generated
         _Maker(kernel, scheduled, lowered, Asked(clock, clock_mhz, reset, shared)).make()
         shared = shared.known()

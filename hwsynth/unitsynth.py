@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Hashable, Sequence
 
-from gemel.hwsynth import generate
+from gemel.hwsynth import floats, generate
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.dfg import Graph
 from gemel.hwsynth.netlist import Input, Module, Output, Register
@@ -21,7 +21,7 @@ from gemel.hwsynth.schedule import Clock
 from gemel.hwsynth.stages import Stages
 from gemel.hwsynth.units import START, Iteration, Operation, Port, Unit
 from gemel.semantics import ops
-from gemel.semantics.dtypes import BOOL, int_holding
+from gemel.semantics.dtypes import BOOL, FloatType, int_holding
 from gemel.semantics.errors import counted
 from gemel.semantics.ir import Buffer, Expr, Kernel, Let, Load, Ref, Stmt, Store, Var
 from gemel.semantics.pipeline import run
@@ -91,6 +91,17 @@ Make = Callable[[Operation, Clock], "Unit | None"]
 
 UNITS = Units()
 """Those of this process."""
+
+
+def distance(clock: Clock, op: ops.Op, dtype: FloatType) -> int:
+    """How many cycles an accumulation takes from reading an element of a memory to reading it again."""
+    if op in floats.IN_PLACE:
+        return 0
+    return UNITS.pipelined(floats.operation(op, dtype, dtype), clock).latency + AROUND
+
+
+AROUND = 4
+"""Cycles of a memory's read, of a choice before the unit, and of the write."""
 
 
 class _Unit:

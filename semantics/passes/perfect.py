@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from gemel.semantics import build, ops
 from gemel.semantics.ir import Alloc, Const, Expr, For, If, Kernel, Let, Load, Ref, Stmt, While, in_order
 from gemel.semantics.span import Span
-from gemel.semantics.traverse import Body, map_body, statements, stored, subexprs
+from gemel.semantics.traverse import Body, all_exprs, map_body, statements, stored, subexprs
 
 
 def perfect(kernel: Kernel) -> Kernel:
@@ -33,7 +34,7 @@ def _perfected(s: Stmt) -> Stmt | Body:
     if nest is None:
         return s
     lets = tuple(x for x in before if isinstance(x, Let))
-    if not _movable(lets, before, nest[-1].body):
+    if not _movable(lets, before, nest[-1].body) or _reads_much((*before, *after)):
         return s
     allocs = tuple(x for x in (*before, *after) if isinstance(x, Alloc))
     first = tuple(x for x in before if not isinstance(x, Let | Alloc))
@@ -71,6 +72,15 @@ def _movable(lets: tuple[Let, ...], before: Body, body: Body) -> bool:
     """Whether names may be computed in each iteration: nothing that they load changes in the nest or before it."""
     changed = stored(body) | stored(before)
     return not any(isinstance(e, Load) and e.buffer in changed for x in lets for e in subexprs(x.value))
+
+
+MUCH = 4
+"""Reads of an array beside a loop that keep the loop waiting for its memory longer than it would wait for them."""
+
+
+def _reads_much(body: Body) -> bool:
+    found = Counter(e.buffer for e in all_exprs(body) if isinstance(e, Load) and e.buffer.rank)
+    return any(n >= MUCH for n in found.values())
 
 
 def _guarded(nest: list[For], body: Body, at_end: bool) -> Body:
