@@ -270,8 +270,9 @@ def _rebuilt(n: _Nest, inside: int) -> Body:
     span, loops = n.sums[0].span, (*n.each[:inside], *n.over, *n.each[inside:])
     first, last = (_at(n.over, end, span) for end in (0, -1))
     arrays = {x.buffer: _array(x.buffer, n.each[inside:]) for x in (*n.before, *n.after) if isinstance(x, Alloc)}
-    lanes = tuple(x for r in n.sums for x in _lane_body(n, r, first, last))
-    body: Body = (*lanes, *_uses(n, last))
+    totals = {r: Var("total", r.buffer.dtype, r.span) for r in n.sums}
+    lanes = tuple(x for r, total in totals.items() for x in _lane_body(n, r, total, first, last))
+    body: Body = (*lanes, *_uses(n, totals, last))
     at = tuple(Ref(loop.var, span) for loop in n.each[inside:])
     body = tuple(_with_arrays(x, arrays, at) for x in body)
     for loop in reversed(loops):
@@ -288,19 +289,18 @@ def _at(loops: Sequence[For], end: int, span: Span) -> Expr:
     return cond
 
 
-def _lane_body(n: _Nest, r: Reduce, first: Expr, last: Expr) -> Body:
-    """An accumulation that begins with the value set before and ends with what becomes of it."""
+def _lane_body(n: _Nest, r: Reduce, total: Var, first: Expr, last: Expr) -> Body:
+    """An accumulation that begins with the value set before; an array's element ends with what becomes of it."""
     old: Expr = Load(r.buffer, r.indices, r.span)
     start = _after(n.before, r, old)
     if start is not old:
         old = build.apply(ops.SELECT, first, start, old, span=r.span)
-    total = build.apply(r.op, old, r.value, span=r.span)
-    name = Var("total", total.dtype, r.span)
-    end = _after(n.after, r, Ref(name, r.span))
-    if isinstance(end, Ref) and end.var is name:
-        return (Store(r.buffer, r.indices, total, r.span),)
-    value = build.apply(ops.SELECT, last, end, Ref(name, r.span), span=r.span)
-    return Let(name, total, r.span), Store(r.buffer, r.indices, value, r.span)
+    value: Expr = Ref(total, r.span)
+    end = _after(n.after, r, value) if r.buffer.rank else value
+    if end is not value:
+        value = build.apply(ops.SELECT, last, end, value, span=r.span)
+    named = Let(total, build.apply(r.op, old, r.value, span=r.span), r.span)
+    return named, Store(r.buffer, r.indices, value, r.span)
 
 
 def _after(body: Body, r: Reduce, value: Expr) -> Expr:
@@ -316,11 +316,16 @@ def _with_value(e: Expr, r: Reduce, value: Expr) -> Expr:
     return map_expr(lambda x: value if isinstance(x, Load) and _same_load(x, r) else x, e)
 
 
-def _uses(n: _Nest, last: Expr) -> Body:
+def _uses(n: _Nest, totals: dict[Reduce, Var], last: Expr) -> Body:
     """Stores of what is made of the sums, in the last iteration."""
-    own = {r.buffer for r in n.sums}
-    found = tuple(x for x in n.after if isinstance(x, Store) and x.buffer not in own)
-    return (If(last, found, (), found[0].span),) if found else ()
+    found = []
+    for at, x in enumerate(n.after):
+        if isinstance(x, Store | Reduce) and not any(_same_place(x, r) for r in n.sums):
+            value = x.value
+            for r, total in totals.items():
+                value = _with_value(value, r, _after(n.after[:at], r, Ref(total, r.span)))
+            found.append(replace(x, value=value))
+    return (If(last, tuple(found), (), found[0].span),) if found else ()
 
 
 def _array(b: Buffer, loops: Sequence[For]) -> Buffer:

@@ -69,7 +69,7 @@ def run(interface: Interface, args: Sequence[Any]) -> Run:
     """The run of some arguments; raises as `runs`."""
     design = interface.design
     own, theirs = _copies(args), _copies(args)
-    result = compile_kernel(design.source)(*own)
+    result = compile_kernel(design.scheduled)(*own)
     simulated = design.simulate(*theirs)
     results = result if isinstance(result, tuple) else (result,)
     others = simulated.outputs if isinstance(simulated.outputs, tuple) else (simulated.outputs,)
