@@ -45,7 +45,9 @@ def test_constraints_hold_and_no_register_is_added(seed: int) -> None:
     late.run()
     assert holds(body, late.cycle, timing.ii)
     assert bits() <= before
-    assert max(map(late.ready, range(len(nodes)))) <= max(c + t.latency for c, t in zip(timing.cycles, body[0], strict=True))
+    assert max(map(late.ready, range(len(nodes)))) <= max(
+        c + t.latency for c, t in zip(timing.cycles, body[0], strict=True)
+    )
 
 
 def test_a_load_waits_until_its_word_is_wanted() -> None:
