@@ -69,6 +69,19 @@ class Digit:
             case Banking.CYCLIC | Banking.SKEWED:
                 return i // self.count
 
+    def told(self, letters: Sequence[str]) -> str:
+        """`number` as text."""
+        match self.kind:
+            case Banking.COMPLETE:
+                return letters[self.axis]
+            case Banking.BLOCK:
+                return f"{letters[self.axis]} // {self.rows}"
+            case Banking.CYCLIC:
+                return f"{letters[self.axis]} % {self.count}"
+            case Banking.SKEWED:
+                terms = [v if c == 1 else f"{c} * {v}" for c, v in zip(self.skew, letters, strict=True) if c]
+                return f"({' + '.join(terms)}) % {self.count}"
+
     def number_expr(self, index: Sequence[Expr]) -> Expr:
         """`number` as an expression."""
         i = index[self.axis]
@@ -169,6 +182,12 @@ class Layout:
         made = np.full((len(self.numbers), int(np.prod(self.shape))), -1, np.int64)
         made[bank, word] = np.arange(count)
         return list(made)
+
+    def told(self, number: Number) -> str:
+        """What a bank holds, for people: `A[i, j] where i % 2 = 0`."""
+        letters = [chr(ord("i") + n) if len(self.sizes) <= 9 else f"i{n}" for n in range(len(self.sizes))]
+        parts = [f"{d.told(letters)} = {n}" for d, n in zip(self.digits, number, strict=True)]
+        return f"{self.name or self.buffer.hint}[{', '.join(letters)}] where {', '.join(parts)}"
 
     def row(self, index: Sequence[Expr]) -> tuple[Expr, ...]:
         """The indices in its bank of an element."""

@@ -34,7 +34,10 @@ class LoopReport:
 
 @dataclass(frozen=True)
 class MemoryReport:
-    """A memory: words, bits a word, ports used, and whether it lies outside of the module."""
+    """A memory: words, bits a word, ports used, and whether it lies outside of the module.
+
+    `holds` says which part of an array a bank has; `constant` is true of a table.
+    """
 
     name: str
     words: int
@@ -42,6 +45,8 @@ class MemoryReport:
     reads: int
     writes: int
     external: bool
+    holds: str = ""
+    constant: bool = False
 
 
 @dataclass(frozen=True)

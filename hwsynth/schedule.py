@@ -97,6 +97,8 @@ def modulo_schedule(
     _number_instances(nodes, timing.ii)
     bound, blamed = _bound(nodes, timing, units)
     if every and timing.ii > every:
+        if isinstance(timing.unit, tuple):
+            raise _too_few_ports(every, timing.ii, blamed, units[timing.unit])
         raise too_often(every, f"it takes {timing.ii}: {bound}", blamed[0].span if blamed else nodes[0].span)
     bound = "the schedule" if 1 < every == timing.ii and not blamed else bound
     return Schedule(timing.ii, 1 + max((n.ready for n in nodes), default=0), bound, blamed)
@@ -139,6 +141,20 @@ def too_often(every: int, why: str, span: Span) -> SynthesisError:
         code="H07",
         span=span,
         mend="ask for more cycles, or for 0, the least; or change what the loop waits for",
+    )
+
+
+def _too_few_ports(every: int, least: int, users: Sequence[Node], limit: int) -> SynthesisError:
+    """The error of a loop whose accesses to a memory are too many for the II that is asked for."""
+    what = "read" if users[0].kind is Kind.LOAD else "write"
+    name = users[0].buffer.hint if users[0].buffer else "a memory"
+    first, second = (f"{n.span.text() or 'an access'} in line {n.span.line}" for n in (users[0], users[limit]))
+    return SynthesisError(
+        f"an iteration can't begin every {counted(every, 'cycle')}: {name} has {counted(limit, f'{what} port')}, for "
+        f"{len(users)} {what}s, and nothing puts {first} and {second} into different banks",
+        code="H09",
+        span=users[0].span,
+        mend=f'ask for {least} cycles, or for banks that these are in: partition("{name}", axis, count, kind)',
     )
 
 

@@ -47,16 +47,21 @@ Key = TypeVar("Key")
 
 def split(kernel: Kernel) -> Kernel:
     """The kernel with each bank of an array as an array; parameters and results in banks become several."""
-    given = [p for p in (*kernel.params, *kernel.results) if isinstance(p, Buffer)]
-    local = list(dict.fromkeys(s.buffer for s in statements(kernel.body) if isinstance(s, Alloc)))
-    names = _names(kernel, [b for b in local if is_banked(b)])
-    layouts = {b: Layout(b, b in given, names.get(b, b.hint)) for b in (*given, *local) if is_banked(b)}
+    layouts = layouts_of(kernel)
     if not layouts:
         return kernel
     body = _Splitting(layouts, Places.of(kernel)).body(kernel.body)
     params = tuple(x for p in kernel.params for x in parts(p, layouts))
     results = tuple(x for b in kernel.results for x in parts(b, layouts) if isinstance(x, Buffer))
     return replace(kernel, params=params, results=results, body=body)
+
+
+def layouts_of(kernel: Kernel) -> dict[Buffer, Layout]:
+    """The arrays of a kernel that are in banks."""
+    given = [p for p in (*kernel.params, *kernel.results) if isinstance(p, Buffer)]
+    local = list(dict.fromkeys(s.buffer for s in statements(kernel.body) if isinstance(s, Alloc)))
+    names = _names(kernel, [b for b in local if is_banked(b)])
+    return {b: Layout(b, b in given, names.get(b, b.hint)) for b in (*given, *local) if is_banked(b)}
 
 
 def _names(kernel: Kernel, arrays: list[Buffer]) -> dict[Buffer, str]:

@@ -23,6 +23,7 @@ from gemel.hwsynth.regions import regions
 from gemel.hwsynth.report import MemoryReport, Report
 from gemel.hwsynth.schedule import Clock
 from gemel.hwsynth.sharing import RESOURCES, Sharing, limits_of
+from gemel.hwsynth.split import layouts_of
 from gemel.hwsynth.system import External, System, system
 from gemel.hwsynth.targets import target as target_named
 from gemel.hwsynth.units import named_apart
@@ -113,6 +114,8 @@ class _Maker:
         self.ports = Ports(self.external, internal, self.depths)
         self._name_memories()
         self.registers: dict[Buffer, Var] = {}
+        layouts = layouts_of(scheduled).values()
+        self.holds = {b.hint: k.told(n) for k in layouts for n, b in k.banks.items()}
 
     def _too_large(self) -> None:
         for b, words in self.depths.items():
@@ -281,7 +284,8 @@ class _Maker:
 
     def _memory_text(self, b: Buffer, dtype: DType) -> str:
         order = f", row-major {' x '.join(str(value_of(s, {})) for s in b.shape)}" if b.rank > 1 else ""
-        return f"{self.ports.names[b].rstrip('_')}: {self.depths[b]} words of {dtype}{order}"
+        part = f": {self.holds[b.hint]}" if b.hint in self.holds else ""
+        return f"{self.ports.names[b].rstrip('_')}: {self.depths[b]} words of {dtype}{order}{part}"
 
     def _report(self, gen: Generator, module: Module, cycles: int | None) -> Report:
         memories = tuple(
@@ -292,6 +296,8 @@ class _Maker:
                 sum(1 for key in self.ports.reads if key[0] is b),
                 sum(1 for key in self.ports.writes if key[0] is b),
                 b in self.external,
+                self.holds.get(b.hint, ""),
+                b.data is not None,
             )
             for b in (*self.external, *self.ports.internal)
             if b.rank or b in self.external

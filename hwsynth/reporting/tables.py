@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gemel.hwsynth.report import LoopReport, MemoryReport, Report, UnitReport
 
+_MEMORY_HEAD = ["memory", "words", "bits", "total", "ports", "where", "holds"]
+
 Table = tuple[str, list[str], list[list[str]]]
 """A title, the names of the columns, the rows."""
 
@@ -30,7 +32,7 @@ def tables(r: Report) -> Iterator[Table]:
     """The tables of a report that have rows."""
     found: list[Table] = [
         ("loops", ["loop", "line", "trips", "II", "depth", "II bounded by"], list(map(_loop_row, r.loops))),
-        ("memories", ["memory", "words", "bits", "total", "ports", "where"], list(map(_memory_row, r.memories))),
+        ("memories", _MEMORY_HEAD, list(map(_memory_row, r.memories))),
         ("units", ["unit", "instances", "operations", "latency", "every", "lines"], list(map(_unit_row, r.units))),
         ("resources", ["resource", "number"], list(map(list, _resources(r)))),
     ]
@@ -71,7 +73,8 @@ def _loop_row(r: LoopReport) -> list[str]:
 def _memory_row(m: MemoryReport) -> list[str]:
     ports = [f"{n} {what}{'s' * (n > 1)}" for n, what in ((m.reads, "read"), (m.writes, "write")) if n]
     where = "outside" if m.external else "inside"
-    return [m.name, f"{m.words:,}", str(m.bits), f"{m.words * m.bits:,} bits", ", ".join(ports), where]
+    holds = "a constant table" if m.constant and not m.holds else m.holds
+    return [m.name, f"{m.words:,}", str(m.bits), f"{m.words * m.bits:,} bits", ", ".join(ports), where, holds]
 
 
 def _unit_row(u: UnitReport) -> list[str]:

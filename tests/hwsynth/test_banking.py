@@ -72,6 +72,15 @@ def test_a_bank_has_ports_of_its_own() -> None:
     assert "A_raddr" not in text
 
 
+def test_the_report_maps_memories() -> None:
+    report = blur.schedule().partition("A", 0, 3).partition("C", 1, 4, "block").kernel.synth().report
+    holds = {m.name: m.holds for m in report.memories}
+    assert holds["A_b2"] == "A[i, j] where i % 3 = 2"
+    assert holds["C_b1"] == "C[i, j] where j // 2 = 1"
+    assert holds["x"] == ""
+    assert holds["B_b0"] == "B[i, j] where i % 3 = 0" and "i % 3 = 0" in str(report)
+
+
 def test_words_in_banks_are_in_the_order_that_is_told() -> None:
     k = parse("kernel k(a: u8[5, 4] banks(0, 2, cyclic) banks(1, 2, block), b: u8[3, 4] banks(1, 2, skewed, 1, 1)) { }")
     a, b = (Layout(p, True) for p in k.params)
