@@ -14,7 +14,7 @@ import pytest
 from needs import needs
 from rich.console import Console
 
-from gemel.bench.hardware import area, command, table, tablec, unrolled
+from gemel.bench.hardware import area, command, goals, table, tablec, unrolled
 from gemel.bench.hardware.cases import Case, published
 from gemel.bench.hardware.measure import Settings, measure
 from gemel.bench.hardware.runs import outcome, same
@@ -149,6 +149,21 @@ def test_a_record_has_its_table_and_its_picture(tmp_path: Path) -> None:
     )
     assert "dot 8" in path.with_suffix(".md").read_text()
     assert ElementTree.fromstring(path.with_suffix(".svg").read_text()).tag.endswith("svg")
+
+
+def test_goals_are_judged_by_what_was_measured() -> None:
+    figures = {"vivado": {"cycles": 100}, "piezo": {"lut": 50}}
+    fast = {"group": "tablec", "kernel": "a", "cycles": 60, "predicted": 60, "area": {"lut": 45}, "ii": [1]}
+    slow = {"group": "tablec", "kernel": "b", "cycles": 80, "predicted": 81, "ii": [1, 4], "bounds": ["j: II 4, ports"]}
+    array = {"group": "systolic", "kernel": "4", "cycles": 18, "predicted": 18, "ii": [1], "published": {}}
+    rows = [fast | {"published": figures}, slow | {"published": figures}, array]
+    lines = goals.page({"rows": rows, "edit to cycles": {}}).splitlines()
+    told = {line.split("|")[1].strip(): [c.strip() for c in line.split("|")[4:6]] for line in lines if line[:1] == "|"}
+    assert told["tablec: cycles over Vivado HLS, geometric mean"] == ["0.693", "aim"]
+    assert told["tablec: LUTs over Piezo, geometric mean"] == ["0.9", "goal"]
+    assert told["systolic: most cycles beyond 3N - 2"] == ["8", "no"]
+    assert told["share of static kernels whose cycles were predicted wrong"] == ["0.333", "no"]
+    assert "edit to cycles, seconds" not in told and "- tablec/b: j: II 4, ports" in lines
 
 
 # -------------------------------------------------------------------------------------------------------------- suites

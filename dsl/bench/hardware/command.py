@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from gemel.bench import machine
-from gemel.bench.hardware import table
+from gemel.bench.hardware import goals, table
 from gemel.bench.hardware.cases import Case, published
 from gemel.bench.hardware.fresh import edit_to_cycles
 from gemel.bench.hardware.measure import Row, Settings, measure
@@ -104,7 +104,7 @@ def page(data: Mapping[str, Any]) -> str:
     known = ", ".join(f"{name} {v}" for name, v in data["versions"].items())
     lines = [f"Recorded {data['date']} on {m['cpu']}, {m['cores']} cores, {m['system']}.", f"With {known}.", LEGEND]
     said = [text for text in (table.identical(data["rows"]), _edited(data["edit to cycles"])) if text]
-    return "\n".join([*lines, *said, "", table.tables(data["rows"], data["tools"]), ""])
+    return "\n".join([*lines, *said, "", goals.page(data) + table.tables(data["rows"], data["tools"]), ""])
 
 
 def _edited(found: Mapping[str, float]) -> str:

@@ -14,6 +14,7 @@ from gemel.errors import GemelError
 
 if TYPE_CHECKING:
     from gemel.hwsynth.design import Design
+    from gemel.hwsynth.report import LoopReport
 
 Row = dict[str, Any]
 
@@ -42,7 +43,7 @@ def measure(case: Case, settings: Settings) -> Row:
         "target": design.report.target,
         "predicted": design.cycles,
     }
-    row["ii"] = intervals(design)
+    row |= {"ii": intervals(design), "bounds": bounds(design)}
     for step in (_simulated, _area):
         try:
             row |= step(case, design, settings)
@@ -59,9 +60,17 @@ def built(case: Case, settings: Settings) -> Design:
 
 def intervals(design: Design) -> list[int | None]:
     """The initiation intervals of the innermost loops; None where one isn't pipelined."""
+    return [loop.ii for loop in _innermost(design)]
+
+
+def bounds(design: Design) -> list[str]:
+    """What keeps innermost loops from beginning an iteration each cycle."""
+    return [f"{r.name} (line {r.span.line}): II {r.ii}, {r.bound}" for r in _innermost(design) if r.ii not in (None, 1)]
+
+
+def _innermost(design: Design) -> list[LoopReport]:
     loops = design.report.loops
-    inner = [a for a, b in zip(loops, (*loops[1:], None), strict=True) if b is None or b.level <= a.level]
-    return [loop.ii for loop in inner]
+    return [a for a, b in zip(loops, (*loops[1:], None), strict=True) if b is None or b.level <= a.level]
 
 
 def _simulated(case: Case, design: Design, settings: Settings) -> Row:
