@@ -50,7 +50,7 @@ class Design:
     def __init__(self, source: Kernel, made: Synthesized, runnable: Callable[[Kernel], Any]) -> None:
         self.source, self._made = source, made
         self.scheduled = made.kernel
-        self.kernel = runnable(made.kernel)
+        self.kernel = runnable(replace(made.kernel, strict=True))  # the CPU is to round as the hardware does
         self.report: Report = made.report
         self.cycles: int | None = made.cycles
         self._models: dict[str, Model] = {}

@@ -189,4 +189,4 @@ def test_all_engines_leave_the_same_bits(name: str) -> None:
     for tool in ("verilator", "icarus", "yosys"):
         needs(tool)
     row = measure(CASES[name], Settings(quick=True, identity=True))
-    assert set(row["identity"].values()) == {"same"} and len(row["identity"]) == 7, row["identity"]
+    assert set(row["identity"].values()) == {"same"} and len(row["identity"]) == 6, row["identity"]

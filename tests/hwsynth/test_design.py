@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gemel as gm
-from gemel import i8, i32
+from gemel import f32, i8, i32
 from gemel.errors import ToolError
 from gemel.hwsynth import synthesize
 from gemel.parser import parse
@@ -126,3 +126,22 @@ def test_design_shows_itself() -> None:
     design = gemm.synth(M=8, N=8, K=8)
     assert "cycles at 100 MHz on ecp5" in repr(design)
     assert "II" in str(design.report) and "<svg" in design._repr_html_()
+
+
+def test_the_design_s_kernel_rounds_on_the_cpu_as_the_hardware_does() -> None:
+    @gm.kernel
+    def weighted(A: f32[M, N], x: f32[N], y: f32[N]):
+        for i in range(M):
+            t: f32 = 0.0
+            for j in range(N):
+                t += A[i, j] * x[j]
+            for j in range(N):
+                y[j] += A[i, j] * t
+
+    rng = np.random.default_rng(4)
+    a, x, y = (rng.standard_normal(s, dtype=np.float32) for s in ((5, 40), 40, 40))
+    design = weighted.synth_for(a, x, y, target="xilinx7")
+    simulated, computed = y.copy(), y.copy()
+    design.simulate(a, x, simulated)
+    design.kernel(a, x, computed)
+    assert simulated.tobytes() == computed.tobytes()

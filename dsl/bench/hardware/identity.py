@@ -19,8 +19,7 @@ def everywhere(case: Case, design: Design, wanted: Outcome) -> dict[str, str]:
     """For each engine "same", "other values", or why it didn't run."""
     runs: dict[str, Callable[[], Outcome]] = {
         "interpreter": lambda: outcome(case.kernel().interpret, case.arguments()),
-        "cpu": lambda: outcome(case.kernel(), case.arguments()),
-        "scheduled, cpu": lambda: outcome(design.kernel, case.arguments()),
+        "cpu": lambda: outcome(design.kernel, case.arguments()),
         **{e: lambda e=e: simulated(case, design, e)[0] for e in SIMULATORS},  # type: ignore[misc]
     }
     if case.large:
