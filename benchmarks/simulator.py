@@ -12,13 +12,13 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from statistics import geometric_mean
 from typing import TypeVar
 
 from harness import report
 
-from gemel import Kernel
-from gemel.bench.hardware import plain, tablec
+from gemel.bench.hardware.cases import Case, tables
 from gemel.codegen import cache
 from gemel.examples.digits import network
 from gemel.examples.digits_reference import load_net
@@ -37,12 +37,15 @@ SECONDS = 0.3
 
 
 def designs() -> Iterator[tuple[str, Callable[[], Design]]]:
-    """Names and designs."""
-    for module in (tablec, plain):
-        kernels = [k for k in vars(module).values() if isinstance(k, Kernel) and k.ir.params and not k.ir.results]
-        yield from ((k.ir.name, k.synth) for k in kernels)
+    """Names and designs: those of `gemel bench --hardware`, and two that run for long."""
+    for case in tables():
+        yield f"{case.group} {case.name}", partial(_design, case)
     yield "gemm i8 64x64x64", lambda: gemm_i8.synth(M=64, N=64, K=64)
     yield "digits", lambda: network(load_net()).synth()
+
+
+def _design(case: Case) -> Design:
+    return case.kernel().synth_for(*case.arguments(), target=case.target, clock_mhz=1000 / case.clock_ns)
 
 
 def cpu_seconds() -> float:
@@ -97,9 +100,12 @@ def main() -> None:
     """Runs the benchmark."""
     wanted = sys.argv[1:]
     cache.get, cache.put = lambda *_: None, lambda *_: None  # type: ignore[assignment]
-    chosen = [(name, make) for name, make in designs() if not wanted or name in wanted]
+    chosen = [(name, make) for name, make in designs() if not wanted or any(w in name for w in wanted)]
     measure("", chosen[0][1]())  # LLVM and Verilator's run-time library are there afterwards
-    rows = [measure(name, make()) for name, make in chosen]
+    rows = []
+    for name, make in chosen:
+        rows.append(measure(name, make()))
+        print(*(f"{v:.3g}" if isinstance(v, float) else v for v in rows[-1].values()), flush=True)
     means = {k: geometric_mean([float(str(r[k])) for r in rows]) for k in ("speed ratio", "build ratio")}
     report("simulator", [*rows, {**dict.fromkeys(rows[0], ""), "design": "geometric mean", **means}])
 
