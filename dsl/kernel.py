@@ -454,9 +454,13 @@ class Kernel:
         """
         from gemel.hwsynth import synthesize
 
+        at = self.specialize(**sizes) if sizes else self
+        dims = {d.hint for d in at._base(at._statics({})).dims}
         return synthesize(
-            self._static_ir(sizes),
+            at._static_ir({}),
             runnable=of_ir,
+            sizes={name: size for name, size in at._known.items() if name in dims},
+            at=lambda other: at.specialize(**other)._static_ir({}),
             target=target,
             clock_mhz=clock_mhz,
             interface=interface,
@@ -472,8 +476,16 @@ class Kernel:
         statics, values = self._split(args, kwargs)
         k = self._checked(self._statics(statics))
 
-        sized = _at_sizes(k, values)
-        return synthesize(sized, runnable=of_ir, target=target, clock_mhz=clock_mhz, interface="memory")
+        at = self.specialize(**statics) if statics else self
+        return synthesize(
+            _at_sizes(k, values),
+            runnable=of_ir,
+            target=target,
+            clock_mhz=clock_mhz,
+            interface="memory",
+            sizes=_sizes_of(k, values),
+            at=lambda other: at.specialize(**other)._static_ir({}),
+        )
 
     # --------------------------------------------------------------------------------------------------------- display
 
@@ -503,10 +515,15 @@ def _key(value: Any) -> Any:
 
 
 def _at_sizes(k: irs.Kernel, values: Sequence[Any]) -> irs.Kernel:
-    from gemel.semantics import arguments
     from gemel.semantics.passes.specialize import specialize
 
-    return specialize(k, _hinted(arguments.bind(k, values).dims))
+    return specialize(k, _sizes_of(k, values))
+
+
+def _sizes_of(k: irs.Kernel, values: Sequence[Any]) -> dict[str, int]:
+    from gemel.semantics import arguments
+
+    return _hinted(arguments.bind(k, values).dims)
 
 
 def _hinted(dims: Mapping[irs.Var, int]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gemel.hwsynth.formula import Family
 from gemel.hwsynth.netlist import Module, Reset
 from gemel.hwsynth.placement import Placement
 from gemel.hwsynth.report import Report
@@ -194,10 +195,13 @@ def synthesize(
     reset: str = "sync",
     resources: Mapping[str, int] | None = None,
     runnable: Callable[[Kernel], Any] = lambda kernel: kernel,
+    sizes: Mapping[str, int] | None = None,
+    at: Callable[[Mapping[str, int]], Kernel] | None = None,
 ) -> Design:
     """Hardware of a source-level kernel with known sizes; `runnable` makes `Design.kernel` of the scheduled IR.
 
-    `resources` has the most functional units of a kind that there may be, as in {"mul": 2}.
+    `sizes` are what sizes it has, and `at` gives it at others. `resources` has the most functional units of a kind that
+    there may be, as in {"mul": 2}.
 
     Raises SynthesisError where the kernel can't be hardware as asked.
     """
@@ -205,8 +209,15 @@ def synthesize(
         raise SynthesisError(f"unknown interface {interface!r}", code="H06", mend="the interface is 'memory'")
     if reset not in [r.value for r in Reset]:
         raise SynthesisError(f"unknown reset {reset!r}", code="H06", mend="use 'sync', 'async' or 'none'")
-    kernel = _with_ports(kernel)
-    return Design(kernel, synthesize_kernel(kernel, target, clock_mhz, Reset(reset), resources), runnable)
+
+    def made(source: Kernel) -> Synthesized:
+        return synthesize_kernel(_with_ports(source), target, clock_mhz, Reset(reset), resources)
+
+    found = made(kernel)
+    if sizes and at is not None:
+        family = Family(sizes, lambda other: made(at(other)).report)
+        found = replace(found, report=replace(found.report, family=family))
+    return Design(_with_ports(kernel), found, runnable)
 
 
 def _with_ports(kernel: Kernel) -> Kernel:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from gemel.semantics.span import Span
 
 if TYPE_CHECKING:
     from gemel.hwsynth.charts import Chart, Step
+    from gemel.hwsynth.formula import Family, Formula
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,28 @@ class Report:
     register_bits: int = 0
     units: tuple[UnitReport, ...] = ()
     charts: tuple[Chart, ...] = field(default=(), repr=False)
+    family: Family | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         from gemel.hwsynth.reporting.tables import text
 
-        return text(self)
+        return text(self, self.formula)
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        from gemel.hwsynth.reporting.tables import text
+
+        return text(self, None)
+
+    @cached_property
+    def formula(self) -> Formula | None:
+        """The cycles as a formula in the kernel's sizes, as in `M*N*K + 7`, and the range of sizes in which it holds.
+
+        It is found from the hardware at some other sizes, when it is first asked for. None where the kernel has no
+        sizes, or cycles that depend on data or follow no polynomial.
+        """
+        from gemel.hwsynth.formula import formula
+
+        return None if self.family is None or self.cycles is None else formula(self.family)
 
     def headlines(self) -> Iterator[str]:
         """What is said first: how long a run takes."""

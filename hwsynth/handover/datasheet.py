@@ -173,6 +173,10 @@ class Datasheet:
             yield Paragraph(
                 f"The cycles of a run depend on the data; the {len(self.made)} runs of the tests take {seen}."
             )
+        if self.report.formula is not None:
+            yield Paragraph(
+                f"In the kernel's sizes that is `{self.report.formula.expression}`, for {self.report.formula.condition}."
+            )
         if self.report.loops:
             yield Paragraph("A pipelined loop takes (iterations - 1) x interval + depth cycles.")
             head = ["loop", "source", "iterations", "interval", "depth", "what bounds the interval"]
@@ -242,6 +246,7 @@ class Datasheet:
             "clock_mhz": self.report.clock_mhz,
             "reset": self.i.reset.value,
             "cycles": self.design.cycles,
+            "formula": self.report.formula.expression if self.report.formula is not None else None,
             "runs": [r.cycles for r in self.made],
             "ports": ports,
             "memories": memories,

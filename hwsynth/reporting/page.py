@@ -70,19 +70,23 @@ def page(report: Report) -> str:
     title = escape(f"{report.kernel} on {report.target}")
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>body {{ margin: 24px; background: #fff; }}</style></head>\n<body>{content(report)}</body></html>\n"
+        f"<style>body {{ margin: 24px; background: #fff; }}</style></head>\n"
+        f"<body>{content(report, formula=True)}</body></html>\n"
     )
 
 
-def content(report: Report) -> str:
-    """What the page shows, as a piece of HTML with its own style."""
-    return "\n".join([f"<style>{_STYLE}</style>", '<div class="gemel-report">', *_sections(report), "</div>"])
+def content(report: Report, formula: bool = False) -> str:
+    """What the page shows, as a piece of HTML with its own style; the formula of its cycles takes a while."""
+    return "\n".join([f"<style>{_STYLE}</style>", '<div class="gemel-report">', *_sections(report, formula), "</div>"])
 
 
-def _sections(r: Report) -> Iterator[str]:
+def _sections(r: Report, formula: bool) -> Iterator[str]:
     yield f"<h1>{escape(r.kernel)}</h1>"
     yield f'<p class="facts">hardware for {escape(r.target)} at {r.clock_mhz:g} MHz</p>'
     yield from (f'<p class="facts big">{escape(line)}</p>' for line in r.headlines())
+    if formula and r.formula is not None:
+        cycles, where = escape(r.formula.expression), escape(r.formula.condition)
+        yield f'<p class="facts">cycles = <code>{cycles}</code> for {where}</p>'
     for title, head, rows in tables(r):
         yield f"<h2>{escape(title)}</h2>"
         yield _table(head, rows)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gemel.hwsynth.formula import Formula
     from gemel.hwsynth.report import LoopReport, MemoryReport, Report, UnitReport
 
 _MEMORY_HEAD = ["memory", "words", "bits", "total", "ports", "where", "holds"]
@@ -14,9 +15,10 @@ Table = tuple[str, list[str], list[list[str]]]
 """A title, the names of the columns, the rows."""
 
 
-def text(report: Report) -> str:
+def text(report: Report, formula: Formula | None) -> str:
     """The whole report."""
     lines = [f"{report.kernel} for {report.target} at {report.clock_mhz:g} MHz", *report.headlines()]
+    lines += [f"  = {formula}"] if formula is not None else []
     for title, head, rows in tables(report):
         lines.append("")
         if title == "resources":

@@ -1,0 +1,250 @@
+"""The cycles of a run as a formula in a kernel's sizes.
+
+Where control is static, the cycles of a loop nest are a polynomial in its trip counts as long as its pipelines keep
+their intervals and depths. Which polynomial is found from the hardware of some sizes near the given ones, whose loops
+are the same: its degree in each size, its coefficients (exact, by interpolation on a grid), then further sizes, which
+have to agree, and the range in which it holds.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from gemel.semantics.errors import GemelError
+
+if TYPE_CHECKING:
+    from gemel.hwsynth.report import Report
+
+Sizes = Mapping[str, int]
+Powers = tuple[int, ...]
+
+MOST_DEGREE, MOST_POINTS = 4, 100
+"""The degree in one size, and the hardware made for one formula, beyond which there is none."""
+
+STRIDES = (1, 2, 4, 8)
+LEAST = (1, 2, 3, 4, 6, 8)
+GROWTH = (16, 4)
+"""Distances of sizes that are tried; the least sizes that are; the factors to the largest."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """The hardware of a kernel at other sizes: those of this design, and the report at others."""
+
+    sizes: Sizes
+    report: Callable[[Sizes], Report]
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Cycles as a polynomial in sizes; `ranges` has the sizes for which it holds."""
+
+    names: tuple[str, ...]
+    terms: Mapping[Powers, Fraction]
+    ranges: Mapping[str, range]
+
+    def __call__(self, **sizes: int) -> int:
+        """The cycles at sizes inside the ranges; raises ValueError outside."""
+        for name, inside in self.ranges.items():
+            if sizes[name] not in inside:
+                raise ValueError(f"{name} = {sizes[name]} is outside of what the formula holds for")
+        return int(self.at(sizes))
+
+    def at(self, sizes: Sizes) -> Fraction:
+        """The polynomial's value."""
+        return sum((c * _product(sizes, self.names, powers) for powers, c in self.terms.items()), Fraction(0))
+
+    @property
+    def expression(self) -> str:
+        """The polynomial as Python writes it."""
+        scale = 1
+        for c in self.terms.values():
+            scale = max(scale, c.denominator) if scale % c.denominator else scale
+        order = sorted(self.terms.items(), key=lambda term: (-sum(term[0]), [-p for p in term[0]]))
+        parts = [self._term(powers, c * scale) for powers, c in order if c]
+        text = " + ".join(parts).replace("+ -", "- ") or "0"
+        return text if scale == 1 else f"({text})/{scale}"
+
+    def _term(self, powers: Powers, c: Fraction) -> str:
+        factors = [name if p == 1 else f"{name}**{p}" for name, p in zip(self.names, powers, strict=True) if p]
+        if not factors or abs(c) != 1:
+            factors.insert(0, str(c))
+        elif c == -1:
+            factors[0] = f"-{factors[0]}"
+        return "*".join(factors)
+
+    @property
+    def condition(self) -> str:
+        """For which sizes it holds."""
+        return ", ".join(f"{name} from {r[0]} to {r[-1]}{_in_steps(r)}" for name, r in self.ranges.items())
+
+    def __str__(self) -> str:
+        return f"{self.expression} for {self.condition}"
+
+
+def _in_steps(r: range) -> str:
+    return f" in steps of {r.step}" if r.step > 1 else ""
+
+
+def _product(sizes: Sizes, names: Sequence[str], powers: Powers) -> int:
+    found = 1
+    for name, p in zip(names, powers, strict=True):
+        found *= sizes[name] ** p
+    return found
+
+
+def formula(family: Family) -> Formula | None:
+    """The formula of a design's cycles; None where they depend on data, or follow no polynomial near its sizes."""
+    try:
+        return _Search(family).formula()
+    except _NoFormulaError:
+        return None
+
+
+class _NoFormulaError(Exception):
+    """The sizes that are looked at have no cycles in common."""
+
+
+Shape = Hashable
+"""What loops have in common at the sizes for which a formula holds."""
+
+
+@dataclass
+class _Search:
+    family: Family
+    known: dict[tuple[int, ...], tuple[int, Shape] | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.names = tuple(self.family.sizes)
+        self.base = dict(self.family.sizes)
+
+    def formula(self) -> Formula:
+        start = self.measured(self.base)
+        if start is None or not self.names:
+            raise _NoFormulaError
+        self.shape = start[1]
+        strides = {name: self.stride(name) for name in self.names}
+        points = {name: self.points(name, strides[name]) for name in self.names}
+        found = Formula(self.names, _interpolated(self.names, points, self.cycles), {})
+        self.confirm(found, points, strides)
+        return Formula(self.names, found.terms, dict(self.ranges(found, points, strides)))
+
+    # --------------------------------------------------------------------------------------------------------- cycles
+
+    def measured(self, sizes: Sizes) -> tuple[int, Shape] | None:
+        """The cycles and the loops at sizes; None where there is no such hardware, or its cycles depend on data."""
+        key = tuple(sizes[name] for name in self.names)
+        if key not in self.known:
+            if len(self.known) >= MOST_POINTS:
+                raise _NoFormulaError
+            self.known[key] = self.measure(sizes)
+        return self.known[key]
+
+    def measure(self, sizes: Sizes) -> tuple[int, Shape] | None:
+        try:
+            report = self.family.report(sizes)
+        except GemelError:
+            return None
+        loops = tuple((r.name, r.level, r.ii, r.depth if r.ii is not None else None) for r in report.loops)
+        return None if report.cycles is None else (report.cycles, loops)
+
+    def alike(self, sizes: Sizes) -> int | None:
+        """The cycles where the loops are those of the base."""
+        found = self.measured(sizes)
+        return found[0] if found is not None and found[1] == self.shape else None
+
+    def cycles(self, sizes: Sizes) -> int:
+        found = self.alike(sizes)
+        if found is None:
+            raise _NoFormulaError
+        return found
+
+    # ---------------------------------------------------------------------------------------------------------- sizes
+
+    def stride(self, name: str) -> int:
+        """The distance to the next size with the same loops."""
+        for s in STRIDES:
+            if all(self.alike({**self.base, name: self.base[name] + k * s}) is not None for k in (1, 2)):
+                return s
+        raise _NoFormulaError
+
+    def points(self, name: str, stride: int) -> list[int]:
+        """The sizes that the interpolation takes: one more than the degree, which the size after them confirms."""
+        values: list[Fraction] = []
+        for k in range(MOST_DEGREE + 2):
+            values.append(Fraction(self.cycles({**self.base, name: self.base[name] + k * stride})))
+            if k and not _differences(values)[-1]:
+                return [self.base[name] + n * stride for n in range(k)]
+        raise _NoFormulaError
+
+    def confirm(self, found: Formula, points: Mapping[str, list[int]], strides: Mapping[str, int]) -> None:
+        """Holds the formula to a size beyond all that it was made from."""
+        beyond = {name: points[name][-1] + strides[name] for name in self.names}
+        if found.at(beyond) != self.cycles(beyond):
+            raise _NoFormulaError
+
+    def ranges(
+        self, found: Formula, points: Mapping[str, list[int]], strides: Mapping[str, int]
+    ) -> Iterator[tuple[str, range]]:
+        """From where to where it holds: together for the least sizes and for the largest."""
+        low = {name: self.least(found, name, strides[name]) for name in self.names}
+        high = {name: points[name][-1] + strides[name] for name in self.names}
+        if not self.holds(found, low):
+            low = self.base
+        for factor in GROWTH:
+            grown = {name: self.base[name] + (factor - 1) * -(-self.base[name] // s) * s for name, s in strides.items()}
+            if self.holds(found, grown):
+                high = grown
+                break
+        yield from ((name, range(low[name], high[name] + 1, strides[name])) for name in self.names)
+
+    def least(self, found: Formula, name: str, stride: int) -> int:
+        base = self.base[name]
+        for least in LEAST:
+            if least < base and (base - least) % stride == 0 and self.holds(found, {**self.base, name: least}):
+                return least
+        return base
+
+    def holds(self, found: Formula, sizes: Sizes) -> bool:
+        return self.alike(sizes) == found.at(sizes)
+
+
+def _differences(values: Sequence[Fraction]) -> list[Fraction]:
+    """The first value, and at its place the first, second, ... differences (for points at one distance)."""
+    found = [values[0]]
+    while len(values) > 1:
+        values = [b - a for a, b in itertools.pairwise(values)]
+        found.append(values[0])
+    return found
+
+
+def _interpolated(
+    names: Sequence[str], points: Mapping[str, list[int]], value: Callable[[Sizes], int]
+) -> dict[Powers, Fraction]:
+    """The coefficients of the polynomial with these values on the grid of the points, one size after the other."""
+    grid = itertools.product(*(range(len(points[name])) for name in names))
+    table = {at: Fraction(value({n: points[n][k] for n, k in zip(names, at, strict=True)})) for at in grid}
+    for axis, name in enumerate(names):
+        for at in [at for at in table if at[axis] == 0]:
+            line = [(*at[:axis], k, *at[axis + 1 :]) for k in range(len(points[name]))]
+            for place, c in zip(line, _coefficients(points[name], [table[p] for p in line]), strict=True):
+                table[place] = c
+    return {powers: c for powers, c in table.items() if c}
+
+
+def _coefficients(xs: Sequence[int], ys: Sequence[Fraction]) -> list[Fraction]:
+    """The coefficients, lowest power first, of the polynomial through points (Newton's divided differences)."""
+    divided = list(ys)
+    for order in range(1, len(xs)):
+        for k in range(len(xs) - 1, order - 1, -1):
+            divided[k] = (divided[k] - divided[k - 1]) / (xs[k] - xs[k - order])
+    found = [Fraction(0)] * len(xs)
+    for k in range(len(xs) - 1, -1, -1):  # Horner's scheme, with polynomials
+        for n in range(len(xs) - 1, 0, -1):
+            found[n] = found[n - 1] - xs[k] * found[n]
+        found[0] = divided[k] - xs[k] * found[0]
+    return found
