@@ -157,7 +157,7 @@ def sim(
     target: TargetName = "ecp5",
     clock: ClockMhz = 100.0,
     engine: Annotated[str, typer.Option(help="native, verilator or icarus.")] = "native",
-    wave: Annotated[Path | None, typer.Option(help="Write the signals to this VCD file.")] = None,
+    wave: Annotated[Path | None, typer.Option(help="Write the signals to this VCD or FST file.")] = None,
     seed: int = 0,
 ) -> None:
     """Simulate a kernel's hardware on random arguments and compare with the CPU. Executes the file."""

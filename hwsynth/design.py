@@ -14,6 +14,7 @@ import numpy as np
 from gemel.hwsynth.formula import Family
 from gemel.hwsynth.netlist import Module, Reset
 from gemel.hwsynth.placement import Placement
+from gemel.hwsynth.progress import shown
 from gemel.hwsynth.report import Report
 from gemel.hwsynth.synthesis import RESERVED, Synthesized, synthesize_kernel
 from gemel.hwsynth.system import System
@@ -85,6 +86,8 @@ class Design:
         """Runs the hardware cycle by cycle; arrays that the kernel stores to change in place.
 
         Arguments are those of the kernel without sizes and static ones. `engine` is "native", "verilator" or "icarus".
+        A long run shows its progress on a terminal; Ctrl-C ends it at once, and the design can be used as before.
+
         Raises what a call of the kernel raises, CheckError R07 after `max_cycles` cycles, ToolError where an outside
         simulator is missing or fails.
         """
@@ -92,7 +95,7 @@ class Design:
 
     @entry
     def wave(self, path: str | os.PathLike[str], *args: Any, max_cycles: int = DEFAULT_MAX_CYCLES) -> Simulation:
-        """Simulates natively and writes the signals of the run to a VCD file."""
+        """Simulates natively and writes the signals of the run, as FST where the file's name ends so, else as VCD."""
         return self._run(args, "native", max_cycles, path)
 
     @entry
@@ -117,7 +120,9 @@ class Design:
     def _run(self, args: Any, engine: str, max_cycles: int, vcd: str | os.PathLike[str] | None) -> Simulation:
         bound = bind(self.source, args)
         memories, scalars = self.inputs(bound)
-        run = self.model(engine).run(memories, scalars, max_cycles, vcd)
+        model = self.model(engine)
+        with shown(self.cycles):
+            run = model.run(memories, scalars, max_cycles, vcd)
         if run.error is not None:
             raise self._failure(args, run)
         for p, array in bound.arrays.items():

@@ -15,6 +15,7 @@ from gemel.hwsynth.flatten import Flat, Path, flatten
 from gemel.hwsynth.names import Names
 from gemel.hwsynth.netcheck import check
 from gemel.hwsynth.netlist import Memory, Module, NetType
+from gemel.hwsynth.progress import tell
 from gemel.hwsynth.simcode import Simulator
 from gemel.hwsynth.simlayout import RESET, Slot, cells, words
 from gemel.semantics.convert import from_bits, to_bits
@@ -138,6 +139,7 @@ class NativeSim:
             start = time.perf_counter()
             passed = self._edges(wanted)
             done += passed
+            tell(done)
             if passed < wanted or (self.compiled.stop is not None and self[self.compiled.stop]):
                 break
             if time.perf_counter() - start < CHUNK_SECONDS / 4:

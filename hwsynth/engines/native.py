@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from gemel.hwsynth.engines.run import Run, run_once
 from gemel.hwsynth.engines.script import Script, Seen, play
+from gemel.hwsynth.fst import FstFile
 from gemel.hwsynth.nativesim import Compiled, NativeSim, Words
 from gemel.hwsynth.system import DONE, System
 from gemel.hwsynth.vcd import VcdFile
@@ -35,7 +37,8 @@ class NativeModel:
         if vcd is None:
             return run_once(self.play, self.system, memories, scalars, max_cycles)
         self._traced = self._traced or Compiled(self.system.module, DONE, trace=True)
-        with VcdFile(vcd, self._traced) as file:
+        kind = FstFile if Path(vcd).suffix == ".fst" else VcdFile
+        with kind(vcd, self._traced) as file:
             sim = NativeSim(self._traced, file.rows)
             result = run_once(lambda s: play(sim, self.system, s), self.system, memories, scalars, max_cycles)
             file.rows(sim.last_row())

@@ -24,6 +24,7 @@ from gemel.hwsynth.engines.run import Run, bench, no_waves, run_once
 from gemel.hwsynth.engines.script import Script, Seen, play
 from gemel.hwsynth.nativesim import CHUNK_SECONDS, Words, word_array
 from gemel.hwsynth.netlist import Memory, NetType
+from gemel.hwsynth.progress import tell
 from gemel.hwsynth.system import DONE, System
 from gemel.hwsynth.verilog import Printed, needs_reset, print_design
 from gemel.semantics.convert import from_bits, to_bits
@@ -125,6 +126,7 @@ class VerilatorSim:
             start = time.perf_counter()
             passed = int(self._lib.gemel_run(self._handle, wanted))
             done += passed
+            tell(done)
             if passed < wanted or self[DONE]:
                 break
             if time.perf_counter() - start < CHUNK_SECONDS / 4:
