@@ -35,7 +35,7 @@ Seed = Annotated[
     int | None, typer.Option(help="The same seed draws the same kernels; without one, the clock gives it.")
 ]
 Engines = Annotated[
-    str, typer.Option(help="text python cpu schedule verified rtl verilator icarus, with commas; or all.")
+    str, typer.Option(help="text python cpu schedule verified control rtl verilator icarus, with commas; or all.")
 ]
 Keep = Annotated[Path, typer.Option(help="The folder for failures: text IR or source, with arguments.")]
 Record = Annotated[Path | None, typer.Option(help="Write the counts to this JSON file.")]
@@ -44,7 +44,7 @@ Record = Annotated[Path | None, typer.Option(help="Write the counts to this JSON
 def fuzz(
     minutes: Minutes = 1.0,
     seed: Seed = None,
-    engines: Engines = "text,python,cpu,schedule,verified,rtl",
+    engines: Engines = "text,python,cpu,schedule,verified,control,rtl",
     keep: Keep = Path("regressions"),
     record: Record = None,
 ) -> None:

@@ -48,6 +48,13 @@ class Problem:
         self.last = found
         return found
 
+    def first(self) -> Schedule:
+        """The schedule with the units to begin with."""
+        for n in self.nodes:
+            if n.operation is not None:
+                n.unit = self._first(n)
+        return self.solved(self.shared.limits)
+
     def bound(self) -> Schedule:
         """The schedule, with units chosen.
 
@@ -55,10 +62,8 @@ class Problem:
         well, it takes the place. Then as few of each kind are taken as cost no cycle.
         """
         work = [n for n in self.nodes if n.operation is not None]
-        for n in work:
-            n.unit = self._first(n)
+        best = self.first()
         most: dict[str, int] = dict(self.shared.limits)
-        best = self.solved(most)
         if not work:
             return best
         best = self._registered([n for n in work if n.unit and not n.unit.latency], most, best)

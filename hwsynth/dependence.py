@@ -7,15 +7,19 @@ the counters' differences, bounded by the trip counts and by what the accesses' 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gemel.hwsynth.dfg import Graph
 from gemel.hwsynth.forms import address
 from gemel.hwsynth.nodes import Kind, Node
 from gemel.hwsynth.schedule import Edge
+from gemel.hwsynth.space import Space
 from gemel.semantics import ops
 from gemel.semantics.dtypes import IntType
+
+UNKNOWN = 1 << 40
+"""The trips of a loop whose bounds aren't constant: more than any loop has."""
 
 MAX_STEPS = 20_000
 """Steps of a search, after which the least distance, 1, is assumed."""
@@ -55,35 +59,70 @@ def _bit(n: Node, value: int) -> dict[Node, int]:
     return {n.args[0]: value} if known else {}
 
 
-def memory_edges(g: Graph, counters: Sequence[Counter], pipelined: bool) -> list[Edge]:
-    """The order that a region's memory accesses must keep."""
-    edges: list[Edge] = []
+@dataclass(frozen=True)
+class Order:
+    """An edge between iterations that are in different turns of loop `level`; in one iteration level is None."""
+
+    edge: Edge
+    level: int | None
+
+
+def memory_edges(g: Graph) -> list[Edge]:
+    """The order that the memory accesses of a region that runs once must keep."""
+    return [o.edge for a, b in _pairs(g) for o in _within(a, b, _Meeting(a, b, ()).same_iteration())]
+
+
+def memory_orders(g: Graph, counters: Sequence[Counter], space: Space | None) -> list[Order]:
+    """The order that the memory accesses of a pipelined nest must keep.
+
+    It is found in the iterations one by one where they are known, else from the counters' forms.
+    """
+    found: list[Order] = []
+    inner = len(counters) - 1
+    for a, b in _pairs(g):
+        if space is None:
+            found += _within(a, b, _Meeting(a, b, counters).same_iteration())
+            found += _between(a, b, {inner: _distance(a, b, counters)})
+            found += _between(b, a, {inner: _distance(b, a, counters)})
+        else:
+            found += _within(a, b, space.together(a, b))
+            found += _between(a, b, space.distances(a, b))
+            found += _between(b, a, space.distances(b, a))
+    return found
+
+
+def _pairs(g: Graph) -> Iterator[tuple[Node, Node]]:
+    """The pairs of accesses to one memory, in program order, that may depend on each other."""
     for accesses in g.accesses.values():
         before: list[Node] = []
         stores: list[Node] = []
         for b in accesses:
             store = b.kind is Kind.STORE
-            for a in before if store else stores:
-                edges += _pair(a, b, counters, pipelined)
+            yield from ((a, b) for a in (before if store else stores))
             before.append(b)
             if store:
                 stores.append(b)
-    return edges
 
 
-def _pair(a: Node, b: Node, counters: Sequence[Counter], pipelined: bool) -> Iterator[Edge]:
-    """The constraints between two accesses, `a` before `b` in program order."""
-    meeting = _Meeting(a, b, counters)
-    if meeting.same_iteration():
-        yield Edge(a, b, _latency(a, b), 0)
-    if not pipelined:
-        return
-    forward = meeting.distance()
-    if forward:
-        yield Edge(a, b, _latency(a, b), forward)
-    backward = _Meeting(b, a, counters).distance()
-    if backward:
-        yield Edge(b, a, _latency(b, a), backward)
+def _distance(a: Node, b: Node, counters: Sequence[Counter]) -> int | None:
+    """The least distance by the counters' forms: 1, if any, where an inner loop's trips aren't the same each time."""
+    found = _Meeting(a, b, counters).distance()
+    regular = all(c.trips < UNKNOWN for c in counters[1:])
+    return found if regular or found is None else 1
+
+
+def _within(a: Node, b: Node, meet: bool) -> list[Order]:
+    return [Order(Edge(a, b, _latency(a, b), 0), None)] if meet else []
+
+
+def _between(a: Node, b: Node, distances: Mapping[int, int | None]) -> Iterator[Order]:
+    """The orders by levels; one that an inner level's order already keeps is left out."""
+    least: int | None = None
+    for level in sorted(distances, reverse=True):
+        d = distances[level]
+        if d is not None and (least is None or d < least):
+            least = d
+            yield Order(Edge(a, b, _latency(a, b), d), level)
 
 
 def _latency(first: Node, second: Node) -> int:

@@ -33,8 +33,9 @@ class Kind(enum.Enum):
 class Node:
     """A node; `cycle` and `at` (ns into the cycle at which its value is there) are set by the scheduler.
 
-    `kept` is the last cycle in which a counter or carried value still has this iteration's value. `port` is the number
-    of a memory port or of a unit's instance, `number` that of a result among its unit's.
+    `port` is the number of a memory port or of a unit's instance, `number` that of a result among its unit's. `kept` is
+    the last cycle in which a counter or carried value still has this iteration's value; `kept_in` is the net in which
+    other regions find the value.
     """
 
     kind: Kind
@@ -55,6 +56,7 @@ class Node:
     cycle: int = 0
     at: float = 0.0
     kept: int = 0
+    kept_in: Var | None = None
 
     @property
     def ready(self) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from gemel.hwsynth.bounds import bounds
 from gemel.hwsynth.choosing import choose
 from gemel.hwsynth.interleave import Distance, Interleave
 from gemel.hwsynth.split import split
+from gemel.semantics.passes.accumulators import accumulators
 from gemel.semantics.passes.demand import demand
 from gemel.semantics.passes.fuse import fuse
 from gemel.semantics.passes.guard import guard
@@ -36,6 +38,7 @@ def schedule(distance: Distance) -> tuple[Pass, ...]:
         simplify,  # what unrolling made constant
         fuse,  # fills and rescalings join the nests they belong to; before scalarize, which then sees all of an element
         scalarize,  # accumulators leave memory: no recurrence through a memory port
+        accumulators,  # what scalarize leaves, by ranges
         Interleave(distance),  # after scalarize, of whose variables it makes arrays; before perfect, which hides them
         perfect,  # after scalarize, whose loads and stores around loops move inwards here
         slide,  # stencils through one port, once their nests are perfect
@@ -51,6 +54,7 @@ HARDWARE: tuple[Pass, ...] = (
     narrow,  # widths from ranges, while loops still show their bounds
     simplify,  # what narrowing made trivial
     promote,  # synthesis wants values, not variables
+    bounds,  # control computes bounds of loop variables without the data path
     demand,  # last: bits that no value needs any more, now that it shows where each one goes
 )
 

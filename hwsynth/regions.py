@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from gemel.hwsynth.evaluate import is_simple
 from gemel.hwsynth.schedule import too_often
 from gemel.semantics import build, ops
 from gemel.semantics.ir import Carry, Const, Expr, For, If, Let, Merge, Ref, Stmt, Var, While
@@ -21,22 +22,37 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Carried:
-    """A value that a pipelined nest carries: its names inside at each level, and after the nest."""
+class Level:
+    """A loop of a pipelined nest, and what its body has before and after the loop inside it.
 
-    inside: tuple[Var, ...]
-    init: Expr
-    next: Expr
-    results: tuple[Var, ...]
+    The innermost loop's body is `before`.
+    """
+
+    loop: For
+    before: Body
+    after: Body
 
 
 @dataclass(eq=False)
 class Pipe:
-    """A perfect nest run as one pipelined loop; a single loop may have bounds that aren't constant."""
+    """A nest run as one pipelined loop; a single loop may have bounds that depend on data."""
 
-    loops: tuple[For, ...]
-    body: Body
-    carried: tuple[Carried, ...]
+    levels: tuple[Level, ...]
+    span: Span
+    plain: bool = False
+    """Whether it is a single loop, or perfect with constant bounds."""
+
+    @property
+    def loops(self) -> tuple[For, ...]:
+        """The loops, the outermost first."""
+        return tuple(level.loop for level in self.levels)
+
+
+@dataclass(eq=False)
+class Choice:
+    """Regions that do the same; the one that takes the fewest cycles is made."""
+
+    options: tuple[Region, ...]
     span: Span
 
 
@@ -52,7 +68,10 @@ class Repeat:
 
 @dataclass(eq=False)
 class Loop:
-    """A loop around regions: counted (`counter`) or by a condition, which the regions `test` compute."""
+    """A loop around regions: counted (`counter`) or by a condition, which the regions `test` compute.
+
+    The values of the counter are `known` where only those of loops around decide on them.
+    """
 
     counter: For | None
     test: list[Region]
@@ -60,6 +79,7 @@ class Loop:
     body: list[Region]
     carry: tuple[Carry, ...]
     span: Span
+    known: bool = False
 
 
 @dataclass(eq=False)
@@ -73,11 +93,13 @@ class Branch:
     span: Span
 
 
-Region = Block | Pipe | Repeat | Loop | Branch
+Region = Block | Pipe | Choice | Repeat | Loop | Branch
 
 
 @dataclass
 class _Builder:
+    counters: frozenset[Var] = frozenset()
+    """The counters around whose values are known without running the kernel."""
     out: list[Region] = field(default_factory=list)
     open: list[Stmt] = field(default_factory=list)
 
@@ -118,17 +140,27 @@ class _Builder:
         if constant_bounds(s) == range(0):  # promoted bounds may turn out so; its results are then what it began with
             self.open += [Let(c.result, c.init, s.span) for c in s.carry]
             return
-        lo, hi, step = (self.atom(e, h) for e, h in ((s.lo, "lo"), (s.hi, "hi"), (s.step, "step")))
-        s = replace(s, lo=lo, hi=hi, step=step, carry=self._carry(s.carry))
+        lo, hi = self._bound(s.lo, "lo"), self._bound(s.hi, "hi")
+        s = replace(s, lo=lo, hi=hi, step=self.atom(s.step, "step"), carry=self._carry(s.carry))
         self.close()
-        nest = pipelined_nest(s)
-        if nest is not None:
+        nest = pipelined_nest(s, self.counters)
+        if nest is None and s.every:
+            raise too_often(s.every, f"{s.var.hint} holds loops that aren't one nest with it", s.span)
+        if nest is None:
+            self.out.append(self._loop(s))
+        elif nest.plain or any(x.every for x in nest.loops):
             self.out.append(nest)
-            return
-        if s.every:
-            raise too_often(s.every, f"{s.var.hint} holds loops that aren't one perfect nest with it", s.span)
-        body, nexts = _inside(s.body, s.carry)
-        self.out.append(Loop(s, [], None, body, nexts, s.span))
+        else:
+            self.out.append(Choice((nest, self._loop(s)), s.span))
+
+    def _bound(self, e: Expr, hint: str) -> Expr:
+        """A loop's bound: as it is where control can compute it, else by name."""
+        return e if is_simple(e, self.counters) else self.atom(e, hint)
+
+    def _loop(self, s: For) -> Loop:
+        known = _known_counter(s, self.counters)
+        body, nexts = _inside(s.body, s.carry, self.counters | known)
+        return Loop(s, [], None, body, nexts, s.span, bool(known))
 
     def _while(self, s: While) -> None:
         carry = self._carry(s.carry)
@@ -136,10 +168,10 @@ class _Builder:
         if not any(map(_has_loop, s.body)):
             self.out.append(Repeat(s.cond, s.body, carry, s.span))
             return
-        test = _Builder()
+        test = _Builder(self.counters)
         cond = test.atom(s.cond, "go")
         test.close()
-        body, nexts = _inside(s.body, carry)
+        body, nexts = _inside(s.body, carry, self.counters)
         self.out.append(Loop(None, test.out, cond, body, nexts, s.span))
 
     def _if(self, s: If) -> None:
@@ -148,7 +180,7 @@ class _Builder:
         sides = []
         merges = []
         for block, pick in ((s.then, "then"), (s.orelse, "orelse")):
-            inner = _Builder()
+            inner = _Builder(self.counters)
             for x in block:
                 inner.add(x)
             values = [inner.atom(getattr(m, pick), m.var.hint) for m in s.merges]
@@ -163,8 +195,8 @@ def _has_loop(s: Stmt) -> bool:
     return any(isinstance(x, For | While) for x in statements((s,)))
 
 
-def _inside(body: Body, carry: tuple[Carry, ...]) -> tuple[list[Region], tuple[Carry, ...]]:
-    inner = _Builder()
+def _inside(body: Body, carry: tuple[Carry, ...], counters: frozenset[Var]) -> tuple[list[Region], tuple[Carry, ...]]:
+    inner = _Builder(counters)
     for s in body:
         inner.add(s)
     nexts = tuple(Carry(c.var, c.init, inner.atom(c.next, c.var.hint), c.result) for c in carry)
@@ -196,49 +228,42 @@ def constant_bounds(s: For) -> range | None:
     return range(int(s.lo.value), int(s.hi.value), int(s.step.value))
 
 
-def pipelined_nest(s: For) -> Pipe | None:
-    """The perfect nest that `s` begins as one pipelined loop; None where it isn't one."""
-    loops = [s]
-    carried = [Carried((c.var,), c.init, c.next, (c.result,)) for c in s.carry]
-    while len(loops[-1].body) == 1 and isinstance(loops[-1].body[0], For):
-        inner = loops[-1].body[0]
-        chained = _chain(carried, inner)
-        constant = all(constant_bounds(x) for x in (loops[-1], inner))
-        if chained is None or not constant or inner.until is not None:
-            break
-        loops.append(inner)
-        carried = chained
-    body = loops[-1].body
-    if any(map(_has_loop, body)) or not _fine(loops):
-        return None
-    return Pipe(tuple(loops), body, tuple(carried), s.span)
+def _known_counter(s: For, around: frozenset[Var]) -> frozenset[Var]:
+    """The loop's variable, where its values are known from those of the counters around."""
+    known = isinstance(s.step, Const) and bool(s.step.value) and all(is_simple(e, around) for e in (s.lo, s.hi))
+    return frozenset((s.var,)) if known else frozenset()
 
 
-def _fine(loops: list[For]) -> bool:
-    return (len(loops) == 1 and isinstance(loops[0].step, Const)) or all(constant_bounds(x) for x in loops)
-
-
-def _chain(carried: list[Carried], inner: For) -> list[Carried] | None:
-    """The carried values of a nest one level deeper, if the inner loop carries just what the outer one hands it."""
-    taken: set[int] = set()
-    chained = []
-    for c in carried:
-        match_ = next((n for n, x in enumerate(inner.carry) if _is(x.init, c.inside[-1])), None)
-        if match_ is None:
-            if not _is(c.next, c.inside[-1]):
-                return None
-            chained.append(c)
-            continue
-        x = inner.carry[match_]
-        if not _is(c.next, x.result):
+def pipelined_nest(s: For, around: frozenset[Var]) -> Pipe | None:
+    """The nest that `s` begins as one pipelined loop; None where it isn't one."""
+    levels: list[Level] = []
+    loop: For | None = s
+    while loop is not None:
+        known = _known_counter(loop, around)
+        before, inner, after = _parts(loop.body)
+        if not known and (levels or inner is not None):
             return None
-        taken.add(match_)
-        chained.append(Carried((*c.inside, x.var), c.init, x.next, (*c.results, x.result)))
-    return chained if len(taken) == len(inner.carry) else None
+        around |= known
+        levels.append(Level(loop, before, after))
+        loop = inner
+    last = levels[-1]
+    if not isinstance(last.loop.step, Const) or any(map(_has_loop, last.before)):
+        return None
+    return Pipe(tuple(levels), s.span, _is_plain(levels))
 
 
-def _is(e: Expr, var: Var) -> bool:
-    return isinstance(e, Ref) and e.var is var
+def _parts(body: Body) -> tuple[Body, For | None, Body]:
+    """What stands before a body's one loop, the loop, and what stands after it; all before where it isn't one."""
+    loops = [n for n, x in enumerate(body) if _has_loop(x)]
+    inner = body[loops[0]] if len(loops) == 1 else None
+    if not isinstance(inner, For) or inner.until is not None:
+        return body, None, ()
+    return body[: loops[0]], inner, body[loops[0] + 1 :]
+
+
+def _is_plain(levels: list[Level]) -> bool:
+    perfect = not any(x.after for x in levels) and not any(x.before for x in levels[:-1])
+    return len(levels) == 1 or (perfect and all(constant_bounds(x.loop) for x in levels))
 
 
 def regions(body: Body) -> list[Region]:
@@ -255,10 +280,12 @@ def control_uses(region: Region) -> Iterator[Expr]:
     match region:
         case Block():
             pass
+        case Choice():
+            pass
         case Pipe():
             for s in region.loops:
                 yield from (s.lo, s.hi)
-            yield from (c.init for c in region.carried)
+            yield from (c.init for c in region.loops[0].carry)
         case Repeat():
             yield from (c.init for c in region.carry)
         case Loop():
@@ -281,21 +308,26 @@ def data_uses(region: Region) -> Iterator[Expr]:
             for s in statements(region.body):
                 yield from exprs_of(s)
         case Pipe():
-            for s in statements(region.body):
-                yield from exprs_of(s)
-            yield from (c.next for c in region.carried)
+            for level in region.levels:
+                for s in statements((*level.before, *level.after)):
+                    yield from exprs_of(s)
+                yield from (c.next for c in level.loop.carry)
+            for level in region.levels[1:]:
+                yield from (c.init for c in level.loop.carry)
         case Repeat():
             yield region.cond
             for s in statements(region.body):
                 yield from exprs_of(s)
             yield from (c.next for c in region.carry)
-        case Loop() | Branch():
+        case Loop() | Branch() | Choice():
             pass
 
 
 def children(region: Region) -> tuple[list[Region], ...]:
     """The regions inside a region."""
     match region:
+        case Choice():
+            return (list(region.options),)
         case Loop():
             return (region.test, region.body)
         case Branch():
@@ -324,6 +356,8 @@ def label(r: Region) -> str:
             return "block"
         case Pipe():
             return r.loops[0].var.hint
+        case Choice():
+            return label(r.options[0])
         case Repeat():
             return "while"
         case Loop():

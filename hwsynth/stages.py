@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.naming import SAME, spelled
-from gemel.hwsynth.netlist import Wire
+from gemel.hwsynth.netlist import Register, Wire
 from gemel.hwsynth.nodes import Kind, Node
 from gemel.hwsynth.ports import Ports
 from gemel.semantics import build
@@ -50,16 +50,21 @@ class Stages:
     def _register(self, n: Node, turn: int, before: Expr) -> Expr:
         cycle = max(n.ready, n.kept) + turn * self.ii
         enable = None if self.ii == 1 else self.bits[cycle]
+        if turn == 0 and n.kept_in is not None:
+            self.gen.registers.append(Register(n.kept_in, before, enable))
+            return Ref(n.kept_in, n.span)
         suffix = f"_s{cycle + 1}" if self.ii == 1 else "_q" if n.hint and n.kind is Kind.OP else ""
         region = None if n in self.outliving else self
         return self.gen.staged(f"{self.hint(n)}{suffix}", before, n.span, enable, region)
 
-    def kept(self, n: Node, hint: str) -> Expr:
-        """The value in a register that keeps it after the region has run; inputs and literals as they are."""
-        if n.kind in (Kind.CONST, Kind.INPUT):
-            return self._fresh(n)
-        n.hint = n.hint or hint
-        return self._held(n, 0)
+    def keep(self, n: Node) -> None:
+        """Drives the net in which other regions find the value, after the region has run."""
+        if n.kept_in is None:
+            return
+        if n.kind is Kind.CONST:
+            self.gen.wires.append(Wire(n.kept_in, self._fresh(n)))
+        else:
+            self._held(n, 0)
 
     def _fresh(self, n: Node) -> Expr:
         todo = [n]

@@ -11,7 +11,7 @@ from itertools import islice
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.banking import Layout, is_banked
 from gemel.hwsynth.dag import postorder, roots_of
-from gemel.hwsynth.generate import Generator, sequence
+from gemel.hwsynth.generate import Generator, cycles_of, emit, plan
 from gemel.hwsynth.names import KEYWORDS, legal
 from gemel.hwsynth.netcheck import check
 from gemel.hwsynth.netlist import Input, Module, Output, Register, Reset, Wire
@@ -145,7 +145,9 @@ class _Maker:
             if any(isinstance(s, Assert) for s in statements(body)):
                 gen.kill = gen.net("kill", BOOL, BUILTIN, "a check has failed: the run ends")
             start, begin, inputs = self._entry(gen)
-        done, cycles = sequence(gen, gen.top, begin)
+        plans = plan(gen, gen.top)
+        cycles = gen.known(cycles_of(plans))
+        done = emit(gen, plans, begin)
         with gen.telling.reopened(0):
             outputs = self._exit(gen, start, done)
         module = named_apart(self._module(gen, inputs, outputs))

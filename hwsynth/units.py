@@ -85,6 +85,7 @@ class Bank:
     spans: dict[tuple[Unit, int], list[Span]] = field(default_factory=dict)
     nets: dict[tuple[Unit, int], tuple[Var, ...]] = field(default_factory=dict)
     numbers: itertools.count[int] = field(default_factory=itertools.count)
+    names: dict[tuple[Unit, int], str] = field(default_factory=dict)
 
     def use(self, unit: Unit, number: int, active: Expr, operands: Sequence[Expr], span: Span) -> None:
         """Notes a use of an instance: its operands where `active` holds."""
@@ -102,8 +103,12 @@ class Bank:
         return self.nets[key]
 
     def name(self, key: tuple[Unit, int]) -> str:
-        """The name of an instance: its module's with a number."""
-        return f"{key[0].module.name}_{key[1]}"
+        """The name of an instance: its module's with a number, its own or the next that another unit's hasn't."""
+        if key not in self.names:
+            stem, taken = key[0].module.name, set(self.names.values())
+            numbers = itertools.count(key[1])
+            self.names[key] = next(name for n in numbers if (name := f"{stem}_{n}") not in taken)
+        return self.names[key]
 
     def instances(self) -> tuple[Instance, ...]:
         """All instances."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gemel.codegen import pipeline as cpu
 from gemel.codegen.runtime import compile_kernel
-from gemel.fuzzing import banks, nests, options, programs, scripts
+from gemel.fuzzing import banks, control, nests, options, programs, scripts
 from gemel.fuzzing.cases import Case, read, write
 from gemel.fuzzing.draws import cases
 from gemel.hwsynth import synthesize
@@ -127,6 +127,21 @@ def _simulated(simulator: str) -> Judge:
     return lambda case: compare(case, in_hardware(case, simulator))
 
 
+def _static(case: Case) -> None:
+    """Native RTL, which takes the cycles that were predicted."""
+    design = synthesize(sized(case))
+    found: list[int] = []
+
+    def simulated(*arguments: Any) -> Any:
+        run = design.simulate(*arguments, max_cycles=1_000_000)
+        found.append(run.cycles)
+        return run.outputs
+
+    compare(case, {"native": simulated})
+    if found and design.cycles not in (None, *found):
+        raise Disagreement(f"{found[0]} cycles where {design.cycles} were predicted\n{design.report}")
+
+
 def compare(case: Case, engines: Mapping[str, Engine]) -> None:
     """Raises Disagreement where an engine differs from the interpreter."""
     want = run(interpreted(case.kernel), case.arguments)
@@ -158,9 +173,10 @@ SUBJECTS: dict[str, Subject] = {
     "cpu": Subject(st.one_of(cases(options.CPU), cases(options.FLOATING)), _cpu),
     "schedule": Subject(st.one_of(nests.nests(), nests.nests(), cases(options.HARDWARE)), _scheduled),
     "verified": Subject(cases(options.CPU), _verified),
+    "control": Subject(control.nests(), _static),
     "rtl": Subject(st.one_of(cases(options.HARDWARE), nests.nests()), _simulated("native")),
     "verilator": Subject(cases(options.SIMULATED), _simulated("verilator")),
     "icarus": Subject(cases(options.SIMULATED), _simulated("icarus")),
 }
 """The text form and its parser; Python source; native code; drawn
-schedules; native code without the checks that were proved; RTL."""
+schedules; native code without the checks that were proved; loops in hardware and their cycles; RTL."""

@@ -7,6 +7,6 @@ failed check.
 """
 
 from gemel.hwsynth.generate.pieces import Generator
-from gemel.hwsynth.generate.sequences import sequence
+from gemel.hwsynth.generate.sequences import cycles_of, emit, plan
 
-__all__ = ["Generator", "sequence"]
+__all__ = ["Generator", "cycles_of", "emit", "plan"]

@@ -3,67 +3,67 @@
 from __future__ import annotations
 
 from gemel.hwsynth import logic as lg
-from gemel.hwsynth.generate.pieces import Generator, Sequencer
+from gemel.hwsynth.count import Count, Fixed, Turns, total
+from gemel.hwsynth.generate.pieces import Generator
+from gemel.hwsynth.generate.plans import Emitter, LoopPlan, Planner
 from gemel.hwsynth.netlist import Register, Wire
 from gemel.hwsynth.nodes import net_dtype
-from gemel.hwsynth.regions import (
-    Block,
-    Loop,
-    Region,
-    constant_bounds,
-)
+from gemel.hwsynth.regions import Block, Loop, Region, constant_bounds
 from gemel.hwsynth.report import LoopReport
 from gemel.semantics import build, ops
 from gemel.semantics.dtypes import BOOL, int_holding
 from gemel.semantics.ir import Carry, Const, Expr, For, Ref, Var
 
+# ------------------------------------------------------------------------------------------------------------ planning
 
-def loop(gen: Generator, r: Loop, start: Expr, sequence: Sequencer) -> tuple[Expr, int | None]:
-    """The done pulse of a loop around regions, which `sequence` generates, and its cycles."""
-    enter = gen.net("enter", BOOL, r.span)
+
+def plan_loop(gen: Generator, r: Loop, plan: Planner) -> LoopPlan:
+    """A loop and, by `plan`, the regions in it."""
     for c in r.carry:
         net = gen.net(c.var.hint, net_dtype(c.var.dtype, c.var.span), c.var.span)
         gen.nets[c.var] = gen.nets[c.result] = net
     counter = _loop_counter(gen, r)
     slot = len(gen.loops)
     gen.depth += 1
-    if r.counter is not None:
-        first, wait = _entry(gen, r, r.body, Ref(enter, r.span))
-        body_done, cycles = sequence(gen, r.body, first)
-        cycles = None if cycles is None else cycles + wait
-        ended = _count(gen, r.counter, counter, start, body_done, enter)
-    else:
-        first, _ = _entry(gen, r, r.test, Ref(enter, r.span))
-        tested, _ = sequence(gen, r.test, first)
-        go = gen.atom(r.cond) if r.cond is not None else lg.TRUE
-        body_done, cycles = sequence(gen, r.body, lg.both(tested, go))
-        gen.wires.append(Wire(enter, lg.either(start, body_done)))
-        ended = lg.both(tested, lg.neg(go))
+    known = r.counter is not None and r.known
+    if r.counter is not None and known:
+        gen.around.append(r.counter)
+    test, body = plan(gen, r.test), plan(gen, r.body)
+    if known:
+        gen.around.pop()
     gen.depth -= 1
-    for c in r.carry:
-        _loop_carry(gen, c, start, body_done)
-    trips = constant_bounds(r.counter) if r.counter is not None else None
-    row = LoopReport(
-        r.counter.var.hint if r.counter else "while", gen.depth, r.span,
-        len(trips) if trips is not None else None, None, cycles, "", (),
-    )  # fmt: skip
-    gen.loops.insert(slot, row)
+    wait = _waits(gen, r, r.test if r.counter is None else r.body)
     late = any(c.result in gen.early for c in r.carry)
-    done = gen.bit("left", ended, r.span) if late else ended
-    if trips is None or cycles is None:
-        return done, None
-    return done, len(trips) * cycles + late
+    each = total(*(p.cycles for p in body), Fixed(int(wait)))
+    report = LoopReport(
+        r.counter.var.hint if r.counter else "while", gen.depth, r.span,
+        _trips(gen, r), None, gen.known(each), "", (),
+    )  # fmt: skip
+    gen.loops.insert(slot, report)
+    return LoopPlan(r, counter, test, body, wait, late, report, _cycles(r, each, late) if known else None)
 
 
-def _entry(gen: Generator, r: Loop, first: list[Region], enter: Expr) -> tuple[Expr, bool]:
-    """The pulse that begins an iteration; a cycle late where control reads a value that changes at `enter`.
+def _trips(gen: Generator, r: Loop) -> int | None:
+    s = r.counter
+    if s is None or not r.known:
+        return None
+    return gen.known(Turns(s.var, s.lo, s.hi, int(s.step.value), Fixed(1)))  # type: ignore[union-attr]
 
-    So it is where `first` is empty: every region takes a cycle, or the pulse would run in a ring at once.
+
+def _cycles(r: Loop, each: Count | None, late: bool) -> Count | None:
+    s = r.counter
+    if s is None or each is None or not isinstance(s.step, Const):
+        return None
+    return total(Turns(s.var, s.lo, s.hi, int(s.step.value), each, Fixed(1)), Fixed(int(late)))
+
+
+def _waits(gen: Generator, r: Loop, first: list[Region]) -> bool:
+    """Whether an iteration begins a cycle late, where control reads a value that changes as it begins.
+
+    So it does where `first` is empty: every region takes a cycle, or the pulse would run in a ring at once.
     """
     changing = {c.var for c in r.carry} | ({r.counter.var} if r.counter is not None else set())
-    if first and (isinstance(first[0], Block) or not changing & gen.early):
-        return enter, False
-    return gen.bit("turn", enter, r.span), True
+    return not (first and (isinstance(first[0], Block) or not changing & gen.early))
 
 
 def _loop_counter(gen: Generator, r: Loop) -> Var | None:
@@ -77,6 +77,30 @@ def _loop_counter(gen: Generator, r: Loop) -> Var | None:
     return net
 
 
+# ------------------------------------------------------------------------------------------------------------- netlist
+
+
+def emit_loop(gen: Generator, p: LoopPlan, start: Expr, emit: Emitter) -> Expr:
+    """The done pulse of a loop around regions, which `emit` generates."""
+    r = p.region
+    enter = gen.net("enter", BOOL, r.span)
+    first: Expr = Ref(enter, r.span)
+    if p.wait:
+        first = gen.bit("turn", first, r.span)
+    if r.counter is not None:
+        body_done = emit(gen, p.body, first)
+        ended = _count(gen, r.counter, p.counter, start, body_done, enter)
+    else:
+        tested = emit(gen, p.test, first)
+        go = gen.atom(r.cond) if r.cond is not None else lg.TRUE
+        body_done = emit(gen, p.body, lg.both(tested, go))
+        gen.wires.append(Wire(enter, lg.either(start, body_done)))
+        ended = lg.both(tested, lg.neg(go))
+    for c in r.carry:
+        _loop_carry(gen, c, start, body_done)
+    return gen.bit("left", ended, r.span) if p.late else ended
+
+
 def _count(gen: Generator, s: For, net: Var | None, start: Expr, body_done: Expr, enter: Var) -> Expr:
     """The counter of a loop around regions; gives the pulse at which the loop ends."""
     if net is None:
@@ -84,7 +108,7 @@ def _count(gen: Generator, s: For, net: Var | None, start: Expr, body_done: Expr
     now: Expr = Ref(net, s.span)
     dtype = lg.net_type(now)
     values = constant_bounds(s)
-    first = lg.cast(gen.atom(s.lo), dtype)
+    first = lg.cast(gen.control(s.lo), dtype)
     step = gen.atom(s.step)
     following = build.apply(ops.ADD, now, step, span=s.span)
     at_end = lg.equal(now, values[-1]) if values else _beyond(gen, s, step, following)
@@ -101,7 +125,7 @@ def _count(gen: Generator, s: For, net: Var | None, start: Expr, body_done: Expr
 
 
 def _beyond(gen: Generator, s: For, step: Expr, following: Expr) -> Expr:
-    hi = gen.atom(s.hi)
+    hi = gen.control(s.hi)
     up, down = lg.compare(ops.GE, following, hi), lg.compare(ops.LE, following, hi)
     if isinstance(s.step, Const):
         return up if int(s.step.value) > 0 else down
@@ -109,7 +133,7 @@ def _beyond(gen: Generator, s: For, step: Expr, following: Expr) -> Expr:
 
 
 def _enters(gen: Generator, s: For, step: Expr) -> Expr:
-    lo, hi = gen.atom(s.lo), gen.atom(s.hi)
+    lo, hi = gen.control(s.lo), gen.control(s.hi)
     up, down = lg.compare(ops.LT, lo, hi), lg.compare(ops.GT, lo, hi)
     if isinstance(s.step, Const):
         return up if int(s.step.value) > 0 else down

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.binding import Makers, Problem
 from gemel.hwsynth.charting import bars
 from gemel.hwsynth.charts import Chart
-from gemel.hwsynth.dependence import Counter, memory_edges
+from gemel.hwsynth.count import Count, Turns, cycles, variables_of
 from gemel.hwsynth.dfg import Graph
 from gemel.hwsynth.generate.telling import Telling
 from gemel.hwsynth.netlist import Register, Wire
-from gemel.hwsynth.nodes import Kind
+from gemel.hwsynth.nodes import Kind, net_dtype
 from gemel.hwsynth.ports import Ports
 from gemel.hwsynth.regions import (
     Region,
@@ -28,8 +28,8 @@ from gemel.hwsynth.schedule import Clock, Edge, Schedule
 from gemel.hwsynth.sharing import Sharing
 from gemel.hwsynth.stages import Stages
 from gemel.hwsynth.units import Bank
-from gemel.semantics import intervals
-from gemel.semantics.dtypes import IntType, int_holding
+from gemel.semantics import build, intervals, ops
+from gemel.semantics.dtypes import IndexType, IntType, int_holding
 from gemel.semantics.ir import Apply, Assert, Const, Expr, For, Ref, Var
 from gemel.semantics.span import BUILTIN, Span
 
@@ -53,6 +53,8 @@ class Generator:
     pool: dict[object, list[tuple[int, set[object]]]] = field(default_factory=dict)
     early: set[Var] = field(default_factory=set)
     used: dict[Var, set[int]] = field(default_factory=dict)
+    around: list[For] = field(default_factory=list)
+    """The loops around the region that is being planned, as far as their counters are known without a run."""
     kill: Var | None = None
     depth: int = 0
     telling: Telling = field(default_factory=Telling)
@@ -71,6 +73,12 @@ class Generator:
     def net(self, hint: str, dtype: lg.NetType, span: Span, note: str = "") -> Var:
         """A new net; `note` is a few words about it for the reader of the text."""
         return self.telling.add(Var(hint, dtype, span), note)
+
+    def told(self, *nets: Var | None) -> None:
+        """Notes nets that planning made in the part that is open."""
+        for v in nets:
+            if v is not None:
+                self.telling.add(v)
 
     def tag(self, r: Region) -> str:
         """What names of a region's control end with: nothing where it is the only one of its kind."""
@@ -134,6 +142,19 @@ class Generator:
             return Ref(self.nets[e.var], e.span)
         raise TypeError("control reads literals and names")
 
+    def control(self, e: Expr, env: Mapping[Var, Expr] | None = None) -> Expr:
+        """What control computes from counters, in exact types; `env` has the values that they are about to take."""
+        match e:
+            case Ref() if env and e.var in env:
+                return env[e.var]
+            case Apply() if e.op is ops.CAST:
+                inner = self.control(e.args[0], env)
+                return inner if isinstance(e.dtype, IndexType) else lg.cast(inner, net_dtype(e.dtype, e.span))
+            case Apply():
+                return build.apply(e.op, *(self.control(a, env) for a in e.args), span=e.span)
+            case _:
+                return self.atom(e)
+
     def define(self, v: Var, value: Expr) -> None:
         """Gives a name the net of a value, by a wire where it has none of its own."""
         if not isinstance(value, Ref):
@@ -141,6 +162,30 @@ class Generator:
             self.wires.append(Wire(net, value))
             value = Ref(net, v.span)
         self.nets[v] = value.var
+
+    # ------------------------------------------------------------------------------------------------------ planning
+
+    def noted(self) -> tuple[dict[Var, Var], list[Assert], list[LoopReport]]:
+        """What planning has noted so far."""
+        return dict(self.nets), list(self.sites), list(self.loops)
+
+    def restore(self, noted: tuple[dict[Var, Var], list[Assert], list[LoopReport]]) -> None:
+        """Goes back to what planning had noted."""
+        nets, sites, loops = noted
+        self.nets, self.sites[:], self.loops = dict(nets), sites, list(loops)
+
+    def known(self, count: Count | None) -> int | None:
+        """A count that is the same whatever the loops around; None where it isn't."""
+        return int(cycles(count, {})) if count is not None and not variables_of(count) else None
+
+    def cost(self, count: Count | None) -> float:
+        """The cycles of all runs of a region together; infinity where they aren't known."""
+        for s in reversed(self.around):
+            if count is not None and isinstance(s.step, Const):
+                count = Turns(s.var, s.lo, s.hi, int(s.step.value), count)
+        return float("inf") if count is None else float(cycles(count, {}))
+
+    # -------------------------------------------------------------------------------------------------------- graphs
 
     def graph(self) -> Graph:
         """An empty dataflow graph."""
@@ -173,28 +218,28 @@ class Generator:
                 bad = lg.both(active, lg.neg(stages.value(n.args[0], n.cycle)))
                 self.fails.append((bad, n.site))
 
-    def schedule(
-        self, g: Graph, counters: list[Counter], pipelined: bool, extra: Sequence[Edge] = (), every: int = 0
-    ) -> Schedule:
-        edges = [*memory_edges(g, counters, pipelined), *extra]
-        problem = Problem(
-            g.nodes, edges, self.clock, self.ports.limits, pipelined, every, self.makers, self.shared, len(self.top) > 1
-        )
-        found = problem.bound()
+    def schedule(self, g: Graph, edges: Sequence[Edge], pipelined: bool, every: int = 0) -> Schedule:
+        """Schedules a graph under edges, and chooses its units."""
+        found = self._problem(g, edges, pipelined, every).bound()
         for n in g.nodes:
             if n.unit is not None and not n.unit.latency:  # what is combinational has its own: no paths that are false
                 n.port = next(self.units.numbers)
-        self.draw(g, found, pipelined)
         return found
 
-    def draw(self, g: Graph, found: Schedule, pipelined: bool) -> None:
-        """Keeps a schedule for the report, where it is a region's and not a unit's."""
-        if self.telling.open:
-            ii = found.ii if pipelined else None
-            chart = Chart(
-                "", BUILTIN, ii, found.depth, self.clock.period, tuple(bars(g.nodes, self.clock, self.ports.names))
-            )
-            self.drafts.append((self.telling.open[-1], chart))
+    def tried(self, g: Graph, edges: Sequence[Edge]) -> Schedule:
+        """The schedule that a pipelined graph would have with the first units that do."""
+        return self._problem(g, edges, True, 0).first()
+
+    def _problem(self, g: Graph, edges: Sequence[Edge], pipelined: bool, every: int) -> Problem:
+        beside = len(self.top) > 1
+        return Problem(
+            g.nodes, edges, self.clock, self.ports.limits, pipelined, every, self.makers, self.shared, beside
+        )
+
+    def draw(self, g: Graph, ii: int | None, depth: int) -> None:
+        """Keeps a region's schedule for the report."""
+        shown = tuple(bars(g.nodes, self.clock, self.ports.names))
+        self.drafts.append((self.telling.open[-1], Chart("", BUILTIN, ii, depth, self.clock.period, shown)))
 
     def charts(self) -> tuple[Chart, ...]:
         """The schedules of all regions, by the titles of their parts of the text."""
@@ -203,10 +248,6 @@ class Generator:
 
     def span_type(self, s: For) -> IntType:
         """A type for a counter between bounds that are not constant; it also holds the bound itself."""
-        ends = [intervals.of_type(lg.net_type(self.atom(e))) for e in (s.lo, s.hi)]
+        ends = [intervals.of_type(lg.net_type(self.control(e))) for e in (s.lo, s.hi)]
         known = [e for e in ends if e]
         return int_holding(min(e[0] for e in known), max(e[1] for e in known))
-
-
-Sequencer = Callable[[Generator, Sequence[Region], Expr], tuple[Expr, int | None]]
-"""What generates regions one after the other: the last one's done pulse, and the cycles of all."""

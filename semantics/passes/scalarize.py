@@ -122,7 +122,7 @@ class _Element:
 
     def meets(self, b: Buffer, indices: tuple[Expr, ...]) -> bool:
         """Whether an access is one of this element, where others that are used are certainly others."""
-        return b is self.buffer and all(map(_same, self.place, indices))
+        return b is self.buffer and all(map(same, self.place, indices))
 
 
 def _elements(body: Body, given: set[Buffer]) -> Body:
@@ -157,7 +157,7 @@ def _apart(body: Body, b: Buffer) -> list[_Element]:
         for buffer, indices in accesses(s):
             if buffer is not b or any(e.meets(buffer, indices) for e in found):
                 continue
-            steady = not any(_changes(i, inside, written) for i in indices)
+            steady = not any(changes(i, inside, written) for i in indices)
             if not steady or len(found) == MANY or not all(_different(e.place, indices) for e in found):
                 return []
             found.append(_Element(b, indices))
@@ -233,13 +233,13 @@ def _runs(s: For) -> bool:
     return bool(s.step.value) and len(range(int(s.lo.value), int(s.hi.value), int(s.step.value))) > 0
 
 
-def _changes(e: Expr, inside: set[Var], written: set[Buffer]) -> bool:
+def changes(e: Expr, inside: set[Var], written: set[Buffer]) -> bool:
     return any(
         (isinstance(x, Ref) and x.var in inside) or (isinstance(x, Load) and x.buffer in written) for x in subexprs(e)
     )
 
 
-def _same(a: Expr, b: Expr) -> bool:
+def same(a: Expr, b: Expr) -> bool:
     f, g = sum_of(a), sum_of(b)
     if f is not None and g is not None:
         return f == g
@@ -249,9 +249,9 @@ def _same(a: Expr, b: Expr) -> bool:
         case Ref(), Ref():
             return a.var is b.var
         case Load(), Load():
-            return a.buffer is b.buffer and all(map(_same, a.indices, b.indices))
+            return a.buffer is b.buffer and all(map(same, a.indices, b.indices))
         case Apply(), Apply():
-            return a.op is b.op and a.dtype == b.dtype and all(map(_same, a.args, b.args))
+            return a.op is b.op and a.dtype == b.dtype and all(map(same, a.args, b.args))
         case _:
             return False
 

@@ -47,16 +47,16 @@ module conv2d (
   end
 
   // ---------------------- loop i, j: 30 iterations, one begins each cycle, 1 stage (designs.py:54)
-  localparam logic [2:0] LAST_J = 3'd5;
   localparam logic [2:0] LAST_I = 3'd4;
-  logic       j_last;
+  localparam logic [2:0] LAST_J = 3'd5;
   logic       i_last;
-  logic [2:0] j;
+  logic       j_last;
   logic [2:0] i;
+  logic [2:0] j;
   logic       run_i;  // iterations begin
 
-  assign j_last = j == LAST_J;
   assign i_last = i == LAST_I;
+  assign j_last = j == LAST_J;
 
   always_ff @(posedge clk) begin
     if (rst) begin
@@ -70,32 +70,32 @@ module conv2d (
 
   always_ff @(posedge clk) begin
     if (accepted) begin
-      j <= 3'd0;
       i <= 3'd0;
+      j <= 3'd0;
     end else if (run_i) begin
+      if (j_last) i <= i + 3'd1;
       j <= j_last ? 3'd0 : j + 3'd1;
-      if (j_last) i <= i_last ? 3'd0 : i + 3'd1;
     end
   end
 
   // ------------ loop r, c, dr, dc: 108 iterations, one begins each cycle, 3 stages (designs.py:55)
-  localparam logic [1:0] LAST_DC = 2'd2;
-  localparam logic [1:0] LAST_DR = 2'd2;
-  localparam logic [1:0] LAST_C = 2'd3;
   localparam logic [1:0] LAST_R = 2'd2;
-  logic               dc_last;
-  logic               dr_last;
-  logic               c_last;
+  localparam logic [1:0] LAST_C = 2'd3;
+  localparam logic [1:0] LAST_DR = 2'd2;
+  localparam logic [1:0] LAST_DC = 2'd2;
   logic               r_last;
+  logic               c_last;
+  logic               dr_last;
+  logic               dc_last;
   logic signed [15:0] img_s2_times_w_s2;
   logic signed [31:0] s_next;
   logic [1:0]         r_plus_1;
-  logic [4:0]         sum;
   logic [2:0]         c_plus_1;
-  logic [1:0]         dc;
-  logic [1:0]         dr;
-  logic [1:0]         c;
+  logic [4:0]         sum;
   logic [1:0]         r;
+  logic [1:0]         c;
+  logic [1:0]         dr;
+  logic [1:0]         dc;
   logic               run_r;    // iterations begin
   logic [2:1]         valid_r;  // the stages that hold an iteration
   logic [7:0]         img_s2;
@@ -107,21 +107,20 @@ module conv2d (
   logic [4:0]         out_addr_s2;
 
   assign start_r = run_i && j_last && i_last;
+  assign r_last = r == LAST_R;
+  assign c_last = c == LAST_C;
 
   // designs.py:57: for dr, dc in gm.grid(3, 3):
-  assign dc_last = dc == LAST_DC;
   assign dr_last = dr == LAST_DR;
-
-  assign c_last = c == LAST_C;
-  assign r_last = r == LAST_R;
+  assign dc_last = dc == LAST_DC;
 
   // designs.py:58: s += img[r + dr, c + dc] * w[dr, dc]
   assign img_s2_times_w_s2 = $signed(16'(img_s2)) * 16'(w_s2);
   assign s_next = (both_s[2] ? 32'sd0 : s) + 32'(img_s2_times_w_s2);
 
   assign r_plus_1 = r + 2'd1;
-  assign sum = 5'({r_plus_1, 2'd0}) + 5'({r_plus_1, 1'b0});
   assign c_plus_1 = 3'(c) + 3'd1;
+  assign sum = 5'({r_plus_1, 2'd0}) + 5'({r_plus_1, 1'b0});
 
   always_ff @(posedge clk) begin
     if (rst) begin
@@ -142,21 +141,21 @@ module conv2d (
   // designs.py:55, 56, 57
   always_ff @(posedge clk) begin
     if (start_r) begin
-      dc <= 2'd0;
-      dr <= 2'd0;
-      c <= 2'd0;
       r <= 2'd0;
+      c <= 2'd0;
+      dr <= 2'd0;
+      dc <= 2'd0;
       s <= 32'sd0;
     end else begin
       if (run_r) begin
-        dc <= dc_last ? 2'd0 : dc + 2'd1;
         if (dc_last) begin
-          dr <= dr_last ? 2'd0 : dr + 2'd1;
           if (dr_last) begin
-            c <= c_last ? 2'd0 : c + 2'd1;
-            if (c_last) r <= r_last ? 2'd0 : r_plus_1;
+            if (c_last) r <= r + 2'd1;
+            c <= c_last ? 2'd0 : c_plus_1[1:0];
           end
+          dr <= dr_last ? 2'd0 : dr + 2'd1;
         end
+        dc <= dc_last ? 2'd0 : dc + 2'd1;
       end
       if (valid_r[2]) s <= s_next;
     end

@@ -68,18 +68,18 @@ module fir (
     if (accepted) begin
       i <= 4'd0;
     end else if (run_i) begin
-      i <= i_last ? 4'd0 : i + 4'd1;
+      i <= i + 4'd1;
     end
   end
 
   // --------------------- loop n, t: 36 iterations, one begins each cycle, 3 stages (designs.py:26)
-  localparam logic [1:0] LAST_T = 2'd3;
   localparam logic [3:0] LAST_N = 4'd11;
-  logic               t_last;
+  localparam logic [1:0] LAST_T = 2'd3;
   logic               n_last;
+  logic               t_last;
   logic signed [31:0] acc_next;
-  logic [1:0]         t;
   logic [3:0]         n;
+  logic [1:0]         t;
   logic               run_n;    // iterations begin
   logic [2:1]         valid_n;  // the stages that hold an iteration
   logic signed [15:0] x_s2;
@@ -91,11 +91,10 @@ module fir (
   logic [3:0]         n_s2;
 
   assign start_n = run_i && i_last;
+  assign n_last = n == LAST_N;
 
   // designs.py:28: for t in range(T):
   assign t_last = t == LAST_T;
-
-  assign n_last = n == LAST_N;
 
   // designs.py:29: acc += x[n - t] * h[t]
   assign acc_next = (t_is_0_s[2] ? 32'sd0 : acc) + (32'(x_s2) * 32'(h_s2));
@@ -119,13 +118,13 @@ module fir (
   // designs.py:26, 27, 28
   always_ff @(posedge clk) begin
     if (start_n) begin
-      t <= 2'd0;
       n <= 4'd3;
+      t <= 2'd0;
       acc <= 32'sd0;
     end else begin
       if (run_n) begin
+        if (t_last) n <= n + 4'd1;
         t <= t_last ? 2'd0 : t + 2'd1;
-        if (t_last) n <= n_last ? 4'd3 : n + 4'd1;
       end
       if (valid_n[2]) acc <= acc_next;
     end

@@ -46,17 +46,17 @@ module gemm (
   end
 
   // ------------------ loop i, j, k: 64 iterations, one begins each cycle, 3 stages (designs.py:17)
-  localparam logic [1:0] LAST_K = 2'd3;
-  localparam logic [1:0] LAST_J = 2'd3;
   localparam logic [1:0] LAST_I = 2'd3;
-  logic               k_last;
-  logic               j_last;
+  localparam logic [1:0] LAST_J = 2'd3;
+  localparam logic [1:0] LAST_K = 2'd3;
   logic               i_last;
+  logic               j_last;
+  logic               k_last;
   logic signed [15:0] A_s2_times_B_s2;
   logic signed [31:0] C_next;
-  logic [1:0]         k;
-  logic [1:0]         j;
   logic [1:0]         i;
+  logic [1:0]         j;
+  logic [1:0]         k;
   logic               run;    // iterations begin
   logic [2:1]         valid;  // the stages that hold an iteration
   logic signed [7:0]  A_s2;
@@ -67,11 +67,11 @@ module gemm (
   logic [3:0]         C_addr_s1;
   logic [3:0]         C_addr_s2;
 
+  assign i_last = i == LAST_I;
+  assign j_last = j == LAST_J;
+
   // designs.py:18: for i, j, k in gm.grid(M, N, K):
   assign k_last = k == LAST_K;
-
-  assign j_last = j == LAST_J;
-  assign i_last = i == LAST_I;
 
   // designs.py:19: C[i, j] += A[i, k] * B[k, j]
   assign A_s2_times_B_s2 = 16'(A_s2) * 16'(B_s2);
@@ -96,17 +96,17 @@ module gemm (
   // designs.py:17, 18
   always_ff @(posedge clk) begin
     if (accepted) begin
-      k <= 2'd0;
-      j <= 2'd0;
       i <= 2'd0;
+      j <= 2'd0;
+      k <= 2'd0;
       C <= 32'sd0;
     end else begin
       if (run) begin
-        k <= k_last ? 2'd0 : k + 2'd1;
         if (k_last) begin
+          if (j_last) i <= i + 2'd1;
           j <= j_last ? 2'd0 : j + 2'd1;
-          if (j_last) i <= i_last ? 2'd0 : i + 2'd1;
         end
+        k <= k_last ? 2'd0 : k + 2'd1;
       end
       if (valid[2]) C <= C_next;
     end

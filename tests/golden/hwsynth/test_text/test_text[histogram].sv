@@ -66,7 +66,7 @@ module histogram (
     if (accepted) begin
       i <= 4'd0;
     end else if (run_i) begin
-      i <= i_last ? 4'd0 : i + 4'd1;
+      i <= i + 4'd1;
     end
   end
 
@@ -114,7 +114,7 @@ module histogram (
       i_1 <= 4'd0;
     end else if (run_i_1) begin
       phase_i <= turn_i ? 1'b0 : phase_i + 1'b1;
-      if (turn_i) i_1 <= i_last_1 ? 4'd0 : i_1 + 4'd1;
+      if (turn_i) i_1 <= i_1 + 4'd1;
     end
     if (valid_i[1]) values <= values_rdata;
   end

@@ -17,17 +17,12 @@ module sort (
     output logic [2:0]         v_waddr,
     output logic signed [31:0] v_wdata
 );
-  logic       done_1;
-  logic [2:0] i;
+  logic [7:1] last_i;  // the stage that holds the last iteration
 
   // ----------------------------------------------------------------------- the run (designs.py:75)
   logic accepted;
-  logic i_is_4;
 
   assign accepted = start && !busy;
-
-  // designs.py:76: for i in range(N - 1):
-  assign i_is_4 = i == 3'd4;
 
   always_ff @(posedge clk) begin
     if (rst) begin
@@ -36,119 +31,112 @@ module sort (
     end else begin
       if (accepted) begin
         busy <= 1'b1;
-      end else if (done_1 && i_is_4) begin
+      end else if (last_i[7]) begin
         busy <= 1'b0;
       end
-      done <= done_1 && i_is_4;
+      done <= last_i[7];
     end
   end
 
-  // --------------------------------------------------- loop i, around what follows (designs.py:76)
-  logic enter;
-
-  assign enter = accepted || (done_1 && (i != 3'd4));
-
-  always_ff @(posedge clk) if (enter) i <= accepted ? 3'd0 : i + 3'd1;
-
-  // -------------------------------------------------- straight-line code: 2 cycles (designs.py:77)
-  logic [2:0] hi;
-  logic [1:0] step;  // one-hot: the cycle
-  logic [2:0] hi_q;
-
-  assign hi = 3'd5 - i;
-
-  always_ff @(posedge clk) begin
-    if (rst) begin
-      step <= '0;
-    end else begin
-      step <= {step[0], enter};
-    end
-  end
-
-  always_ff @(posedge clk) if (step[0]) hi_q <= hi;
-
-  // ----------------------- loop j: iterations, one begins every 4 cycles, 7 stages (designs.py:77)
+  // ----------------- loop i, j: 15 iterations, one begins every 4 cycles, 8 stages (designs.py:76)
   localparam logic [1:0] LAST_PHASE = 2'd3;
-  logic               turn;
-  logic               issue;
-  logic               j_last;
+  localparam logic [2:0] LAST_I = 3'd4;
+  logic               turn_i;
+  logic               issue_i;
+  logic               i_last;
+  logic [2:0]         i_plus_1;
+  logic [2:0]         chosen;
+  logic               at_most;
+  logic [3:0]         j_plus_2;
+  logic signed [3:0]  n5_minus_i;
   logic [2:0]         j_plus_1;
-  logic               v_rdata_gt_v;
-  logic [1:0]         phase;  // counts the cycles between two iterations
+  logic               v_gt_v_rdata;
+  logic [1:0]         phase_i;  // counts the cycles between two iterations
+  logic [2:0]         i;
   logic [2:0]         j;
-  logic               run;    // iterations begin
-  logic [6:1]         last;   // the stage that holds the last iteration
-  logic [6:1]         valid;  // the stages that hold an iteration
+  logic               j_last;
+  logic               run_i;    // iterations begin
+  logic [7:1]         valid_i;  // the stages that hold an iteration
   logic [2:0]         j_1;
   logic [2:0]         v_addr;
   logic signed [31:0] v;
-  logic signed [31:0] v_1;
   logic               v_gt_v;
-  logic [2:0]         v_addr_1;
-  logic signed [31:0] v_2;
-  logic               skip;
+  logic signed [31:0] v_1;
 
-  assign turn = phase == LAST_PHASE;
-  assign issue = run && (phase == 2'd0);
-  assign j_last = (4'(j) + 4'd1) >= 4'(hi_q);
-  assign done_1 = last[6] || skip;
-  assign j_plus_1 = j + 3'd1;
+  assign turn_i = phase_i == LAST_PHASE;
+  assign issue_i = run_i && (phase_i == 2'd0);
+  assign i_last = i == LAST_I;
+  assign i_plus_1 = i + 3'd1;
+
+  // designs.py:75: def sort(v: i32[N]):
+  assign chosen = (accepted || (run_i && turn_i && j_last)) ? (accepted ? 3'd0 : i_plus_1) : i;
+
+  assign at_most = (4'sd5 - $signed(4'(chosen))) <= 4'sd1;
+
+  // designs.py:77: for j in range(N - 1 - i):
+  assign j_plus_2 = 4'(j) + 4'd2;
+
+  assign n5_minus_i = 4'sd5 - $signed(4'(i));
+
+  // designs.py:77
+  assign j_plus_1 = j_1 + 3'd1;
 
   // designs.py:78: if v[j] > v[j + 1]:
-  assign v_rdata_gt_v = v_rdata > v;
+  assign v_gt_v_rdata = v > v_rdata;
 
   always_ff @(posedge clk) begin
     if (rst) begin
-      run <= 1'b0;
-      last <= '0;
-      valid <= '0;
-      skip <= 1'b0;
+      run_i <= 1'b0;
+      last_i <= '0;
+      valid_i <= '0;
     end else begin
-      if (step[1] && (hi_q > 3'd0)) begin
-        run <= 1'b1;
-      end else if (turn && j_last) begin
-        run <= 1'b0;
+      if (accepted) begin
+        run_i <= 1'b1;
+      end else if (turn_i && j_last && i_last) begin
+        run_i <= 1'b0;
       end
-      last <= {last[5:1], issue && j_last};
-      valid <= {valid[5:1], issue};
-      skip <= step[1] && (hi_q <= 3'd0);
+      last_i <= {last_i[6:1], issue_i && j_last && i_last};
+      valid_i <= {valid_i[6:1], issue_i};
     end
   end
 
-  // designs.py:77, 78, 79
+  // designs.py:76, 77, 78, 79
   always_ff @(posedge clk) begin
-    if (step[1]) begin
-      phase <= 2'd0;
+    if (accepted) begin
+      phase_i <= 2'd0;
+      i <= 3'd0;
       j <= 3'd0;
-    end else if (run) begin
-      phase <= turn ? 2'd0 : phase + 2'd1;
-      if (turn) j <= j_last ? 3'd0 : j_plus_1;
+      j_last <= at_most;
+    end else if (run_i) begin
+      phase_i <= turn_i ? 2'd0 : phase_i + 2'd1;
+      if (turn_i) begin
+        if (j_last) i <= i_plus_1;
+        j <= j_last ? 3'd0 : j + 3'd1;
+        j_last <= j_last ? at_most : $signed(5'(j_plus_2)) >= 5'(n5_minus_i);
+      end
     end
-    if (valid[3]) begin
-      j_1 <= j;
-      v_1 <= v_rdata;
+    if (valid_i[3]) j_1 <= j;
+    if (valid_i[5]) begin
+      v_addr <= j_plus_1;
+      v <= v_rdata;
     end
-    if (issue) v_addr <= j_plus_1;
-    if (valid[2]) v <= v_rdata;
-    if (valid[5]) v_gt_v <= v_rdata_gt_v;
-    if (valid[4]) begin
-      v_addr_1 <= v_addr;
-      v_2 <= v_rdata;
-    end
+    if (valid_i[6]) v_gt_v <= v_gt_v_rdata;
+    if (valid_i[4]) v_1 <= v_rdata;
   end
 
   // ----------------------------------------------------------------------------------------- ports
-  logic both;
+  logic valid7_and_v_gt_v;
 
-  // designs.py:77: for j in range(N - 1 - i):
-  assign both = valid[5] && v_rdata_gt_v;
+  // designs.py:76: for i in range(N - 1):
+  assign valid7_and_v_gt_v = valid_i[7] && v_gt_v;
 
   assign v_raddr =
-      valid[4] ? j_1
-    : valid[3] ? j
-    : v_addr;
-  assign v_ren = valid[4] || valid[1] || valid[2] || valid[3];
-  assign v_waddr = both ? j_1 : v_addr_1;
-  assign v_wdata = both ? v_1 : v_2;
-  assign v_wen = both || (valid[6] && v_gt_v);
+      valid_i[4] ? j_1
+    : valid_i[5] ? j_plus_1
+    : valid_i[6] ? v_addr
+    : j;
+  assign v_ren = valid_i[4] || valid_i[5] || valid_i[6] || valid_i[3];
+  assign v_waddr = valid7_and_v_gt_v ? j_1 : v_addr;
+  assign v_wdata = valid7_and_v_gt_v ? v_rdata : v_1;
+  assign v_wen = valid7_and_v_gt_v || (valid_i[6] && v_gt_v_rdata);
 endmodule

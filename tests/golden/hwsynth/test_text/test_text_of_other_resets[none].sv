@@ -40,16 +40,16 @@ module transpose (
   end
 
   // --------------------- loop i, j: 15 iterations, one begins each cycle, 1 stage (designs.py:133)
-  localparam logic [1:0] LAST_J = 2'd2;
   localparam logic [2:0] LAST_I = 3'd4;
-  logic       j_last;
+  localparam logic [1:0] LAST_J = 2'd2;
   logic       i_last;
-  logic [1:0] j;
+  logic       j_last;
   logic [2:0] i;
+  logic [1:0] j;
   logic       run_i;  // iterations begin
 
-  assign j_last = j == LAST_J;
   assign i_last = i == LAST_I;
+  assign j_last = j == LAST_J;
 
   initial begin
     run_i = 1'b0;
@@ -64,29 +64,29 @@ module transpose (
 
   always_ff @(posedge clk) begin
     if (accepted) begin
-      j <= 2'd0;
       i <= 3'd0;
+      j <= 2'd0;
     end else if (run_i) begin
+      if (j_last) i <= i + 3'd1;
       j <= j_last ? 2'd0 : j + 2'd1;
-      if (j_last) i <= i_last ? 3'd0 : i + 3'd1;
     end
   end
 
   // -------------------- loop i, j: 15 iterations, one begins each cycle, 2 stages (designs.py:134)
-  localparam logic [2:0] LAST_J_1 = 3'd4;
   localparam logic [1:0] LAST_I_1 = 2'd2;
-  logic       j_last_1;
+  localparam logic [2:0] LAST_J_1 = 3'd4;
   logic       i_last_1;
+  logic       j_last_1;
   logic [4:0] sum;
-  logic [2:0] j_1;
   logic [1:0] i_1;
+  logic [2:0] j_1;
   logic       run_i_1;  // iterations begin
   logic       valid1;   // the stages that hold an iteration
   logic [3:0] B_addr_s1;
 
   assign start_i = run_i && j_last && i_last;
-  assign j_last_1 = j_1 == LAST_J_1;
   assign i_last_1 = i_1 == LAST_I_1;
+  assign j_last_1 = j_1 == LAST_J_1;
   assign sum = 5'({j_1, 1'b0}) + 5'(j_1);
 
   initial begin
@@ -106,11 +106,11 @@ module transpose (
 
   always_ff @(posedge clk) begin
     if (start_i) begin
-      j_1 <= 3'd0;
       i_1 <= 2'd0;
+      j_1 <= 3'd0;
     end else if (run_i_1) begin
+      if (j_last_1) i_1 <= i_1 + 2'd1;
       j_1 <= j_last_1 ? 3'd0 : j_1 + 3'd1;
-      if (j_last_1) i_1 <= i_last_1 ? 2'd0 : i_1 + 2'd1;
     end
   end
 
