@@ -27,6 +27,12 @@ class Form:
         """k times this."""
         return Form(self.constant * k, {m: c * k for m, c in self.terms.items()} if k else {})
 
+    def shifted(self, k: int) -> Form | None:
+        """This divided by 2**k and rounded down, where the terms leave no remainder."""
+        if any(c % (1 << k) for c in self.terms.values()):
+            return None
+        return Form(self.constant >> k, {m: c >> k for m, c in self.terms.items()})
+
 
 def linear(n: Node) -> Form:
     """A node's value as a linear form, of itself where it is nothing simpler."""
@@ -36,6 +42,8 @@ def linear(n: Node) -> Form:
         return linear(n.args[0]).plus(linear(n.args[1]), 1 if n.op is ops.ADD else -1)
     if n.op in (ops.MUL, ops.SHL) and n.args[1].kind is Kind.CONST:
         return linear(n.args[0]).times(n.args[1].value if n.op is ops.MUL else 1 << n.args[1].value)
+    if n.op is ops.SHR and n.args[1].kind is Kind.CONST:
+        return linear(n.args[0]).shifted(n.args[1].value) or Form(0, {n: 1})
     if n.op is ops.CONCAT:
         return linear(n.args[0]).times(1 << n.args[1].width).plus(linear(n.args[1]))
     if n.op is ops.CAST and holds(n.dtype, n.args[0].dtype):

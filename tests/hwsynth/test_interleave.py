@@ -137,6 +137,14 @@ def test_a_nest_turns_around_its_elements(m: int, n: int) -> None:
     assert design.cycles < m * n * 5 + 25
 
 
+def test_lanes_over_banks() -> None:
+    steps = gemm.schedule(M=6, N=8, K=10).split("j_1", 4).reorder("j_1_o", "k", "j_1_i").unroll("j_1_i")
+    kernel = steps.partition("b", 1, 4, "cyclic").partition("c", 1, 4, "cyclic").kernel
+    design, intervals, same = built(kernel, random(6, 10), random(10, 8))
+    assert intervals == [1, 1] and same
+    assert [row.instances for row in design.report.units] == [4, 4]
+
+
 def test_what_is_before_and_behind_a_sum_joins_it() -> None:
     _, intervals, same = built(scaled, 1.5, random(3, 4), random(4, 10), random(3, 10))
     assert intervals == [1] and same
