@@ -23,7 +23,9 @@ import numpy as np
 
 from gemel.semantics import build, ops
 from gemel.semantics.arguments import value_of
-from gemel.semantics.ir import Banking, Banks, Buffer, Expr
+from gemel.semantics.dtypes import INDEX
+from gemel.semantics.ir import Banking, Banks, Buffer, Expr, Ref
+from gemel.semantics.linear import sum_of
 from gemel.semantics.storage import Array
 
 Number = tuple[int, ...]
@@ -102,7 +104,17 @@ class Digit:
 
 
 def _op(op: ops.Op, a: Expr, n: int) -> Expr:
-    return build.apply(op, a, build.index(n, a.span), span=a.span)
+    """A quotient or remainder; of a sum of multiples of `n` and a number, that of the number counts."""
+    total = sum_of(a)
+    if total is None or a.dtype != INDEX or any(c % n for c in total.terms.values()):
+        return build.apply(op, a, build.index(n, a.span), span=a.span)
+    if op is ops.MOD:
+        return build.index(total.constant % n, a.span)
+    found: Expr = build.index(total.constant // n, a.span)
+    for v, c in total.terms.items():
+        part = build.mul(build.convert(Ref(v, a.span), INDEX), build.index(c // n, a.span), a.span)
+        found = build.add(part, found, a.span)
+    return found
 
 
 def _skewed(skew: Sequence[int], index: Sequence[Expr]) -> Expr:

@@ -137,12 +137,13 @@ def test_a_nest_turns_around_its_elements(m: int, n: int) -> None:
     assert design.cycles < m * n * 5 + 25
 
 
-def test_lanes_over_banks() -> None:
-    steps = gemm.schedule(M=6, N=8, K=10).split("j_1", 4).reorder("j_1_o", "k", "j_1_i").unroll("j_1_i")
-    kernel = steps.partition("b", 1, 4, "cyclic").partition("c", 1, 4, "cyclic").kernel
-    design, intervals, same = built(kernel, random(6, 10), random(10, 8))
+@pytest.mark.parametrize("lanes", [3, 4])
+def test_lanes_over_banks(lanes: int) -> None:
+    steps = gemm.schedule(M=6, N=2 * lanes, K=10).split("j_1", lanes).reorder("j_1_o", "k", "j_1_i").unroll("j_1_i")
+    kernel = steps.partition("b", 1, lanes, "cyclic").partition("c", 1, lanes, "cyclic").kernel
+    design, intervals, same = built(kernel, random(6, 10), random(10, 2 * lanes))
     assert intervals == [1, 1] and same
-    assert [row.instances for row in design.report.units] == [4, 4]
+    assert [row.instances for row in design.report.units] == [lanes, lanes]
 
 
 def test_what_is_before_and_behind_a_sum_joins_it() -> None:
