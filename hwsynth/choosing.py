@@ -6,10 +6,10 @@ which its accesses keep it from that least. Ways to lay it out are tried from fe
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
 
 from gemel.hwsynth.banking import Layout, Number, with_banks
 from gemel.hwsynth.places import Axis, Places, Slot, slot
@@ -33,8 +33,8 @@ from gemel.semantics.ir import (
 )
 from gemel.semantics.traverse import Body, Copier, exprs_of, statements, subexprs
 
-MOST_BANKS = 64
-MOST_ALONG = 16
+MOST_BANKS = 128
+MOST_ALONG = 32
 """Banks that are tried: in all, and along an axis."""
 
 SOME = 8
@@ -198,16 +198,15 @@ def conflicts(layout: Layout, uses: Sequence[Use]) -> int:
             count[tuple(s.number for s in slots)] += 1
         else:
             groups[bases, u.group].append(slots)
-    for _, members in groups.items():
-        same = Counter(tuple(s.number for s in slots) for slots in members)
-        for number in _possible(layout, members[0]):
-            count[number] += max(same.values())
+    for number in layout.numbers if groups else ():
+        for members in groups.values():  # of loads that differ by numbers, one is in this bank
+            here = Counter(slots for slots in members if _may_be(slots, number))
+            count[number] += max(here.values(), default=0)
     return max(count.values(), default=0)
 
 
-def _possible(layout: Layout, slots: tuple[Slot, ...]) -> Iterator[Number]:
-    ranges = [(s.number,) if s.known else range(d.count) for s, d in zip(slots, layout.digits, strict=True)]
-    return product(*ranges)
+def _may_be(slots: tuple[Slot, ...], number: Number) -> bool:
+    return all(not s.known or s.number == n for s, n in zip(slots, number, strict=True))
 
 
 Weighed = tuple[Part, int, list[Use], list[Use]]
@@ -229,11 +228,15 @@ def _best(b: Buffer, parts: Sequence[Weighed]) -> tuple[Banks, ...]:
     chosen: tuple[Banks, ...] = ()
     if not best[0]:
         return ()
-    for banks in _ways(plain.sizes):
+    needed = max(max(-(-len(r) // (ports * least)), -(-len(w) // least)) for _, least, r, w in parts)
+    for banks in sorted(_ways(plain.sizes), key=lambda banks: (math.prod(k.count for k in banks), len(banks))):
+        count = math.prod(k.count for k in banks)
+        if count < needed <= MOST_BANKS or ((count, 0) > best[1:] and not best[0]):
+            continue
         layout = Layout(with_banks(b, banks), True)
         unknown = sum(not s.known for _, _, r, w in parts for u in (*r, *w) for s in _slots(layout, u))
         odd = sum(d.count & (d.count - 1) != 0 for d in layout.digits)
-        score = delay(layout), len(layout.numbers), unknown * (1 + odd)
+        score = delay(layout), count, unknown * (1 + odd)
         if score < best:
             best, chosen = score, banks
     return chosen

@@ -11,12 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from gemel.hwsynth.banking import Layout, Number, is_banked
+from gemel.hwsynth.banking import Digit, Layout, Number, is_banked
 from gemel.hwsynth.places import Places, Slot, apart, slot
 from gemel.semantics import build, ops
+from gemel.semantics.arguments import value_of
+from gemel.semantics.fold import Folding
 from gemel.semantics.ir import (
     Alloc,
     Apply,
+    Banking,
     Buffer,
     Expr,
     For,
@@ -31,10 +34,12 @@ from gemel.semantics.ir import (
     Var,
     While,
 )
+from gemel.semantics.linear import sum_of
 from gemel.semantics.schedule.names import unused
 from gemel.semantics.traverse import (
     Body,
     exprs_of,
+    map_body,
     map_expr,
     map_own_exprs,
     statements,
@@ -50,10 +55,25 @@ def split(kernel: Kernel) -> Kernel:
     layouts = layouts_of(kernel)
     if not layouts:
         return kernel
+    kernel = replace(kernel, body=map_body(kernel.body, stmt=_by_ones))
     body = _Splitting(layouts, Places.of(kernel)).body(kernel.body)
     params = tuple(x for p in kernel.params for x in parts(p, layouts))
     results = tuple(x for b in kernel.results for x in parts(b, layouts) if isinstance(x, Buffer))
     return replace(kernel, params=params, results=results, body=body)
+
+
+def _by_ones(s: Stmt) -> Stmt:
+    """A loop with constant bounds that steps by 1: rows of known banks are then sums of names."""
+    if not isinstance(s, For) or s.carry or s.until is not None:
+        return s
+    lo, hi, step = (value_of(e, {}) for e in (s.lo, s.hi, s.step))
+    if lo is None or hi is None or not step or step == 1:
+        return s
+    v = Var(s.var.hint, s.var.dtype, s.var.span)
+    place = build.mul(Ref(v, s.span), build.index(step, s.span), s.span)
+    body = Folding(vars={s.var: build.add(place, build.index(lo, s.span), s.span)}).body(s.body)
+    trips = build.index(len(range(lo, hi, step)), s.span)
+    return replace(s, var=v, lo=build.index(0, s.span), hi=trips, step=build.index(1, s.span), body=body)
 
 
 def layouts_of(kernel: Kernel) -> dict[Buffer, Layout]:
@@ -97,8 +117,13 @@ class _Spot:
 
     @property
     def row(self) -> tuple[Expr, ...]:
-        """The indices in the bank."""
-        return self.layout.row(self.indices)
+        """The indices in the bank; sums of names stay such where the bank is known."""
+        found = list(self.layout.row(self.indices))
+        for d, s in zip(self.layout.digits, self.slots, strict=True):
+            plain = _plain_row(d, s, self.indices[d.axis]) if s.known else None
+            if plain is not None and d.axis in self.layout.kept:
+                found[self.layout.kept.index(d.axis)] = plain
+        return tuple(found)
 
     def is_in(self, number: Number) -> Expr:
         """Whether it is in a bank."""
@@ -112,6 +137,21 @@ class _Spot:
             ],
             span,
         )
+
+
+def _plain_row(d: Digit, s: Slot, index: Expr) -> Expr | None:
+    """The row in a known bank, without a division."""
+    if d.kind is Banking.BLOCK:
+        return build.sub(index, build.index(s.number * d.rows, index.span), index.span)
+    total = sum_of(index) if d.kind is Banking.CYCLIC else None
+    if total is None or any(c % d.count for c in total.terms.values()):
+        return None
+    row: Expr = build.index((total.constant - s.number) // d.count, index.span)
+    for v, c in total.terms.items():
+        row = build.add(
+            row, build.mul(Ref(v, index.span), build.index(c // d.count, index.span), index.span), index.span
+        )
+    return row
 
 
 @dataclass
@@ -202,12 +242,15 @@ class _Splitting:
 
     def loads(self, body: Body) -> list[Load]:
         """The loads from arrays in banks that statements do themselves, whose indices are arithmetic on names."""
-        found = [x for s in body if not isinstance(s, For | While | If) for e in exprs_of(s) for x in eager(e)]
-        return [
-            x
-            for x in found
-            if isinstance(x, Load) and x.buffer in self.layouts and not any(map(build.reads_memory, x.indices))
-        ]
+        found = []
+        named: set[Var] = set()
+        for s in body:
+            if not isinstance(s, For | While | If):
+                loads = [x for e in exprs_of(s) for x in eager(e) if isinstance(x, Load) and x.buffer in self.layouts]
+                found += [x for x in loads if not any(build.reads_memory(i) or _mentions(i, named) for i in x.indices)]
+            if isinstance(s, Let):
+                named.add(s.var)
+        return found
 
     def crossbar(self, group: dict[Load, _Spot]) -> Iterator[Stmt]:
         """A read of each bank, at the place of the load that is in it; the loads are then choices among these."""
@@ -240,6 +283,10 @@ def eager(e: Expr) -> Iterator[Expr]:
     yield e
 
 
+def _mentions(e: Expr, names: set[Var]) -> bool:
+    return any(isinstance(x, Ref) and x.var in names for x in subexprs(e))
+
+
 def _named(hint: str, e: Expr, names: dict[Key, Expr], key: Key) -> Iterator[Stmt]:
     v = Var(hint, e.dtype, e.span)
     names[key] = Ref(v, e.span)
@@ -247,10 +294,10 @@ def _named(hint: str, e: Expr, names: dict[Key, Expr], key: Key) -> Iterator[Stm
 
 
 def _steady(body: Body, b: Buffer) -> Body:
-    """The first statements of a block, up to one after which `b` or a name that places need may be another."""
+    """The first statements of a block, up to one after which an element of `b` may be another."""
     for n, s in enumerate(body):
-        if isinstance(s, For | While | If | Let) or b in stored((s,)):
-            return body[: n + isinstance(s, Let | Store | Reduce)]
+        if isinstance(s, For | While | If) or b in stored((s,)):
+            return body[: n + isinstance(s, Store | Reduce)]
     return body
 
 

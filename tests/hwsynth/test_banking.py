@@ -155,3 +155,33 @@ def test_a_diagonal_needs_skewed_banks() -> None:
     np.testing.assert_array_equal(design.simulate(a).outputs, cross(a))
     assert {r.ii for r in design.report.loops} == {1}
     assert sum("_b" in m.name for m in design.report.memories) == 5
+
+
+def test_tiles_that_dont_divide_the_sizes_begin_each_cycle() -> None:
+    m, n, depth, rows, columns = 10, 14, 4, 3, 2
+
+    @gm.kernel
+    def tiles(a: i32[m, depth], b: i32[depth, n]) -> i32[m, n]:
+        c = gm.empty((m, n), i32)
+        sums = gm.empty((rows, n), i32)
+        for tile in range(-(-m // rows)):
+            for k in range(depth):
+                for part in range(n // columns):
+                    for u, v in [(u, v) for u in range(rows) for v in range(columns)]:
+                        x = a[rows * tile + u, k] if rows * tile + u < m else i32(0)
+                        old = sums[u, columns * part + v] if k > 0 else i32(0)
+                        new = gm.cast(old + x * b[k, columns * part + v], i32)
+                        sums[u, columns * part + v] = new
+                        if k == depth - 1 and rows * tile + u < m:
+                            c[rows * tile + u, columns * part + v] = new
+        return c
+
+    steps = tiles.schedule().partition("a", 0, rows).partition("b", 1, columns)
+    design = steps.partition("c", 0, rows).partition("c", 1, columns).kernel.synth(target="xilinx7")
+    (loop,) = design.report.loops
+    assert (loop.trips, loop.ii) == (4 * depth * n // columns, 1)
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(-9, 9, s, dtype=np.int32) for s in ((m, depth), (depth, n)))
+    result = design.simulate(a, b)
+    np.testing.assert_array_equal(result.outputs, a @ b)
+    assert result.cycles == design.cycles
