@@ -14,11 +14,11 @@ from gemel.hwsynth.nodes import Node, net_dtype
 from gemel.hwsynth.units import Operation
 from gemel.semantics import floats, ops, tower
 from gemel.semantics.dtypes import BOOL, DType, FloatType
-from gemel.semantics.ir import Apply, Buffer, Const, Load, Ref
+from gemel.semantics.ir import Apply, Buffer, Const, Let, Load, Ref
 from gemel.semantics.span import Span
 from gemel.semantics.tower import Definition
 from gemel.semantics.tower.formula import UNNAMED
-from gemel.semantics.traverse import all_exprs
+from gemel.semantics.traverse import all_exprs, subexprs
 
 if TYPE_CHECKING:
     from gemel.hwsynth.dfg import Graph
@@ -76,8 +76,8 @@ def inlined(g: Graph, made: Definition, args: tuple[Node, ...], span: Span) -> t
     g.env |= dict(zip(made.params, args, strict=True))
     g.depth_of = {**g.depth_of, **{b: len(b.data) for b in _tables(made) if b.data is not None}}
     g.numbers |= made.numbers
-    for let in made.lets:
-        node = g.env[let.var] = g.expr(let.value, None)
+    for let in _needed(made):
+        node = g.env[let.var] = _scaled(g, made, let, span) or g.expr(let.value, None)
         node.hint = node.hint or let.var.hint * (let.var.hint != UNNAMED)
     result = g.expr(made.result, None)
     if made.rare is not None and made.otherwise is not None:
@@ -85,6 +85,28 @@ def inlined(g: Graph, made: Definition, args: tuple[Node, ...], span: Span) -> t
         (other,) = inlined(g, made.otherwise, args, span)
         result = g.apply(ops.SELECT, (rare, other, result), result.dtype, span)
     return (result,)
+
+
+def _scaled(g: Graph, made: Definition, let: Let, span: Span) -> Node | None:
+    """What is x * 2**k by the unit for that."""
+    if let.var not in made.scaled or not isinstance(let.var.dtype, FloatType):
+        return None
+    args = tuple(g.expr(e, None) for e in made.scaled[let.var])
+    return g.unit(_operation(floats.scaling(let.var.dtype)), args, span)[0]
+
+
+@cache
+def _needed(made: Definition) -> tuple[Let, ...]:
+    """The lets that the result needs; what is x * 2**k needs but these."""
+    ends = [made.result, *([made.rare] if made.rare is not None else [])]
+    needed = {x.var for e in ends for x in subexprs(e) if isinstance(x, Ref)}
+    kept = []
+    for let in reversed(made.lets):
+        if let.var in needed:
+            kept.append(let)
+            parts = made.scaled.get(let.var, (let.value,))
+            needed |= {x.var for e in parts for x in subexprs(e) if isinstance(x, Ref)}
+    return tuple(reversed(kept))
 
 
 def _tables(made: Definition) -> list[Buffer]:
@@ -96,14 +118,16 @@ def _tables(made: Definition) -> list[Buffer]:
 def operation(op: ops.Op, source: DType, target: DType) -> Operation:
     """What the unit of an operator does."""
     if op in ops.ELEMENTARY and isinstance(target, FloatType):
-        made = tower.definition(op, target)
-        name = f"{target}_{op.name}"
-    else:
-        made = floats.definition(op, source, target)
-        name = made.name
+        return _operation(tower.definition(op, target), f"{target}_{op.name}")
+    return _operation(floats.definition(op, source, target))
+
+
+@cache
+def _operation(made: Definition, name: str = "") -> Operation:
+    name = name or made.name
     types = [net_dtype(p.dtype, p.span) for p in made.params]
     inputs = tuple(zip("abc", types, strict=False))
-    output = (("result", net_dtype(target, made.result.span)),)
+    output = (("result", net_dtype(made.result.dtype, made.result.span)),)
 
     def build(g: Graph, args: tuple[Node, ...], span: Span) -> tuple[Node, ...]:
         return inlined(g, made, args, span)

@@ -78,6 +78,15 @@ def definition(op: ops.Op, source: DType, target: DType) -> Definition:
     return Definition(name, params, _alive(f.lets, result), result.expr)
 
 
+@cache
+def scaling(t: FloatType) -> Definition:
+    """The function x * 2**k of a normal number and a whole one: what `Definition.scaled` of the op tower asks for."""
+    f = Formula()
+    params = tuple(Var(hint, word(t.width), BUILTIN) for hint in "ab")
+    result = products.scaled(t, *(X(Ref(p, BUILTIN), f) for p in params))
+    return Definition(f"{t}_scale", params, _alive(f.lets, result), result.expr)
+
+
 def _function(op: ops.Op, source: DType) -> Function:
     if not isinstance(source, FloatType) or not is_defined(op):
         raise TypeError(f"{op.name} of {source}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gemel.semantics.dtypes import FloatType
+from gemel.semantics.dtypes import FloatType, IntType
+from gemel.semantics.floats.conversions import to_integer
 from gemel.semantics.floats.parts import Parts, Special, apart, rounded
 from gemel.semantics.floats.sums import exponents
 from gemel.semantics.floats.words import (
@@ -51,6 +52,17 @@ def divide(t: FloatType, a: X, b: X) -> X:
     special = Special(nan, either(pa.infinite, pb.zero), either(pa.zero, pb.infinite))
     first = ~bit(quotient, t.mantissa + 2)
     return _settled(t, pa.sign.differs(pb.sign), joined(quotient, some(rest)), scaled, first.to(word(1)), special)
+
+
+def scaled(t: FloatType, x: X, k: X) -> X:
+    """x * 2**k, rounded once, of a normal number (or NaN) and a whole one that is no more than all exponents."""
+    p, bits = apart(x, t), t.exponent + 3
+    power = to_integer(t, IntType(bits, True), k).to(word(bits))
+    room = t.mantissa + 1
+    above = plus(plus(p.exponent, room - 1, bits), power, bits)
+    special = Special(p.nan, p.infinite, either(p.zero, bit(above, bits - 1)))
+    number = resized(p.mantissa, width(p.mantissa) + room)
+    return rounded(t, p.sign, number, resized(above, bits - 1), special, literal(x, room, room.bit_length()))
 
 
 def _room(t: FloatType) -> int:

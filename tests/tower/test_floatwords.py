@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import islice
 from typing import Any
 
 import floatwords as bench
 import numpy as np
+import prove_floats
 import pytest
 
 from gemel.parser import parse
@@ -16,6 +19,7 @@ from gemel.semantics.convert import Value, from_bits, to_bits
 from gemel.semantics.dtypes import BF16, BOOL, F8E4M3, F8E5M2, F16, F32, F64, DType, FloatType, IntType, UInt
 from gemel.semantics.interp import interpret
 from gemel.semantics.ops import Op
+from gemel.semantics.rounding import round_fraction
 
 COUNT = 24
 
@@ -67,6 +71,25 @@ def test_conversions_of_integers_of_any_width(width: int) -> None:
             back = tower.runner(floats.definition(ops.CAST, t, whole))
             for bits in bench.corner_words(t).tolist()[::3]:
                 assert back((bits,)) == ops.CAST.meaning(whole, (t,), (from_bits(bits, t),)), (hex(bits), t, whole)
+
+
+@pytest.mark.parametrize("t", [F32, F64], ids=str)
+def test_scaling_rounds_once(t: FloatType) -> None:
+    run, rng = tower.runner(floats.scaling(t)), np.random.default_rng(2)
+    for k in (0, 1, -1, t.bias, t.bias + 1, -t.bias + 1, -t.bias - 1, -t.bias - t.mantissa, -2 * t.bias):
+        for x in (1.0, -1.5, 3.75, 0.25, 2.0 - 2.0**-t.mantissa, float(rng.uniform(0.5, 2))):
+            value = float(from_bits(to_bits(x, t), t))
+            want = round_fraction(Fraction(value) * Fraction(2) ** k, t)
+            want = math.copysign(want, value)
+            assert run((to_bits(value, t), to_bits(float(k), t))) == to_bits(want, t), (x, k)
+    assert run((t.nan, to_bits(3.0, t))) == t.nan
+
+
+@pytest.mark.slow
+def test_z3_proves_and_refutes() -> None:
+    assert prove_floats.answer(ops.MUL, F8E5M2, 60) == "proved"
+    assert prove_floats.answer(ops.MUL, F8E5M2, 60, changed=True) == "refuted"
+    assert prove_floats.answer(ops.ADD, prove_floats.IEEE8, 60) == "proved"
 
 
 @pytest.mark.slow
