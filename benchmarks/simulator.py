@@ -20,6 +20,7 @@ from harness import report
 
 from gemel.bench.hardware.cases import Case, tables
 from gemel.codegen import cache
+from gemel.errors import GemelError
 from gemel.examples.digits import network
 from gemel.examples.digits_reference import load_net
 from gemel.examples.gemm import gemm_i8
@@ -104,7 +105,12 @@ def main() -> None:
     measure("", chosen[0][1]())  # LLVM and Verilator's run-time library are there afterwards
     rows = []
     for name, make in chosen:
-        rows.append(measure(name, make()))
+        try:
+            design = make()
+        except GemelError as error:
+            print(f"{name} is refused: {str(error).splitlines()[0]}")
+            continue
+        rows.append(measure(name, design))
         print(*(f"{v:.3g}" if isinstance(v, float) else v for v in rows[-1].values()), flush=True)
     means = {k: geometric_mean([float(str(r[k])) for r in rows]) for k in ("speed ratio", "build ratio")}
     report("simulator", [*rows, {**dict.fromkeys(rows[0], ""), "design": "geometric mean", **means}])
