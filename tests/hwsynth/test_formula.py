@@ -31,6 +31,15 @@ def scaled(x: i32[M, N], factor: i32) -> i32[M, N]:
 
 
 @gm.kernel
+def triangle(x: i32[N, N]) -> i32[N]:
+    out = gm.zeros((N,), i32)
+    for i in range(N):
+        for j in range(i + 1):
+            out[i] += x[i, j]
+    return out
+
+
+@gm.kernel
 def last(x: i32[N]) -> i32:
     found: i32 = 0
     while found < N - 1 and x[found] != 0:
@@ -50,6 +59,7 @@ def inside(found: Formula, seed: int) -> dict[str, int]:
 
 CASES = [
     pytest.param(scaled, {"M": 5, "N": 6}, id="scaled"),
+    pytest.param(triangle, {"N": 8}, id="triangle", marks=pytest.mark.slow),
     *(
         pytest.param(getattr(plain, name), sizes, id=name, marks=pytest.mark.slow)
         for name, sizes in (
@@ -58,6 +68,7 @@ CASES = [
             ("atax", {"M": 8, "N": 9}),
             ("gesummv", {"N": 9}),
             ("fir", {"N": 20, "T": 5}),
+            ("syrk", {"M": 6, "N": 5}),
         )
     ),
 ]
