@@ -93,9 +93,9 @@ class _Printer:
     def _outputs_as_nets(self) -> dict[Var, str]:
         """Nets that are an output by themselves, as they have its name (or are the register behind it)."""
         owned: dict[Var, str] = {}
-        inputs = {i.var for i in self.m.inputs}
+        named = {i.var for i in self.m.inputs} | {w.var for w in self.m.wires if isinstance(w.value, Const)}
         for o in self.m.outputs:
-            if not isinstance(o.value, Ref) or o.value.var in inputs:
+            if not isinstance(o.value, Ref) or o.value.var in named:
                 continue
             if legal(o.value.var.hint) in (legal(o.name), legal(f"{o.name}_q")):
                 owned.setdefault(o.value.var, o.name)

@@ -16,6 +16,8 @@ from circuits import HERE, const, module, net, ref
 from designs import DESIGNS, Made
 from needs import needs
 
+import gemel as gm
+from gemel import i32
 from gemel.hwsynth import judges
 from gemel.hwsynth.dag import nets_in, register_exprs
 from gemel.hwsynth.netlist import Input, Layout, Output, Register, Row
@@ -138,3 +140,16 @@ def test_bits_that_several_things_clear_and_nothing_sets() -> None:
     text = text_of([Register(v, free, None, 0) for v in (a, b)])
     block = text[text.index("always_ff") :]
     assert "if (rst || stop) begin" in block and "else if (wait" in block and block.count("1'b1;") == 2
+
+
+def test_a_result_that_is_a_number() -> None:
+    needs("icarus")
+
+    @gm.kernel
+    def five() -> i32:
+        r: i32 = 5
+        for _ in range(0):
+            r += 1
+        return r
+
+    assert five.synth().simulate(engine="icarus").outputs == 5
