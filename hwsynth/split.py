@@ -159,6 +159,7 @@ class _Splitting:
     layouts: dict[Buffer, Layout]
     places: Places
     shared: dict[Load, Expr] = field(default_factory=dict)
+    plain: set[Load] = field(default_factory=set)
 
     def body(self, body: Body) -> Body:
         out: list[Stmt] = []
@@ -232,10 +233,11 @@ class _Splitting:
 
     def gather(self, body: Body, start: int) -> Iterator[Stmt]:
         """Names for words of banks that loads in the statements from `start` on share; they are read here."""
-        for b in {x.buffer for x in self.loads((body[start],)) if x not in self.shared}:
+        for b in {x.buffer for x in self.loads((body[start],)) if x not in self.shared and x not in self.plain}:
             found = [x for x in self.loads(_steady(body[start:], b)) if x.buffer is b and x not in self.shared]
             spots = {x: self.spot(b, x.indices) for x in found}
             unknown = {x: at for x, at in spots.items() if len(at.candidates) > 1}
+            self.plain.update(x for x in spots if x not in unknown)
             group = _apart(unknown)
             if len(group) > 1:
                 yield from self.crossbar(group)
