@@ -123,7 +123,7 @@ def _product(g: Graph, a: Node, b: Node, width: int, span: Span) -> Node:
     a, b = (g.cast(n, IntType(width, _int(n).signed), span) if _int(n).width > width else n for n in (a, b))
     full = _int(a).width + _int(b).width
     dtype = IntType(min(full, width), _int(a).signed or _int(b).signed)
-    if _one_multiplier(g, a, b) or _is_const(a) or _is_const(b):
+    if _one_multiplier(g, a, b):
         return g.apply(ops.MUL, (a, b), dtype, span)
     wide, other = (a, b) if _int(a).width >= _int(b).width else (b, a)
     cut = g.clock.target.multiplier - 1
@@ -137,18 +137,57 @@ def _product(g: Graph, a: Node, b: Node, width: int, span: Span) -> Node:
 
 
 def _by_constant(g: Graph, x: Node, value: int, dtype: DType, span: Span) -> Node | None:
-    if value == 0:
-        return g.const(0, dtype, span)
-    if value == 1:
-        return g.cast(x, dtype, span)
-    if value > 0 and value & (value - 1) == 0:
-        return g.cast(g.apply(ops.SHL, (x, g.const(value.bit_length() - 1, None, span)), None, span), dtype, span)
-    if value > 0 and value.bit_count() == 2:
-        low = (value & -value).bit_length() - 1
-        high = value.bit_length() - 1
-        parts = tuple(g.apply(ops.SHL, (x, g.const(n, None, span)), None, span) for n in (high, low))
-        return g.apply(ops.ADD, parts, dtype, span)
-    return None
+    """Shifted operands added up, where these are few; a product in parts where one multiplier isn't enough."""
+    digits, factor = signed_digits(value), g.const(value, None, span)
+    fits = _one_multiplier(g, x, factor)
+    if len(digits) - 1 <= SUMS * (1 if fits else _multipliers(g, x, factor)):
+        return _shifted_sum(g, x, digits, dtype, span)
+    return None if fits else g.cast(_product(g, x, factor, _whole(dtype).width, span), dtype, span)
+
+
+SUMS = 2
+"""Sums that are preferred to a multiplier."""
+
+
+def signed_digits(value: int) -> list[tuple[int, int]]:
+    """Exponents and signs of powers of two that add up to a value, as few as do; without minus where that is so few."""
+    plain = [(n, 1) for n in range(value.bit_length()) if value >> n & 1] if value > 0 else []
+    digits, place = [], 0
+    while value:
+        if value & 1:
+            sign = 2 - value % 4
+            digits.append((place, sign))
+            value -= sign
+        value, place = value >> 1, place + 1
+    return plain if plain and len(plain) <= len(digits) else digits
+
+
+def _multipliers(g: Graph, a: Node, b: Node) -> int:
+    """The multipliers of the target that a product takes."""
+    part = g.clock.target.multiplier - 1
+    return -(-_int(a).width // part) * -(-_int(b).width // part)
+
+
+def _shifted_sum(g: Graph, x: Node, digits: list[tuple[int, int]], dtype: DType, span: Span) -> Node:
+    """The sum in pairs, at the exact width or, if that is less, at the result's."""
+    exact = _int(x).width + sum(sign << place for place, sign in digits).bit_length()
+    word = IntType(_whole(dtype).width, False) if exact > _whole(dtype).width else None
+    terms = [(g.apply(ops.SHL, (x, g.const(place, None, span)), word, span), sign) for place, sign in digits[::-1]]
+    while len(terms) > 1:
+        pairs = [terms[k : k + 2] for k in range(0, len(terms), 2)]
+        terms = [_pair(g, p[0], p[1], word, span) if len(p) == 2 else p[0] for p in pairs]
+    total, sign = terms[0] if terms else (g.const(0, None, span), 1)
+    return g.cast(g.apply(ops.NEG, (total,), word, span) if sign < 0 else total, dtype, span)
+
+
+def _pair(
+    g: Graph, one: tuple[Node, int], other: tuple[Node, int], word: IntType | None, span: Span
+) -> tuple[Node, int]:
+    """Two terms with signs as one."""
+    (a, s), (b, t) = one, other
+    if s == t:
+        return g.apply(ops.ADD, (a, b), word, span), s
+    return g.apply(ops.SUB, (a, b) if s > 0 else (b, a), word, span), 1
 
 
 # ------------------------------------------------------------------------------------------------------------ division

@@ -6,10 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gemel.hwsynth.units import Operation
+from gemel.semantics import ops
+from gemel.semantics.dtypes import FLOATS
 from gemel.semantics.errors import SynthesisError
 
 RESOURCES = ("add", "mul", "div")
-"""The kinds of units for integers; those for floats are `f32_add` and the like."""
+"""The kinds of units for integers."""
+
+FLOAT_OPS = (ops.ADD, ops.SUB, ops.MUL, ops.DIV, ops.FMA, ops.SQRT, *ops.ELEMENTARY)
+FLOAT_RESOURCES = tuple(f"{t}_{op.name}" for t in FLOATS for op in FLOAT_OPS)
+"""Those for floats."""
 
 
 @dataclass
@@ -40,15 +46,16 @@ class Sharing:
         return Sharing(self.limits, self.met, fast=self.fast)
 
 
-def limits_of(resources: Mapping[str, int] | None, known: tuple[str, ...]) -> dict[str, int]:
+def limits_of(resources: Mapping[str, int] | None) -> dict[str, int]:
     """The limits as given by a user.
 
     Raises SynthesisError H08 for a name that no unit has, or a number that is none.
     """
     given = dict(resources or {})
     for name, count in given.items():
-        if name not in known:
-            raise SynthesisError(f"no unit is called {name!r}", code="H08", mend=f"use one of {', '.join(known)}")
+        if name not in (*RESOURCES, *FLOAT_RESOURCES):
+            mend = f"use one of {', '.join(RESOURCES)}, or for floats one like f32_add"
+            raise SynthesisError(f"no unit is called {name!r}", code="H08", mend=mend)
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise SynthesisError(
                 f"{count!r} units of {name}", code="H08", mend="give the most units that there may be, at least 1"

@@ -22,7 +22,7 @@ from gemel.hwsynth.ports import Ports, depth
 from gemel.hwsynth.regions import regions
 from gemel.hwsynth.report import MemoryReport, Report
 from gemel.hwsynth.schedule import Clock
-from gemel.hwsynth.sharing import RESOURCES, Sharing, limits_of
+from gemel.hwsynth.sharing import Sharing, limits_of
 from gemel.hwsynth.split import layouts_of
 from gemel.hwsynth.system import External, System, system
 from gemel.hwsynth.targets import target as target_named
@@ -67,7 +67,7 @@ def synthesize_kernel(
     Raises SynthesisError where the kernel can't be hardware as asked.
     """
     _check(kernel, clock_mhz)
-    clock, shared = Clock(1000.0 / clock_mhz, target_named(target)), Sharing(limits_of(resources, RESOURCES))
+    clock, shared = Clock(1000.0 / clock_mhz, target_named(target)), Sharing(limits_of(resources))
     scheduled = run(kernel, schedule(partial(distance, clock)), "schedule")
     lowered = run(scheduled, HARDWARE, "hardware")
     if shared.limits:  # which units do for all shows when all has been generated

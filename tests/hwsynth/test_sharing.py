@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gemel as gm
-from gemel import i16, i32
+from gemel import f32, i16, i32
 from gemel.hwsynth.design import Design
 from gemel.semantics.ir import Ref
 
@@ -108,4 +108,23 @@ def test_loops_that_do_not_run_at_once_share_registers_of_one_source() -> None:
     run = design.simulate(a, b)
     in_turn(x, y)
     np.testing.assert_array_equal((a, b), (x, y))
+    assert run.cycles == design.cycles
+
+
+@gm.kernel
+def floating(x: f32[8], y: f32[8]) -> f32[8]:
+    r = gm.zeros((8,), f32)
+    for i in range(8):
+        r[i] = (x[i] * y[i] + x[i]) * y[i] + y[i]
+    return r
+
+
+def test_units_of_floats_have_limits_too() -> None:
+    design = floating.synth(resources={"f32_mul": 1})
+    assert [(r.ii, r.bound) for r in design.report.loops][-1] == (2, "2 f32_mul by 1 unit")
+    assert {u.name: u.instances for u in design.report.units}["f32_mul"] == 1
+    rng = np.random.default_rng(1)
+    x, y = rng.random(8, dtype=np.float32), rng.random(8, dtype=np.float32)
+    run = design.simulate(x, y)
+    np.testing.assert_array_equal(run.outputs, floating(x, y))
     assert run.cycles == design.cycles
