@@ -35,7 +35,6 @@ class Case:
     arguments: Callable[[], Arguments]
     clock_ns: float = 7.0
     family: str = "xcup"
-    target: str = "xilinx7"
     large: bool = False
 
     @property
@@ -131,7 +130,19 @@ def _loops() -> Iterator[Case]:
 
 def _large() -> Iterator[Case]:
     shapes = (), (), (200, 220), (200, 240), (240, 220)
-    yield _case("tableb", "gemm", "gemm_f32", *shapes, clock_ns=10 / 3, large=True)
+    given = partial(floats, *shapes)
+    yield Case("tableb", "gemm", partial(_blocked, 200, 220, 240), given, clock_ns=10 / 3, large=True)
+
+
+def _blocked(m: int, n: int, k: int, rows: int = 4, columns: int = 20) -> Kernel:
+    """The f32 product with a block of the result for each step: 80 products a cycle, and four by alpha."""
+    from gemel.bench.hardware.plain import gemm_f32
+
+    s = gemm_f32.schedule(M=m, N=n, K=k).fission("k", "i")
+    s = s.split("i_1", rows, "ia", "ib").split("j_1", columns, "ja", "jb").reorder("ia", "ja", "ib", "jb")
+    s = s.split("i", rows, "io", "ii").split("j", columns, "jo", "jj").reorder("k", "io", "jo", "ii", "jj")
+    s = s.unroll("ib", "jb", "ii", "jj").partition("A", 0, rows).partition("B", 1, columns)
+    return s.partition("C", 0, rows).partition("C", 1, columns).kernel
 
 
 def _case(group: str, name: str, kernel: str, *shapes: Any, **given: Any) -> Case:
