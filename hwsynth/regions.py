@@ -12,6 +12,8 @@ from gemel.semantics.ir import Carry, Const, Expr, For, If, Let, Merge, Ref, Stm
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, exprs_of, statements, subexprs
 
+INNER = "give the interval of an inner loop; or give the inner loops bounds that are constant, with nothing around them"
+
 
 @dataclass(eq=False)
 class Block:

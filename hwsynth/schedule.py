@@ -134,13 +134,16 @@ def _too_fast(n: Node, needed: float, clock: Clock) -> SynthesisError:
     )
 
 
-def too_often(every: int, why: str, span: Span) -> SynthesisError:
+WAITS = "ask for more cycles, or for 0, the least; or change what the loop waits for"
+
+
+def too_often(every: int, why: str, span: Span, mend: str = WAITS) -> SynthesisError:
     """The error of a loop that can't begin iterations as often as asked."""
     return SynthesisError(
         f"an iteration can't begin every {counted(every, 'cycle')}: {why}",
         code="H07",
         span=span,
-        mend="ask for more cycles, or for 0, the least; or change what the loop waits for",
+        mend=mend,
     )
 
 

@@ -10,6 +10,7 @@ from itertools import islice
 
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.banking import Layout, is_banked
+from gemel.hwsynth.capacity import check_capacity
 from gemel.hwsynth.dag import postorder, roots_of
 from gemel.hwsynth.generate import Generator, cycles_of, emit, plan
 from gemel.hwsynth.names import KEYWORDS, legal
@@ -111,6 +112,7 @@ class _Maker:
         internal = [s.buffer for s in statements(kernel.body) if isinstance(s, Alloc)]
         self.depths = {b: depth(b) for b in (*self.external, *internal)}
         self._too_large()
+        check_capacity(internal, self.depths, self.clock.target.name)
         self.ports = Ports(self.external, internal, self.depths)
         self._name_memories()
         self.registers: dict[Buffer, Var] = {}

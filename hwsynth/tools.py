@@ -48,7 +48,8 @@ def failed(tool: str, output: str) -> ToolError:
     lines = [line for line in output.strip().splitlines() if line.strip()] or ["(it wrote nothing)"]
     shown = lines[:MESSAGE_LINES] + ["..."] * (len(lines) > MESSAGE_LINES)
     text = "\n".join(f"    {line}" for line in shown)
-    return ToolError(f"{tool} failed:\n{text}", code="X02")
+    mend = "gemel doctor shows which tools are found; where the tool itself is broken, install it anew"
+    return ToolError(f"{tool} failed:\n{text}", code="X02", mend=mend)
 
 
 def run(tool: str, command: Sequence[str], cwd: Path, timeout: float, env: Mapping[str, str] | None = None) -> Finished:

@@ -16,7 +16,15 @@ from gemel.semantics.rounding import round_float
 from gemel.semantics.storage import EXTENSIONS, filled, is_wide, numpy_dtype, to_values, value_range
 
 
-def sample(kernel: ir.Kernel, seed: int = 0) -> list[Any]:
+class Spread(enum.Enum):
+    """Which values are drawn."""
+
+    ALL = "all that the type has"
+    SMALL = "near zero"
+    CORNERS = "the least, the greatest, and those next to zero"
+
+
+def sample(kernel: ir.Kernel, seed: int = 0, spread: Spread = Spread.ALL) -> list[Any]:
     """An array or number for each parameter of a kernel whose sizes are known.
 
     Raises ShapeError where a size is missing.
@@ -25,22 +33,14 @@ def sample(kernel: ir.Kernel, seed: int = 0) -> list[Any]:
         missing = ", ".join(d.hint for d in kernel.dims)
         raise ShapeError(f"{kernel.name} needs its sizes: {missing}", code="S04", mend="give them as NAME=VALUE")
     rng = np.random.default_rng(seed)
-    return [_value(p, rng) for p in kernel.params]
+    return [_value(p, rng, spread) for p in kernel.params]
 
 
-def _value(p: ir.Buffer | ir.Var, rng: np.random.Generator) -> Any:
-    return random_values(p, shape_of(p, {}) if isinstance(p, ir.Buffer) else (), rng, Spread.ALL)
+def _value(p: ir.Buffer | ir.Var, rng: np.random.Generator, spread: Spread) -> Any:
+    return random_values(p, shape_of(p, {}) if isinstance(p, ir.Buffer) else (), rng, spread)
 
 
 FLOAT_CORNERS = (float("nan"), float("inf"), -float("inf"), 0.0, -0.0, 1.0)
-
-
-class Spread(enum.Enum):
-    """Which values are drawn."""
-
-    ALL = "all that the type has"
-    SMALL = "near zero"
-    CORNERS = "the least, the greatest, and those next to zero"
 
 
 def random_values(p: ir.Buffer | ir.Var, shape: tuple[int, ...], rng: np.random.Generator, spread: Spread) -> Any:

@@ -25,7 +25,7 @@ from gemel.hwsynth.verilog import verilog
 from gemel.semantics import build, ops
 from gemel.semantics.dtypes import BOOL, UInt
 from gemel.semantics.ir import Expr, Var
-from gemel.semantics.samples import sample
+from gemel.semantics.samples import Spread, sample
 
 each_design = pytest.mark.parametrize("made", DESIGNS.values(), ids=DESIGNS)
 
@@ -71,7 +71,7 @@ def test_nothing_unknown_comes_out(made: Made, reset: str) -> None:
     """Icarus begins with unknown registers and inner memories; its engine refuses unknown bits in what comes out."""
     needs("icarus")
     design = made.synth(reset=reset)
-    args = sample(design.source)
+    args = sample(design.source, 1, Spread.SMALL)
     mine, theirs = ([a.copy() if isinstance(a, np.ndarray) else a for a in args] for _ in range(2))
     other = design.simulate(*theirs)
     run = design.simulate(*mine, engine="icarus", max_cycles=other.cycles + 1)
