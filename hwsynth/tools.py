@@ -47,9 +47,9 @@ def failed(tool: str, output: str) -> ToolError:
     """The error for a tool that gave up, with the first lines of what it said."""
     lines = [line for line in output.strip().splitlines() if line.strip()] or ["(it wrote nothing)"]
     shown = lines[:MESSAGE_LINES] + ["..."] * (len(lines) > MESSAGE_LINES)
-    text = "\n".join(f"    {line}" for line in shown)
+    text = f" {shown[0].strip()}" if len(shown) == 1 else "\n" + "\n".join(f"    {line}" for line in shown)
     mend = "gemel doctor shows which tools are found; where the tool itself is broken, install it anew"
-    return ToolError(f"{tool} failed:\n{text}", code="X02", mend=mend)
+    return ToolError(f"{tool} failed:{text}", code="X02", mend=mend)
 
 
 def run(tool: str, command: Sequence[str], cwd: Path, timeout: float, env: Mapping[str, str] | None = None) -> Finished:

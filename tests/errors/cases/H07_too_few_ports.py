@@ -1,7 +1,7 @@
 """A loop that is asked to read a memory more often than it has ports.
 
-- smooth.schedule().pipeline("i", 1).kernel.synth()
-+ smooth.schedule().partition("x", 0, 3).pipeline("i", 1).kernel.synth()
+- mirror.schedule().pipeline("i", 1).kernel.synth()
++ mirror.schedule().pipeline("i", 2).kernel.synth()
 """
 
 import gemel as gm
@@ -9,9 +9,9 @@ from gemel import i32
 
 
 @gm.kernel
-def smooth(x: i32[64], y: i32[64]):
-    for i in range(1, 63):
-        y[i] = x[i - 1] + x[i] + x[i + 1]
+def mirror(x: i32[64], y: i32[64]):
+    for i in range(64):
+        y[i] = x[i] - x[63 - i]
 
 
-smooth.schedule().pipeline("i", 1).kernel.synth()
+mirror.schedule().pipeline("i", 1).kernel.synth()
