@@ -12,7 +12,7 @@ from gemel.semantics.ir import Carry, Const, Expr, For, If, Let, Merge, Ref, Stm
 from gemel.semantics.span import Span
 from gemel.semantics.traverse import Body, exprs_of, statements, subexprs
 
-INNER = "give the interval of an inner loop; or give the inner loops bounds that are constant, with nothing around them"
+INNER = "ask it of the innermost loop"
 
 
 @dataclass(eq=False)
@@ -147,7 +147,7 @@ class _Builder:
         self.close()
         nest = pipelined_nest(s, self.counters)
         if nest is None and s.every:
-            raise too_often(s.every, f"{s.var.hint} holds loops that aren't one nest with it", s.span)
+            raise too_often(s.every, f"{s.var.hint} holds loops that aren't one nest with it", s.span, INNER)
         if nest is None:
             self.out.append(self._loop(s))
         elif nest.plain or any(x.every for x in nest.loops):
