@@ -16,6 +16,7 @@ from rich.table import Table
 import gemel as gm
 from gemel import cachecommand
 from gemel.benchcli import bench
+from gemel.calibratecli import calibrate
 from gemel.errors import CATALOGUE, ArgumentError, GemelError
 from gemel.fuzzcli import fuzz
 from gemel.named import load, sizes
@@ -175,6 +176,7 @@ def sim(
 app.command()(fuzz)
 app.command()(bench)
 app.command()(tune)
+app.command()(calibrate)
 
 
 @app.command()

@@ -21,6 +21,10 @@ from gemel.semantics.dtypes import IntType
 UNKNOWN = 1 << 40
 """The trips of a loop whose bounds aren't constant: more than any loop has."""
 
+APART = 1
+"""The cycles between accesses that must keep their order. A read and a later write of a word don't share an edge even
+where the memory would read first: so it needs no logic for that case (`Memory.calm`)."""
+
 MAX_STEPS = 20_000
 """Steps of a search, after which the least distance, 1, is assumed."""
 
@@ -112,7 +116,7 @@ def _distance(a: Node, b: Node, counters: Sequence[Counter]) -> int | None:
 
 
 def _within(a: Node, b: Node, meet: bool) -> list[Order]:
-    return [Order(Edge(a, b, _latency(a, b), 0), None)] if meet else []
+    return [Order(Edge(a, b, APART, 0), None)] if meet else []
 
 
 def _between(a: Node, b: Node, distances: Mapping[int, int | None]) -> Iterator[Order]:
@@ -122,12 +126,7 @@ def _between(a: Node, b: Node, distances: Mapping[int, int | None]) -> Iterator[
         d = distances[level]
         if d is not None and (least is None or d < least):
             least = d
-            yield Order(Edge(a, b, _latency(a, b), d), level)
-
-
-def _latency(first: Node, second: Node) -> int:
-    """A read may share its cycle with a later write: memories read first."""
-    return 0 if first.kind is Kind.LOAD else 1
+            yield Order(Edge(a, b, APART, d), level)
 
 
 class _Meeting:

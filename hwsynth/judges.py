@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gemel.hwsynth import tools
+from gemel.hwsynth.targets import Target
 from gemel.semantics.errors import SynthesisError
 
 TIMEOUT = 300.0
@@ -22,6 +23,14 @@ FAMILIES: Mapping[str, str] = {
     "xcup": "synth_xilinx -flatten -family xcup -noiopad -top {top}",
 }
 """The yosys command that maps a design to a family's cells."""
+
+_ABC = "+strash;&get,-n;&dch,-f;&nf;&put;buffer;upsize,-D,1000;dnsize,-D,1000;stime,-p"
+
+
+def liberty_steps(liberty: str) -> tuple[str, ...]:
+    """The yosys commands that map a design to the gates of a liberty file."""
+    mapped = f"abc -liberty {liberty} -D 1000 -script {_ABC}"
+    return ("synth -flatten -top {top}", f"dfflibmap -liberty {liberty}", mapped, "opt_clean")
 
 
 @dataclass(frozen=True)
@@ -106,15 +115,23 @@ _LOAD = "read_verilog -sv {files}\nhierarchy -check -top {top}\n"
 _CHECK = "proc\nselect -assert-none t:$dlatch* t:$dffsr* t:$adff*\nopt_clean\nmemory_collect\ncheck -assert\n"
 
 
+def yosys_script(script: str, folder: Path, timeout: float) -> str:
+    """Runs yosys commands in a folder, one a line, and gives the log.
+
+    Raises ToolError where yosys is missing, fails or takes too long.
+    """
+    done = tools.python_tool("yosys", "pyosys", _YOSYS.format(script=script), folder, timeout)
+    if done.code:
+        raise tools.failed("yosys", _complaints(done.output) or done.output[-2000:])
+    return done.output
+
+
 def _yosys(sv: str, top: str, script: str, timeout: float) -> tuple[str, Mapping[str, int]]:
     """Runs yosys on the text; gives its log, and the cell counts if the script wrote stat.json."""
     with tools.scratch() as folder:
         files = write_modules(sv, folder)
         filled = (_LOAD + script).format(files=" ".join(files), top=top)
-        done = tools.python_tool("yosys", "pyosys", _YOSYS.format(script=filled), folder, timeout)
-        if done.code:
-            raise tools.failed("yosys", _complaints(done.output) or done.output[-2000:])
-        return done.output, _cells(folder / "stat.json", top)
+        return yosys_script(filled, folder, timeout), _cells(folder / "stat.json", top)
 
 
 def _complaints(log: str) -> str:
@@ -131,6 +148,22 @@ def _cells(path: Path, top: str) -> Mapping[str, int]:
     modules = json.loads(path.read_text())["modules"]
     counts: dict[str, int] = modules[f"\\{top}"]["num_cells_by_type"]
     return {name: int(n) for name, n in sorted(counts.items())}
+
+
+def area(sv: str, top: str, target: Target, timeout: float = TIMEOUT) -> Mapping[str, float]:
+    """The cells that yosys maps a design to on a target; for one of gates their area, as the cell `um2`.
+
+    Raises ToolError where yosys is missing, fails or takes too long.
+    """
+    if "liberty" not in target.tools:
+        return synth_yosys(sv, top, target.family, timeout).cells
+    file = target.tools["liberty"]["file"]
+    steps = [*liberty_steps(file), f"tee -q -o stat.json stat -liberty {file} -json", ""]
+    with tools.scratch() as folder:
+        files = write_modules(sv, folder)
+        yosys_script((_LOAD + "\n".join(steps)).format(files=" ".join(files), top=top), folder, timeout)
+        found = json.loads((folder / "stat.json").read_text())["modules"][f"\\{top}"]
+    return {"um2": float(found["area"])}
 
 
 def check_yosys(sv: str, top: str) -> tuple[str, ...]:

@@ -84,7 +84,9 @@ class Memory:
     """`depth` words of type `dtype`. A read beyond the depth gives an unspecified word, a write there is ignored.
 
     `init` has the words at power-up, as Python values of `dtype` (a ROM has no `writes`). `observed` says that
-    something outside of the circuit looks at the words, so that the memory matters even if no port reads it.
+    something outside of the circuit looks at the words, so that the memory matters even if no port reads it. `calm`
+    says that where a word is read and written at one edge, nothing depends on what the read gives: the technology's
+    memory needs no logic for the case.
     """
 
     hint: str
@@ -95,6 +97,7 @@ class Memory:
     writes: tuple[WritePort, ...]
     span: Span
     observed: bool = False
+    calm: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

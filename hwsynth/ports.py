@@ -66,7 +66,9 @@ class Ports:
             )
             if reads:
                 dtype = net_dtype(b.dtype, b.span)
-                made.append(Memory(self.names[b], dtype, max(self.depths[b], 1), _init(b), reads, writes, b.span))
+                made.append(
+                    Memory(self.names[b], dtype, max(self.depths[b], 1), _init(b), reads, writes, b.span, calm=True)
+                )
         return made
 
     def inputs(self) -> list[Input]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gemel.semantics.errors import SynthesisError
 from gemel.semantics.span import Span
 
 if TYPE_CHECKING:
     from gemel.hwsynth.charts import Chart, Step
+    from gemel.hwsynth.estimate import Estimate
     from gemel.hwsynth.formula import Family, Formula
 
 
@@ -77,6 +79,7 @@ class Report:
     register_bits: int = 0
     units: tuple[UnitReport, ...] = ()
     charts: tuple[Chart, ...] = field(default=(), repr=False)
+    estimated: Callable[[], Estimate] | None = field(default=None, compare=False, repr=False)
     family: Family | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
@@ -88,6 +91,16 @@ class Report:
         from gemel.hwsynth.reporting.tables import text
 
         return text(self, None)
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        """The area and the highest clock, found from the netlist and the target's data when first asked for.
+
+        Raises SynthesisError H02 for a report that no design belongs to.
+        """
+        if self.estimated is None:
+            raise SynthesisError("this report has no netlist to estimate", code="H02")
+        return self.estimated()
 
     @cached_property
     def formula(self) -> Formula | None:
@@ -105,6 +118,8 @@ class Report:
         known = f"{self.cycles:,}" if self.cycles is not None else "depends on the data"
         time = f" ({self.cycles / self.clock_mhz:,.2f} us)" if self.cycles is not None else ""
         yield f"cycles: {known}{time}"
+        if self.estimated is not None:
+            yield f"estimated clock: at most {self.estimate.mhz:.0f} MHz"
 
     def _repr_html_(self) -> str:
         from gemel.hwsynth.reporting.page import content

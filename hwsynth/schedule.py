@@ -6,12 +6,14 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from gemel.hwsynth.late import Late
 from gemel.hwsynth.modulo import ONCE, Recurrence, Resource, Rule, Task, Timing, schedule
 from gemel.hwsynth.nodes import Kind, Node, stand_in
 from gemel.hwsynth.targets import Target, delay
 from gemel.hwsynth.units import Unit
+from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import width_of
 from gemel.semantics.errors import SynthesisError, counted
 from gemel.semantics.ir import Apply, Buffer
@@ -60,10 +62,15 @@ class Clock:
 def node_delay(n: Node, t: Target) -> float:
     """The delay of an operator in ns, or of a memory from the clock to its word."""
     if n.kind is Kind.LOAD:
-        return t.memory
+        return t.read_delay(_words(n.buffer))
     if n.op is None:
         return 0.0
     return delay(t, Apply(n.op, tuple(map(stand_in, n.args)), n.dtype, n.span))
+
+
+def _words(b: Buffer | None) -> int:
+    sizes = [value_of(s, {}) for s in b.shape] if b is not None else []
+    return prod(s for s in sizes if s is not None)
 
 
 def modulo_schedule(

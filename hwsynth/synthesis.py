@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.banking import Layout, is_banked
@@ -26,6 +27,7 @@ from gemel.hwsynth.schedule import Clock
 from gemel.hwsynth.sharing import Sharing, limits_of
 from gemel.hwsynth.split import layouts_of
 from gemel.hwsynth.system import External, System, system
+from gemel.hwsynth.targets import Target
 from gemel.hwsynth.targets import target as target_named
 from gemel.hwsynth.units import named_apart
 from gemel.hwsynth.unitsynth import UNITS, distance
@@ -37,6 +39,9 @@ from gemel.semantics.ir import Alloc, Apply, Assert, Buffer, Const, Expr, Kernel
 from gemel.semantics.pipeline import run
 from gemel.semantics.span import BUILTIN
 from gemel.semantics.traverse import Body, map_body, statements
+
+if TYPE_CHECKING:
+    from gemel.hwsynth.estimate import Estimate
 
 MAX_DEPTH = 1 << 26
 RESERVED = ("clk", "rst", "start", "done", "busy", "error", "error_code")
@@ -318,7 +323,14 @@ class _Maker:
             bits,
             gen.units.report(),
             gen.charts(),
+            estimated=partial(_estimated, module, self.clock.target),
         )
+
+
+def _estimated(module: Module, target: Target) -> Estimate:
+    from gemel.hwsynth.estimate import estimate
+
+    return estimate(module, target)
 
 
 _COUNTED = {

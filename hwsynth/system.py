@@ -70,7 +70,7 @@ class _Wrapper:
         reads, writes = tuple(self.reads(e)), tuple(self.writes(e))
         if not reads and not writes:
             raise SynthesisError(f"module {self.kernel.name} has no port for memory {e.name}", code="N01", span=e.span)
-        return Memory(e.name, e.dtype, e.depth, None, reads, writes, e.span, observed=True)
+        return Memory(e.name, e.dtype, e.depth, None, reads, writes, e.span, observed=True, calm=True)
 
     def reads(self, e: External) -> Iterator[ReadPort]:
         for suffix in self.suffixes(f"{e.name}_raddr"):

@@ -19,6 +19,7 @@ from gemel.hwsynth.ports import Ports, depth
 from gemel.hwsynth.prune import prune
 from gemel.hwsynth.schedule import Clock
 from gemel.hwsynth.stages import Stages
+from gemel.hwsynth.targets import choice
 from gemel.hwsynth.units import START, Iteration, Operation, Port, Unit
 from gemel.semantics import ops
 from gemel.semantics.dtypes import BOOL, FloatType, int_holding
@@ -204,7 +205,7 @@ def _iterated(operation: Operation, way: Iteration, clock: Clock) -> Unit | None
     cycles = way.cycles + 1
     how = f"takes operands with start; results come {counted(cycles, 'cycle')} later and stay until the next start"
     module = made.module(f"{operation.name}_serial", (start,), [stages.value(n, 0) for n in results], how)
-    setup = max(n.at for n in begun) + clock.target.select
+    setup = max(n.at for n in begun) + choice(clock.target, 1)
     return Unit(operation, module, cycles, setup, max(n.at for n in results), cycles)
 
 

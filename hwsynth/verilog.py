@@ -169,7 +169,7 @@ class _Printer:
         """Memories, what comes out of them and of instances, and what is read before the part that defines it."""
         rows: list[Declaration] = []
         for m in self.m.memories:
-            rows.append((type_text(m.dtype), f"{self.memories[m]} [0:{m.depth - 1}]", ""))
+            rows.append((_memory_type(m), f"{self.memories[m]} [0:{m.depth - 1}]", ""))
             rows += [self.declaration(p.data) for p in m.reads if p.data not in self.owned]
         rows += [self.declaration(v) for i in self.m.instances for v in i.outputs.values() if v not in self.owned]
         yield from _declarations([*rows, *self.declared(self.early.__contains__)])
@@ -292,6 +292,11 @@ class _Printer:
         for hi, lo in _runs(((1 << width) - 1) & ~self.e.used.get(v, 0)):
             whole, single = hi - lo + 1 == width, hi == lo
             yield self.nets[v] + ("" if whole else f"[{hi}]" if single else f"[{hi}:{lo}]")
+
+
+def _memory_type(m: Memory) -> str:
+    """The type of a word; `no_rw_check` keeps yosys from adding logic for reads of what is being written."""
+    return ("(* no_rw_check *) " if m.calm and m.reads and m.writes else "") + type_text(m.dtype)
 
 
 def _runs(bits: int) -> Iterator[tuple[int, int]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gemel.hwsynth.targets import widest
 from gemel.semantics import ops
 from gemel.semantics.dtypes import BOOL, DType, IntType, as_int, width_of
 from gemel.semantics.span import Span
@@ -32,8 +33,7 @@ def _whole(dtype: DType) -> IntType:
 
 def _piece(g: Graph) -> int:
     """The bits of a sum, carry in and out included, that fit a cycle; 0 where that is none to speak of."""
-    base, per_bit = g.clock.target.add
-    bits = int((g.clock.room - base) / per_bit) - 2
+    bits = widest(g.clock.target, "add", g.clock.room) - 2
     return bits if bits >= LEAST else 0
 
 

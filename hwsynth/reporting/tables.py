@@ -36,9 +36,24 @@ def tables(r: Report) -> Iterator[Table]:
         ("loops", ["loop", "line", "trips", "II", "depth", "II bounded by"], list(map(_loop_row, r.loops))),
         ("memories", _MEMORY_HEAD, list(map(_memory_row, r.memories))),
         ("units", ["unit", "instances", "operations", "latency", "every", "lines"], list(map(_unit_row, r.units))),
+        ("estimated", *_estimated(r)),
         ("resources", ["resource", "number"], list(map(list, _resources(r)))),
     ]
     return (t for t in found if t[2])
+
+
+def _estimated(r: Report) -> tuple[list[str], list[list[str]]]:
+    """What each kind of thing takes, and all together."""
+    if r.estimated is None:
+        return [], []
+    e = r.estimate
+    rows = [[kind, *(_amount(used.get(name, 0)) for name in e.resources)] for kind, used in sorted(e.by_kind.items())]
+    head = ["estimated", *(name.upper() if name != "um2" else name for name in e.resources)]
+    return head, [*rows, ["all", *map(_amount, e.resources.values())]]
+
+
+def _amount(n: float) -> str:
+    return f"{round(n):,}" if n else "-"
 
 
 def _resources(r: Report) -> Iterator[tuple[str, str]]:

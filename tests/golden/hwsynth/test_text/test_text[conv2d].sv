@@ -87,7 +87,6 @@ module conv2d (
   logic               c_last;
   logic               dr_last;
   logic               dc_last;
-  logic signed [15:0] img_s2_times_w_s2;
   logic signed [31:0] s_next;
   logic [1:0]         r_plus_1;
   logic [2:0]         c_plus_1;
@@ -98,8 +97,7 @@ module conv2d (
   logic [1:0]         dc;
   logic               run_r;    // iterations begin
   logic [2:1]         valid_r;  // the stages that hold an iteration
-  logic [7:0]         img_s2;
-  logic signed [7:0]  w_s2;
+  logic signed [15:0] img_times_w_s2;
   logic [2:1]         both_s;
   logic signed [31:0] s;
   logic [2:1]         both_s_1;
@@ -115,8 +113,7 @@ module conv2d (
   assign dc_last = dc == LAST_DC;
 
   // designs.py:58: s += img[r + dr, c + dc] * w[dr, dc]
-  assign img_s2_times_w_s2 = $signed(16'(img_s2)) * 16'(w_s2);
-  assign s_next = (both_s[2] ? 32'sd0 : s) + 32'(img_s2_times_w_s2);
+  assign s_next = (both_s[2] ? 32'sd0 : s) + 32'(img_times_w_s2);
 
   assign r_plus_1 = r + 2'd1;
   assign c_plus_1 = 3'(c) + 3'd1;
@@ -163,8 +160,7 @@ module conv2d (
 
   // designs.py:56, 58, 59
   always_ff @(posedge clk) begin
-    img_s2 <= img_rdata;
-    w_s2 <= w_rdata;
+    img_times_w_s2 <= $signed(16'(img_rdata)) * 16'(w_rdata);
     both_s <= {both_s[1], (dr == 2'd0) && (dc == 2'd0)};
     both_s_1 <= {both_s_1[1], dr_last && dc_last};
     out_addr_s1 <= sum + 5'(c_plus_1);

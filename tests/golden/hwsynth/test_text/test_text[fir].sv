@@ -82,9 +82,8 @@ module fir (
   logic [1:0]         t;
   logic               run_n;    // iterations begin
   logic [2:1]         valid_n;  // the stages that hold an iteration
-  logic signed [15:0] x_s2;
-  logic signed [15:0] h_s2;
   logic [2:1]         t_is_0_s;
+  logic signed [31:0] x_times_h_s2;
   logic signed [31:0] acc;
   logic [2:1]         t_is_3_s;
   logic [3:0]         n_s1;
@@ -97,7 +96,7 @@ module fir (
   assign t_last = t == LAST_T;
 
   // designs.py:29: acc += x[n - t] * h[t]
-  assign acc_next = (t_is_0_s[2] ? 32'sd0 : acc) + (32'(x_s2) * 32'(h_s2));
+  assign acc_next = (t_is_0_s[2] ? 32'sd0 : acc) + x_times_h_s2;
 
   always_ff @(posedge clk) begin
     if (rst) begin
@@ -132,9 +131,8 @@ module fir (
 
   // designs.py:26, 27, 29, 30
   always_ff @(posedge clk) begin
-    x_s2 <= x_rdata;
-    h_s2 <= h_rdata;
     t_is_0_s <= {t_is_0_s[1], t == 2'd0};
+    x_times_h_s2 <= 32'(x_rdata) * 32'(h_rdata);
     t_is_3_s <= {t_is_3_s[1], t_last};
     n_s1 <= n;
     n_s2 <= n_s1;

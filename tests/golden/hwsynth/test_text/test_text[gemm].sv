@@ -52,15 +52,13 @@ module gemm (
   logic               i_last;
   logic               j_last;
   logic               k_last;
-  logic signed [15:0] A_s2_times_B_s2;
   logic signed [31:0] C_next;
   logic [1:0]         i;
   logic [1:0]         j;
   logic [1:0]         k;
   logic               run;    // iterations begin
   logic [2:1]         valid;  // the stages that hold an iteration
-  logic signed [7:0]  A_s2;
-  logic signed [7:0]  B_s2;
+  logic signed [15:0] A_times_B_s2;
   logic [2:1]         k_is_0_s;
   logic signed [31:0] C;
   logic [2:1]         k_is_3_s;
@@ -74,8 +72,7 @@ module gemm (
   assign k_last = k == LAST_K;
 
   // designs.py:19: C[i, j] += A[i, k] * B[k, j]
-  assign A_s2_times_B_s2 = 16'(A_s2) * 16'(B_s2);
-  assign C_next = (k_is_0_s[2] ? 32'sd0 : C) + 32'(A_s2_times_B_s2);
+  assign C_next = (k_is_0_s[2] ? 32'sd0 : C) + 32'(A_times_B_s2);
 
   always_ff @(posedge clk) begin
     if (rst) begin
@@ -114,8 +111,7 @@ module gemm (
 
   // designs.py:17, 19
   always_ff @(posedge clk) begin
-    A_s2 <= A_rdata;
-    B_s2 <= B_rdata;
+    A_times_B_s2 <= 16'(A_rdata) * 16'(B_rdata);
     k_is_0_s <= {k_is_0_s[1], k == 2'd0};
     k_is_3_s <= {k_is_3_s[1], k_last};
     C_addr_s1 <= {i, j};

