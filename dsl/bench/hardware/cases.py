@@ -34,6 +34,7 @@ class Case:
     kernel: Callable[[], Kernel]
     arguments: Callable[[], Arguments]
     clock_ns: float = 7.0
+    target: str = "xcup"
     family: str = "xcup"
     large: bool = False
 
@@ -106,7 +107,7 @@ def _array(n: int) -> Kernel:
 
 
 def _plain() -> Iterator[Case]:
-    made = partial(_case, "tabled", family="xc7")
+    made = partial(_case, "tabled", target="xilinx7", family="xc7")
     yield made("dot 8", "dot", 8, 8)
     yield made("dot 1024", "dot", 1024, 1024)
     yield made("product", "product", (8, 8), (8, 8))

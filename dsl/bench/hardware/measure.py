@@ -54,15 +54,8 @@ def measure(case: Case, settings: Settings) -> Row:
 
 def built(case: Case, settings: Settings) -> Design:
     """The design of a kernel."""
-    target = settings.target or _target()
+    target = settings.target or case.target
     return case.kernel().synth_for(*case.arguments(), target=target, clock_mhz=1000 / case.clock_ns)
-
-
-def _target() -> str:
-    """The target of the published tables, or the nearest one."""
-    from gemel.hwsynth.targets import targets
-
-    return "xcup" if "xcup" in targets() else "xilinx7"
 
 
 def intervals(design: Design) -> list[int | None]:
