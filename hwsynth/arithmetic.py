@@ -94,8 +94,8 @@ def _whole(dtype: DType) -> IntType:
 
 def _one_multiplier(g: Graph, a: Node, b: Node) -> bool:
     """Whether a multiplier of the target holds both factors."""
-    wide = _int(a) if _int(a).width >= _int(b).width else _int(b)
-    return wide.width <= g.clock.target.multiplier - (not wide.signed)
+    wide, narrow = sorted((_int(n).width + (not _int(n).signed) for n in (a, b)), reverse=True)
+    return wide <= g.clock.target.multiplier[0] and narrow <= g.clock.target.multiplier[1]
 
 
 @cache
@@ -125,8 +125,7 @@ def _product(g: Graph, a: Node, b: Node, width: int, span: Span) -> Node:
     dtype = IntType(min(full, width), _int(a).signed or _int(b).signed)
     if _one_multiplier(g, a, b):
         return g.apply(ops.MUL, (a, b), dtype, span)
-    wide, other = (a, b) if _int(a).width >= _int(b).width else (b, a)
-    cut = g.clock.target.multiplier - 1
+    wide, other, cut = _cut(g, a, b)
     low_part = _product(g, g.cast(wide, IntType(cut, False), span), other, width, span)
     if cut >= width:
         return g.cast(low_part, dtype, span)
@@ -134,6 +133,16 @@ def _product(g: Graph, a: Node, b: Node, width: int, span: Span) -> Node:
     high_part = _product(g, high, other, width - cut, span)
     shifted = g.apply(ops.SHL, (high_part, g.const(cut, None, span)), None, span)
     return g.apply(ops.ADD, (shifted, low_part), dtype, span)
+
+
+def _cut(g: Graph, a: Node, b: Node) -> tuple[Node, Node, int]:
+    """The factor to take apart, the other one, and the bits of the low part: first the narrower one is brought to a
+    multiplier's narrow side, then the wider one to its wide side."""
+    wide, narrow = (a, b) if _int(a).width >= _int(b).width else (b, a)
+    most, least = g.clock.target.multiplier
+    if _int(narrow).width + (not _int(narrow).signed) <= least:
+        return wide, narrow, most - 1
+    return narrow, wide, least - 1
 
 
 def _by_constant(g: Graph, x: Node, value: int, dtype: DType, span: Span) -> Node | None:
@@ -164,8 +173,9 @@ def signed_digits(value: int) -> list[tuple[int, int]]:
 
 def _multipliers(g: Graph, a: Node, b: Node) -> int:
     """The multipliers of the target that a product takes."""
-    part = g.clock.target.multiplier - 1
-    return -(-_int(a).width // part) * -(-_int(b).width // part)
+    wide, narrow = (m - 1 for m in g.clock.target.multiplier)
+    sizes = ((wide, narrow), (narrow, wide))
+    return min(-(-_int(a).width // one) * -(-_int(b).width // other) for one, other in sizes)
 
 
 def _shifted_sum(g: Graph, x: Node, digits: list[tuple[int, int]], dtype: DType, span: Span) -> Node:

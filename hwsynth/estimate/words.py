@@ -265,7 +265,10 @@ def _multiply(w: Words, e: Apply) -> Bits:
     width = shape(e).width
     if (_constant(a) or _constant(b)) and any(all(x == FALSE for x in n) for n in (a, b)):
         return (FALSE,) * width
-    return w.operator("multipliers", "multiply", max(len(a), len(b)), (a, b), width)
+    narrow, wide = sorted((len(a), len(b)))
+    most, least = w.target.multiplier
+    size = min(wide, least) if wide <= most and narrow <= least else wide  # rows are of squares
+    return w.operator("multipliers", "multiply", size, (a, b), width)
 
 
 def _divide(w: Words, e: Apply) -> Bits:

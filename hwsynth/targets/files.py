@@ -51,8 +51,8 @@ class Target:
     description: str
     family: str
     """The row of `judges.FAMILIES` that maps to its cells; `gates` for a liberty."""
-    multiplier: int
-    """The widest operand of one hardware multiplier, in bits, signed."""
+    multiplier: tuple[int, int]
+    """The widest operands of one hardware multiplier, in bits, signed; the wider one first."""
     register: float
     """From the clock edge to a register's output, and the setup of the next, without the route between."""
     level: float
@@ -124,7 +124,8 @@ def place(name: str) -> Path:
 def parse(name: str, text: str) -> Target:
     """A data file's target."""
     data = tomllib.loads(text)
-    stated = {key: data[key] for key in ("description", "family", "multiplier")}
+    stated = {key: data[key] for key in ("description", "family")}
+    wide, narrow = data["multiplier"]
     measured = data["measured"]
     rows = {op: table(row) for op, row in data["ops"].items()}
     tools: dict[str, Any] = {key: data[key] for key in ("placer", "model", "liberty") if key in data}
@@ -133,6 +134,7 @@ def parse(name: str, text: str) -> Target:
     return Target(
         name=name,
         **stated,
+        multiplier=(wide, narrow),
         **parts,
         register=measured["register"],
         level=measured["level"],

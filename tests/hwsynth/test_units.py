@@ -82,7 +82,7 @@ def test_divisions_of_a_loop_that_needs_one_a_cycle_are_pipelined() -> None:
 
 
 def test_a_recurrence_through_a_division_takes_a_serial_divider() -> None:
-    design = chained.synth(N=40)
+    design = chained.synth(N=40, target="xilinx7", clock_mhz=200)  # a bit a cycle, as a pipeline would take
     assert "divide_32_by_32_serial" in design.verilog
     rng = np.random.default_rng(1)
     a, b = rng.integers(-30000, 30000, 40, dtype=np.int32), rng.integers(-90, 90, 40, dtype=np.int32)
