@@ -99,11 +99,12 @@ class Problem:
         """With smaller units, of all operations or one by one."""
         smaller = {n: self._smaller(n, best.ii) for n in work}
         changes = [n for n in work if smaller[n] is not None]
-        everything = self._tried(changes, smaller, most, best, SLACK) if changes else best
+        slack = SLACK if self.pipelined else SLACK_ONCE
+        everything = self._tried(changes, smaller, most, best, slack) if changes else best
         if everything is not None:
             return everything
         for n in changes[:TRIES]:
-            best = self._tried([n], smaller, most, best, SLACK) or best
+            best = self._tried([n], smaller, most, best, slack) or best
         return best
 
     def _smaller(self, n: Node, ii: int) -> Unit | None:
@@ -157,6 +158,9 @@ LARGE = 4000
 
 SLACK = 1.25
 """How much deeper a region may be with smaller units."""
+
+SLACK_ONCE = 2.5
+"""The same of a region that runs once, where nothing follows into the stages of a pipelined unit."""
 
 TRIES = 12
 """Groups of operations that are tried with smaller units."""

@@ -47,16 +47,32 @@ def _planned(gen: Generator, r: Region) -> Plan:
 
 
 def _chosen(gen: Generator, r: Choice) -> Plan:
-    """The option that takes the fewest cycles, the first of several."""
+    """The option that takes the fewest cycles, the first of several; stages of large units have their price."""
     before = gen.noted()
     tried = []
     for option in r.options:
         gen.restore(before)
         made = _planned(gen, option)
-        tried.append((gen.cost(made.cycles), made, gen.noted()))
+        tried.append((gen.cost(made.cycles) * (STAGES if _in_stages(made) else 1), made, gen.noted()))
     _, best, after = min(tried, key=lambda t: t[0])
     gen.restore(after)
     return best
+
+
+STAGES = 1.6
+"""Cycles that are worth a pipelined unit, such as a divider, where a serial one could do."""
+
+
+def _in_stages(p: Plan) -> bool:
+    """Whether operations that a serial unit could do are done by a pipelined one, of many times the area."""
+    match p:
+        case BlockPlan() | PipePlan() | RepeatPlan():
+            units = [(n.operation, n.unit) for n in p.graph.nodes]
+            return any(op and op.iteration and unit and unit.interval == 1 for op, unit in units)
+        case LoopPlan():
+            return any(map(_in_stages, (*p.test, *p.body)))
+        case BranchPlan():
+            return any(map(_in_stages, (*p.then, *p.orelse)))
 
 
 def emit(gen: Generator, plans: Sequence[Plan], start: Expr) -> Expr:
