@@ -137,12 +137,14 @@ def _product(g: Graph, a: Node, b: Node, width: int, span: Span) -> Node:
 
 def _cut(g: Graph, a: Node, b: Node) -> tuple[Node, Node, int]:
     """The factor to take apart, the other one, and the bits of the low part: first the narrower one is brought to a
-    multiplier's narrow side, then the wider one to its wide side."""
+    multiplier's narrow side, then the wider one to its wide side. Parts are equal: tools make logic of small products.
+    """
     wide, narrow = (a, b) if _int(a).width >= _int(b).width else (b, a)
     most, least = g.clock.target.multiplier
-    if _int(narrow).width + (not _int(narrow).signed) <= least:
-        return wide, narrow, most - 1
-    return narrow, wide, least - 1
+    fits = _int(narrow).width + (not _int(narrow).signed) <= least
+    parted, other, side = (wide, narrow, most) if fits else (narrow, wide, least)
+    width = _int(parted).width
+    return parted, other, -(-width // -(-width // (side - 1)))
 
 
 def _by_constant(g: Graph, x: Node, value: int, dtype: DType, span: Span) -> Node | None:
