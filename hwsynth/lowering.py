@@ -163,8 +163,13 @@ class Lowering:
         return _apply(ops.GE, x, const(0, t, x), dtype=BOOL) if t.signed else const(1, BOOL, x)
 
     def instance(self, i: Instance) -> Instance:
-        inputs = {port: self.root(e, f"{i.name}_{port}") for port, e in i.inputs.items()}
+        inputs = {port: self.connected(e, f"{i.name}_{port}") for port, e in i.inputs.items()}
         return replace(i, inputs=inputs)
+
+    def connected(self, e: Expr, hint: str) -> Expr:
+        """What a port is connected to: a net where it would be a conversion, at which yosys 0.70 ends with an error."""
+        value = self.root(e, hint)
+        return self.name(value, hint) if isinstance(value, Apply) and value.op is ops.CAST else value
 
     # ------------------------------------------------------------------------------------------------ bookkeeping
 
