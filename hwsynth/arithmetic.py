@@ -187,7 +187,8 @@ def _shifted_sum(g: Graph, x: Node, digits: list[tuple[int, int]], dtype: DType,
     terms = [(g.apply(ops.SHL, (x, g.const(place, None, span)), word, span), sign) for place, sign in digits[::-1]]
     while len(terms) > 1:
         pairs = [terms[k : k + 2] for k in range(0, len(terms), 2)]
-        terms = [_pair(g, p[0], p[1], word, span) if len(p) == 2 else p[0] for p in pairs]
+        made = word or (_whole(dtype) if len(pairs) == 1 else None)  # no cast behind a difference hides its linear form
+        terms = [_pair(g, p[0], p[1], made, span) if len(p) == 2 else p[0] for p in pairs]
     total, sign = terms[0] if terms else (g.const(0, None, span), 1)
     return g.cast(g.apply(ops.NEG, (total,), word, span) if sign < 0 else total, dtype, span)
 

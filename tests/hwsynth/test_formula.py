@@ -64,11 +64,11 @@ CASES = [
         pytest.param(getattr(plain, name), sizes, id=name, marks=pytest.mark.slow)
         for name, sizes in (
             ("product", {"M": 6, "N": 7, "K": 8}),
-            ("gemm", {"M": 6, "N": 7, "K": 8}),
-            ("atax", {"M": 8, "N": 9}),
+            ("gemm", {"M": 8, "N": 8, "K": 8}),
+            ("atax", {"M": 8, "N": 8}),
             ("gesummv", {"N": 9}),
             ("fir", {"N": 20, "T": 5}),
-            ("syrk", {"M": 6, "N": 5}),
+            ("syrk", {"M": 8, "N": 8}),
         )
     ),
 ]
