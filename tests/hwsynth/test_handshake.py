@@ -190,7 +190,7 @@ def abuse(bench: Bench, cycles: int, seed: int) -> tuple[list[Action], list[tupl
 @each_case
 def test_abuse(case: Case, reset: str) -> None:
     bench = Bench(case, reset)
-    script, want = abuse(bench, 400, 1)
+    script, want = abuse(bench, 800, 1)
     seen = bench.design.model("native").play(script)
     assert sum(done for done, _, _ in want) > 3
     for look, (done, busy, run) in zip(seen, want, strict=True):
