@@ -17,7 +17,7 @@ from harness import RESULTS
 from gemel.bench.hardware.cases import Case, tables
 from gemel.codegen import cache
 from gemel.errors import GemelError
-from gemel.hwsynth import judges
+from gemel.hwsynth import judges, tools
 from gemel.hwsynth.targets import Target, target
 
 LEAST = 5
@@ -68,9 +68,7 @@ def _rows(t: Target, cases: Iterable[Case]) -> Iterable[Row]:
 def _row(t: Target, case: Case) -> Row:
     design = case.kernel().synth_for(*case.arguments(), target=t.name, clock_mhz=1000 / case.clock_ns)
     name = cache.key("estimates", t.family, version("pyosys"), design.module.name, design.verilog)
-    kept = cache.get(name)
-    cells = json.loads(kept) if kept else dict(judges.area(design.verilog, design.module.name, t, 1800.0))
-    cache.put(name, json.dumps(cells).encode())
+    cells = tools.remembered(name, lambda: dict(judges.area(design.verilog, design.module.name, t, 1800.0)))
     return Row(f"{case.group}/{case.name}", dict(design.report.estimate.resources), t.used(cells))
 
 

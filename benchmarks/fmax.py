@@ -87,16 +87,15 @@ def routing(top: Module, t: Target, mhz: float) -> Routed:
     """A design placed and routed; kept by its text."""
     text = verilog(top)
     key = cache.key("routed", text, f"{mhz:g}", version("pyosys"), json.dumps(t.tools["placer"]))
-    kept = cache.get(key)
-    if kept is not None:
-        return Routed(**json.loads(kept))
+    return Routed(**tools.remembered(key, lambda: asdict(_routed(text, top, t, mhz))))
+
+
+def _routed(text: str, top: Module, t: Target, mhz: float) -> Routed:
     with tools.scratch() as folder:
         files = judges.write_modules(text, folder)
         mapped = judges.FAMILIES[t.family].format(top=top.name)
         judges.yosys_script(f"read_verilog -sv {' '.join(files)}\n{mapped}\nwrite_json top.json", folder, 1800.0)
-        routed = place(folder / "top.json", Placer(**t.tools["placer"]), mhz)
-    cache.put(key, json.dumps(asdict(routed)).encode())
-    return routed
+        return place(folder / "top.json", Placer(**t.tools["placer"]), mhz)
 
 
 def hosted(system: Module) -> Module:

@@ -25,10 +25,7 @@ Special = Callable[["Graph", "tuple[Node, ...]", DType, Span], "Node | None"]
 
 
 def _int(n: Node) -> IntType:
-    whole = as_int(n.dtype)
-    if whole is None:
-        raise TypeError(f"no integer: {n.dtype}")
-    return whole
+    return _whole(n.dtype)
 
 
 def _is_const(n: Node) -> bool:

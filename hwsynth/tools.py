@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from gemel.codegen import cache as kept
 from gemel.semantics.errors import ToolError
@@ -107,6 +109,16 @@ def python_tool(tool: str, module: str, script: str, cwd: Path, timeout: float) 
     if importlib.util.find_spec(module) is None:
         raise missing(tool, _PIP)
     return run(tool, [sys.executable, "-I", "-c", script], cwd, timeout)
+
+
+def remembered(name: str, make: Callable[[], Any]) -> Any:
+    """What a tool made, as JSON data under a key of the cache; made and kept where there are none."""
+    found = kept.get(name)
+    if found is not None:
+        return json.loads(found)
+    made = make()
+    kept.put(name, json.dumps(made).encode())
+    return made
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -53,13 +52,10 @@ def area(sv: str, top: str, family: str, kept_only: bool = False) -> Area | None
     Raises ToolError where yosys is missing, fails or takes too long.
     """
     from gemel.codegen import cache
+    from gemel.hwsynth import tools
     from gemel.hwsynth.judges import FAMILIES, synth_yosys
 
     name = cache.key("yosys", FAMILIES[family], version("pyosys"), top, sv)
-    kept = cache.get(name)
-    if kept is None and kept_only:
+    if kept_only and cache.get(name) is None:
         return None
-    cells = json.loads(kept) if kept is not None else dict(synth_yosys(sv, top, family, TIMEOUT).cells)
-    if kept is None:
-        cache.put(name, json.dumps(cells).encode())
-    return counted(cells)
+    return counted(tools.remembered(name, lambda: dict(synth_yosys(sv, top, family, TIMEOUT).cells)))
