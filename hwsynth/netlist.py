@@ -164,9 +164,24 @@ class Layout:
     ports: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What a functional unit promises: which operation it computes, and in how many cycles.
+
+    With an `interval` above 1 it is started, and keeps its results until the next start.
+    """
+
+    operation: str
+    latency: int
+    interval: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Module:
-    """A circuit. The order of wires doesn't matter; `comments` are lines for the head of the printed text."""
+    """A circuit. The order of wires doesn't matter; `comments` are lines for the head of the printed text.
+
+    A functional unit has a `contract`.
+    """
 
     name: str
     inputs: tuple[Input, ...]
@@ -179,3 +194,4 @@ class Module:
     comments: tuple[str, ...] = field(default=())
     layout: Layout = field(default_factory=Layout)
     reset: Reset = Reset.SYNC
+    contract: Contract | None = None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 from gemel.hwsynth import floats, generate
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.dfg import Graph
-from gemel.hwsynth.netlist import Input, Module, Output, Register
+from gemel.hwsynth.netlist import Contract, Input, Module, Output, Register
 from gemel.hwsynth.nodes import Kind, Node, net_dtype
 from gemel.hwsynth.pipeline import UNIT
 from gemel.hwsynth.ports import Ports, depth
@@ -133,14 +133,18 @@ class _Unit:
         gen.effects(g, stages, stages.bits)
         return stages
 
-    def module(self, name: str, extra: Sequence[Node], results: Sequence[Expr], how: str) -> Module:
+    def module(
+        self, name: str, extra: Sequence[Node], results: Sequence[Expr], how: str, cycles: int, interval: int
+    ) -> Module:
         """The module; `extra` are inputs other than operands."""
         gen = self.gen
         inputs = [_net(a).var for a in (*extra, *self.args)]
         outputs = [Output(name, e) for (name, _), e in zip(self.operation.outputs, results, strict=True)]
         head = f"{name}: made by Gemel for {self.clock.target.name} at {1000 / self.clock.period:g} MHz"
         parts = (tuple(gen.wires), tuple(gen.registers), tuple(gen.ports.memories()), gen.units.instances())
-        return prune(Module(name, tuple(map(Input, inputs)), tuple(outputs), *parts, BUILTIN, (head, how)))
+        contract = Contract(self.operation.name, cycles, interval)
+        ports = tuple(map(Input, inputs)), tuple(outputs)
+        return prune(Module(name, *ports, *parts, BUILTIN, (head, how), contract=contract))
 
 
 def _registered(operation: Operation, clock: Clock) -> Unit:
@@ -154,7 +158,7 @@ def _pipelined(operation: Operation, clock: Clock, least: int = 0) -> Unit:
     stages = made.scheduled()
     latency = max(least, *(n.ready for n in results))
     how = f"takes operands in each cycle; results come {counted(latency, 'cycle')} later"
-    module = made.module(operation.name, (), [stages.value(n, latency) for n in results], how)
+    module = made.module(operation.name, (), [stages.value(n, latency) for n in results], how, latency, 1)
     first = max((_reach(n) for n in made.graph.nodes if n.cycle == 0), default=0.0)
     last = max((n.at for n in results if n.ready == latency), default=0.0)
     return Unit(operation, module, latency, first if latency else 0.0, last)
@@ -204,7 +208,8 @@ def _iterated(operation: Operation, way: Iteration, clock: Clock) -> Unit | None
         made.gen.registers.append(Register(_net(old).var, stages.value(nxt, 0), _net(start) if kept else going))
     cycles = way.cycles + 1
     how = f"takes operands with start; results come {counted(cycles, 'cycle')} later and stay until the next start"
-    module = made.module(f"{operation.name}_serial", (start,), [stages.value(n, 0) for n in results], how)
+    ends = [stages.value(n, 0) for n in results]
+    module = made.module(f"{operation.name}_serial", (start,), ends, how, cycles, cycles)
     setup = max(n.at for n in begun) + choice(clock.target, 1)
     return Unit(operation, module, cycles, setup, max(n.at for n in results), cycles)
 

@@ -1,0 +1,159 @@
+"""A circuit that runs on symbols, and the functional units that were cut out of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gemel.hwsynth.prove.btor import Circuit
+from gemel.hwsynth.prove.step import Step, compiled, settle
+from gemel.semantics.symbolic.normal import Normal
+from gemel.semantics.symbolic.terms import Term, Value, Words
+
+Function = Callable[[Words, Mapping[str, Value]], Mapping[str, Value]]
+"""What a unit computes: results by port from operands by port."""
+
+FIRST = 6
+"""After how many cycles the circuit is compiled for what is known by then; again after 4, 16, ... times as many."""
+
+
+class Stuck(Exception):
+    """A run that can't go on: something of the control hangs on a symbol."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A unit that was cut out: an instance, its ports with their widths, its timing, and what it computes.
+
+    One with an `interval` takes operands where its port `start` is high, and keeps its results until the next start.
+    """
+
+    instance: str
+    inputs: Mapping[str, int]
+    outputs: Mapping[str, int]
+    latency: int
+    interval: int
+    function: Function
+
+
+@dataclass
+class _Line:
+    """What a unit has under way."""
+
+    results: deque[Mapping[str, Value]] = field(default_factory=deque)
+    left: int = 0
+    pending: Mapping[str, Value] = field(default_factory=dict)
+    shown: Mapping[str, Value] = field(default_factory=dict)
+
+
+class Machine:
+    """A circuit in some state. `step` passes an edge; what isn't given as an input is any word."""
+
+    def __init__(self, words: Words, normal: Normal, circuit: Circuit, cuts: Sequence[Cut] = ()) -> None:
+        self.words, self.normal, self.circuit, self.cuts = words, normal, circuit, cuts
+        self.places = {name: n for n, name in enumerate(circuit.outputs)}
+        self.cycle = 0
+        self.general: Step = compiled(words, normal, circuit, [s.id for s in circuit.states], list(circuit.inputs))
+        self.current, self.next_time = self.general, FIRST
+        self.state: list[Any] = self.any_state()
+        self.lines = {c.instance: self._idle(c) for c in cuts}
+
+    def any_state(self) -> list[Any]:
+        """A state in which registers and memories hold anything; what never changes holds its first value."""
+        made: list[Any] = []
+        for s in self.circuit.states:
+            if s.init is not None and s.next is None:
+                made.append(initial(self.circuit, s.init))
+            elif s.sort.depth_bits is None:
+                made.append(self.words.fresh(s.name, s.sort.w))
+            else:
+                made.append([self.words.fresh(f"{s.name}[{k}]", s.sort.w) for k in range(1 << s.sort.depth_bits)])
+        return made
+
+    def _idle(self, c: Cut) -> _Line:
+        return _Line(deque(self._unknown(c) for _ in range(c.latency if c.interval == 1 else 0)), shown=self._unknown(c))
+
+    def _unknown(self, c: Cut) -> Mapping[str, Value]:
+        return {p: self.words.fresh(f"{c.instance}.{p}", w) for p, w in c.outputs.items()}
+
+    # ------------------------------------------------------------------------------------------------------- running
+
+    def step(self, given: Mapping[str, Value]) -> Mapping[str, Value]:
+        """Passes an edge; gives the outputs before it."""
+        inputs = self.inputs(given)
+        outputs, following = self.current(self.state, inputs)
+        settle(self.words, self.normal, following)
+        self.state = following
+        named = dict(zip(self.places, outputs, strict=True))
+        for c in self.cuts:
+            self._pass(c, named)
+        self.cycle += 1
+        if self.cycle == self.next_time:
+            self.next_time *= 4
+            self._specialise(given)
+        return named
+
+    def inputs(self, given: Mapping[str, Value]) -> list[Value]:
+        """The values of inputs in order: what is given, units' results, and any word for the rest."""
+        ready = {f"{c.instance}.{p}": v for c in self.cuts for p, v in self._results(c).items()}
+        found = []
+        for name, node in self.circuit.inputs.items():
+            v = given[name] if name in given else ready.get(name)
+            found.append(self.words.fresh(name, node.sort.w) if v is None else v)
+        return found
+
+    def _results(self, c: Cut) -> Mapping[str, Value]:
+        line = self.lines[c.instance]
+        return line.results[0] if c.interval == 1 else line.shown
+
+    def _pass(self, c: Cut, outputs: Mapping[str, Value]) -> None:
+        """Takes a unit's operands of this cycle."""
+        line = self.lines[c.instance]
+        operands = {p: outputs[f"{c.instance}.{p}"] for p in c.inputs}
+        if c.interval == 1:
+            line.results.popleft()
+            line.results.append(c.function(self.words, operands))
+            return
+        start = outputs[f"{c.instance}.start"]
+        if type(start) is not int:
+            raise Stuck(f"the start of {c.instance} depends on the data")
+        if start:
+            line.pending, line.left, line.shown = c.function(self.words, operands), c.latency, self._unknown(c)
+        if line.left:
+            line.left -= 1
+            if not line.left:
+                line.shown = line.pending
+
+    def _specialise(self, given: Mapping[str, Value]) -> None:
+        """Compiles the circuit for what is a symbol now."""
+        symbolic = [s.id for s, v in zip(self.circuit.states, self.state, strict=True) if _unknown(v)]
+        known = [n for n, v in given.items() if n in self.circuit.inputs and type(v) is int and n in ("rst", "start")]
+        inputs = [n for n in self.circuit.inputs if n not in known]
+        self.current = compiled(self.words, self.normal, self.circuit, symbolic, inputs)
+
+
+def _unknown(v: Any) -> bool:
+    return type(v) is Term or (type(v) is list and any(type(x) is Term for x in v))
+
+
+def initial(circuit: Circuit, node: int) -> Any:
+    """The value of a node that hangs on nothing: the first value of a register or memory.
+
+    Raises Stuck where it isn't made of constants and writes.
+    """
+    nodes = circuit.by_id()
+    writes = []
+    while nodes[abs(node)].op == "write":
+        writes.append(nodes[abs(node)])
+        node = writes[-1].args[0]
+    n = nodes[abs(node)]
+    if n.op == "const":
+        return n.extra[0] ^ ((1 << n.sort.w) - 1 if node < 0 else 0)
+    if n.op != "state" or n.sort.depth_bits is None:
+        raise Stuck(f"a first value by {n.op}")
+    cells = [0] * (1 << n.sort.depth_bits)
+    for w in reversed(writes):
+        cells[initial(circuit, w.args[1])] = initial(circuit, w.args[2])
+    return cells

@@ -1,0 +1,92 @@
+"""Functional units: what each operation means on words, and the proof that a unit's text computes it.
+
+A unit of a float's operation is a function that nothing is known of where it is used; here its text is compared with
+the op tower's definition in integers. Units inside of units are cut out in turn.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from gemel.hwsynth.netlist import Contract
+from gemel.hwsynth.prove.btor import Circuit
+from gemel.hwsynth.prove.machine import Cut, Function
+from gemel.semantics.symbolic.meaning import known_function
+from gemel.semantics.symbolic.terms import Value, Words
+
+_MULTIPLY = re.compile(r"multiply_([iu])(\d+)_([iu])(\d+)(?:_low_(\d+))?$")
+_ADD = re.compile(r"add_(\d+)$")
+_DIVIDE = re.compile(r"divide_(\d+)_by_(\d+)$")
+
+
+def function(operation: str, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> Function:
+    """What an operation computes, by its name and ports."""
+    if found := _MULTIPLY.match(operation):
+        a, b = ((int(found[n + 1]), found[n] == "i") for n in (1, 3))
+        return _product(a, b, outputs["product"])
+    if _ADD.match(operation):
+        return _sum(outputs["sum"])
+    if _DIVIDE.match(operation):
+        return _quotient(inputs, outputs)
+    return _opaque(operation, outputs)
+
+
+def _product(a: tuple[int, bool], b: tuple[int, bool], w: int) -> Function:
+    def of(words: Words, given: Mapping[str, Value]) -> Mapping[str, Value]:
+        return {"product": words.mul(w, _resized(words, given["a"], *a, w), _resized(words, given["b"], *b, w))}
+
+    return of
+
+
+def _sum(w: int) -> Function:
+    def of(words: Words, given: Mapping[str, Value]) -> Mapping[str, Value]:
+        carry = words.zext(given["carry"], 1, w)
+        return {"sum": words.add(w, words.add(w, given["a"], given["b"]), carry)}
+
+    return of
+
+
+def _quotient(inputs: Mapping[str, int], outputs: Mapping[str, int]) -> Function:
+    w = max(inputs["dividend"], inputs["divisor"])
+
+    def of(words: Words, given: Mapping[str, Value]) -> Mapping[str, Value]:
+        a, b = (words.zext(given[p], inputs[p], w) for p in ("dividend", "divisor"))
+        found = {"quotient": words.divided("udiv", w, a, b), "remainder": words.divided("urem", w, a, b)}
+        return {p: words.ext(found[p], 0, n) for p, n in outputs.items()}
+
+    return of
+
+
+def _opaque(name: str, outputs: Mapping[str, int]) -> Function:
+    def of(words: Words, given: Mapping[str, Value]) -> Mapping[str, Value]:
+        args = tuple(given.values())
+        known = all(type(a) is int for a in args)
+        return {p: known_function(name, args) if known else words.app(name, w, *args) for p, w in outputs.items()}
+
+    return of
+
+
+def _resized(words: Words, v: Value, w: int, is_signed: bool, to: int) -> Value:
+    if w >= to:
+        return words.ext(v, 0, to)
+    return words.sext(v, w, to) if is_signed else words.zext(v, w, to)
+
+
+def cuts(circuit: Circuit, units: Mapping[str, tuple[str, Contract]]) -> list[Cut]:
+    """The units of a circuit by instance: module and contract."""
+    return [_cut(circuit, name, contract) for name, (_, contract) in units.items()]
+
+
+def _cut(circuit: Circuit, instance: str, contract: Contract) -> Cut:
+    nodes = circuit.by_id()
+    stem = f"{instance}."
+    operands = {
+        name.removeprefix(stem): nodes[abs(n)].sort.w
+        for name, n in circuit.outputs.items()
+        if name.startswith(stem) and name.removeprefix(stem) not in ("clk", "rst", "start")
+    }
+    results = {name.removeprefix(stem): n.sort.w for name, n in circuit.inputs.items() if name.startswith(stem)}
+    ordered = dict(sorted(operands.items()))
+    made = function(contract.operation, ordered, results)
+    return Cut(instance, ordered, results, contract.latency, contract.interval, made)

@@ -1,0 +1,83 @@
+"""The numbers that a word may stand for, from its operators alone: whether sums and products lose a carry."""
+
+from __future__ import annotations
+
+from gemel.semantics.symbolic.terms import Term, Value, operands, signed
+from gemel.semantics.symbolic.walk import postorder
+
+Range = tuple[int, int]
+
+
+class Bounds:
+    """The least and the most of words as unsigned and as signed numbers, each found once."""
+
+    def __init__(self) -> None:
+        self.made: dict[Term, tuple[Range, Range]] = {}
+
+    def unsigned(self, v: Value) -> Range:
+        """Of a word as an unsigned number."""
+        return (v, v) if type(v) is int else self._of(v)[0]
+
+    def signed(self, v: Value, w: int) -> Range:
+        """Of a word as a signed number."""
+        return (signed(v, w),) * 2 if type(v) is int else self._of(v)[1]
+
+    def holds_sum(self, t: Term, kind: str) -> bool:
+        """Whether a sum or product is that of its operands' numbers: no carry is lost."""
+        self._of(t)
+        lo, hi = self._exact(t, kind)
+        return -(1 << (t.w - 1)) <= lo and hi < 1 << (t.w - 1) if kind == "s" else 0 <= lo and hi < 1 << t.w
+
+    def _of(self, t: Term) -> tuple[Range, Range]:
+        for x in postorder([t], self.made.__contains__):
+            self.made[x] = self._made(x)
+        return self.made[t]
+
+    def _exact(self, t: Term, kind: str) -> Range:
+        """The numbers of a sum or product if no carry were lost."""
+        (a, b), (c, d) = (self.unsigned(x) if kind == "u" else self.signed(x, t.w) for x in t.args)
+        if t.op == "add":
+            return a + c, b + d
+        corners = (a * c, a * d, b * c, b * d)
+        return min(corners), max(corners)
+
+    def _made(self, t: Term) -> tuple[Range, Range]:
+        w = t.w
+        match t.op:
+            case "add" | "mul":
+                return self._arithmetic(t)
+            case "sext":
+                lo, hi = self.made[t.args[0]][1]
+                return ((lo, hi) if lo >= 0 else (0, (1 << w) - 1)), (lo, hi)
+            case "cat":
+                return _both(self._joined(t), w)
+            case "ite":
+                arms = t.args[1:]
+                u, s = [self.unsigned(x) for x in arms], [self.signed(x, w) for x in arms]
+                return (min(u)[0], max(x[1] for x in u)), (min(s)[0], max(x[1] for x in s))
+            case "and":
+                return _both((0, min(self.unsigned(x)[1] for x in operands(t))), w)
+            case "lshr" | "udiv":
+                return _both((0, self.unsigned(t.args[0])[1] if t.op == "lshr" else (1 << w) - 1), w)
+            case "ext" if t.args[1] == 0:
+                return _both((0, min(self.unsigned(t.args[0])[1], (1 << w) - 1)), w)
+        return _both((0, (1 << w) - 1), w)
+
+    def _arithmetic(self, t: Term) -> tuple[Range, Range]:
+        found = []
+        for kind, least, most in (("u", 0, 1 << t.w), ("s", -(1 << (t.w - 1)), 1 << (t.w - 1))):
+            lo, hi = self._exact(t, kind)
+            found.append((lo, hi) if least <= lo and hi < most else (least, most - 1))
+        return found[0], found[1]
+
+    def _joined(self, t: Term) -> Range:
+        lo = hi = 0
+        for n, v in zip(t.args[::2], t.args[1::2], strict=True):
+            a, b = self.unsigned(v)
+            lo, hi = lo << n | a, hi << n | b
+        return lo, hi
+
+
+def _both(unsigned: Range, w: int) -> tuple[Range, Range]:
+    """A range as unsigned and as signed numbers."""
+    return unsigned, unsigned if unsigned[1] < 1 << (w - 1) else (-(1 << (w - 1)), (1 << (w - 1)) - 1)

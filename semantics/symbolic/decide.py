@@ -1,0 +1,167 @@
+"""Whether two words are equal: by normal form, by numbers that show they aren't, by cases, and by z3.
+
+What the cheap means leave goes to z3 with a time limit; what that leaves is undecided, and said to be.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gemel.semantics.symbolic.normal import Normal
+from gemel.semantics.symbolic.terms import Term, Value, Words, operands
+from gemel.semantics.symbolic.walk import evaluated, postorder, rebuilt, symbols, terms_of
+
+PROVED, REFUTED, UNDECIDED = "proved", "refuted", "undecided"
+SAMPLES = 16
+"""Drawn valuations that are tried before anything costly."""
+
+CASES = 10
+"""The most conditions that are split into cases."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether words are equal; by which means; the symbols' values where they aren't."""
+
+    status: str
+    how: str
+    values: Mapping[Term, int] = field(default_factory=dict)
+
+
+class Decider:
+    """Compares the terms of a `Words`. `apps` gives functions on known words, `seconds` is z3's time for a question."""
+
+    def __init__(self, words: Words, normal: Normal, apps: Callable[..., int], seconds: float = 10.0) -> None:
+        self.words, self.normal, self.apps, self.seconds = words, normal, apps, seconds
+        self.random = random.Random(1)
+
+    def same(self, pairs: Iterable[tuple[Value, Value, int]], given: Value = 1) -> Verdict:
+        """Whether the words of all pairs (with their width) are equal wherever the bit `given` is set."""
+        left = [(a, b, w) for a, b, w in pairs if a is not b and not (type(a) is int and a == b)]
+        left = [(a, b, w) for a, b, w in left if not self.normal.same(a, b, w)]
+        if not left or given == 0:
+            return Verdict(PROVED, "normal form")
+        shown = self._sampled(left, given)
+        if shown is not None:
+            return shown
+        for how, means in (("slices", self._sliced), ("cases", self._by_cases)):
+            left = [p for p in left if not means(p, given)]
+            if not left:
+                return Verdict(PROVED, how)
+        return self._asked(left, given)
+
+    # ------------------------------------------------------------------------------------------------------ by numbers
+
+    def _sampled(self, pairs: list[tuple[Value, Value, int]], given: Value) -> Verdict | None:
+        roots = [given, *(x for a, b, _ in pairs for x in (a, b))]
+        free = symbols(roots)
+        for n in range(SAMPLES):
+            values = {t: self._draw(t.w, n) for t in free}
+            found = evaluated(roots, dict(values), self.words, self.apps)
+            if found[0] and any(a != b for a, b in zip(found[1::2], found[2::2], strict=True)):
+                return Verdict(REFUTED, "a drawn valuation", values)
+        return None
+
+    def _draw(self, w: int, n: int) -> int:
+        """A word: any, a small one, or one near the ends of its range."""
+        top = (1 << w) - 1
+        kind = self.random.randrange(4) if n else 0
+        if kind == 1:
+            return self.random.randrange(min(4, top + 1))
+        if kind == 2:
+            return self.random.choice((0, 1, top, top >> 1, (top >> 1) + 1, top - 1)) & top
+        return self.random.getrandbits(w)
+
+    # ------------------------------------------------------------------------------------------------------- by slices
+
+    def _sliced(self, pair: tuple[Value, Value, int], given: Value) -> bool:
+        """Symbols of which slices are used are taken apart where these begin and end: split products are one again."""
+        a, b, w = pair
+        cuts: dict[Term, set[int]] = {}
+        for t in terms_of([a, b]):
+            if t.op == "ext" and t.args[0].op == "var":
+                cuts.setdefault(t.args[0], set()).update((t.args[1], t.args[1] + t.w))
+        made: dict[Term, Value] = {}
+        for t, places in cuts.items():
+            at = sorted(places | {0, t.w})
+            parts = [(hi - lo, self.words.var(f"{t.args[0]}[{hi - 1}:{lo}]", hi - lo)) for lo, hi in zip(at, at[1:], strict=False)]
+            made[t] = self.words.cat(*[x for part in reversed(parts) for x in part])
+        if not made:
+            return False
+        a, b = rebuilt(self.words, [a, b], made)
+        return self.normal.same(a, b, w)
+
+    # ------------------------------------------------------------------------------------------------------- by cases
+
+    def _by_cases(self, pair: tuple[Value, Value, int], given: Value) -> bool:
+        """Splits on conditions until normal forms agree."""
+        a, b, w = pair
+        return self._split(a, b, w, given, CASES)
+
+    def _split(self, a: Value, b: Value, w: int, given: Value, depth: int) -> bool:
+        if given == 0 or a is b or self.normal.same(a, b, w):
+            return True
+        if not depth:
+            return False
+        cond = _condition([self.normal(self.words.sub(w, a, b)), given]) or _condition([a, b, given])
+        if cond is None:
+            return False
+        for value in (1, 0):
+            x, y, g = rebuilt(self.words, [a, b, given], {cond: value, **_implied(cond, value)})
+            if not self._split(x, y, w, g, depth - 1):
+                return False
+        return True
+
+    # ------------------------------------------------------------------------------------------------------- by z3
+
+    def _asked(self, pairs: list[tuple[Value, Value, int]], given: Value) -> Verdict:
+        from gemel.semantics.symbolic.solver import ask
+
+        end = time.monotonic() + self.seconds
+        for a, b, w in pairs:
+            found = ask(self.words, a, b, w, given, max(0.1, end - time.monotonic()))
+            if found.status != PROVED:
+                return found if found.status == UNDECIDED else self._confirmed(found, pairs, given)
+        return Verdict(PROVED, "z3")
+
+    def _confirmed(self, found: Verdict, pairs: list[tuple[Value, Value, int]], given: Value) -> Verdict:
+        """A difference that z3 shows, if it is one for the functions that it knows nothing of."""
+        roots = [given, *(x for a, b, _ in pairs for x in (a, b))]
+        values = {t: found.values.get(t, 0) for t in symbols(roots)}
+        numbers = evaluated(roots, dict(values), self.words, self.apps)
+        if numbers[0] and any(a != b for a, b in zip(numbers[1::2], numbers[2::2], strict=True)):
+            return Verdict(REFUTED, "z3", values)
+        return Verdict(UNDECIDED, "z3 shows a difference only where functions that it knows nothing of differ")
+
+
+def _condition(roots: list[Value]) -> Term | None:
+    """A condition that words hang on: the oldest one that no other condition is part of."""
+    for t in postorder(roots, _never(set())):
+        if t.op == "ite" and type(t.args[0]) is Term:
+            return _atom(t.args[0])
+    return None
+
+
+def _never(seen: set[Term]) -> Callable[[Term], bool]:
+    def done(t: Term) -> bool:
+        return t in seen or bool(seen.add(t)) and False
+
+    return done
+
+
+def _atom(t: Term) -> Term:
+    """A part of a condition that isn't made of conditions."""
+    while t.op in ("and", "or", "xor") and t.w == 1:
+        t = next(x for x in operands(t) if type(x) is Term)
+    return t
+
+
+def _implied(cond: Term, value: int) -> dict[Any, Any]:
+    """What follows from a condition: a symbol that is a constant."""
+    if value and cond.op == "eq" and type(cond.args[1]) is int and cond.args[0].op == "var":
+        return {cond.args[0]: cond.args[1]}
+    return {}

@@ -1,0 +1,291 @@
+"""The normal form of terms: arithmetic is a polynomial, with whole coefficients modulo 2**w, over what isn't.
+
+A polynomial's variables are the numbers that words stand for, unsigned (`u`) or signed (`s`). So an extended sum is the
+sum of the extended where no carry is lost, a concatenation is a sum, and a product split in parts is the product. What
+isn't arithmetic keeps its operator, on operands in normal form.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from typing import Any
+
+from gemel.semantics.symbolic.bounds import Bounds
+from gemel.semantics.symbolic.terms import Term, Value, Words, operands, signed
+from gemel.semantics.symbolic.walk import postorder, rebuild
+
+Mono = tuple[tuple[Term, str], ...]
+Form = dict[Mono, int]
+"""A polynomial: products of numbers, each with its coefficient."""
+
+MOST = 4000
+"""The most products that a product of polynomials is written out to."""
+
+ARITHMETIC = ("add", "mul", "cat", "poly")
+
+
+def _zeros(n: int, w: int) -> int:
+    """How many low bits of a number are 0, at most `w`."""
+    return min((n & -n).bit_length() - 1, w) if n else w
+
+
+class Normal:
+    """Brings the terms of a `Words` to their normal form, each once."""
+
+    def __init__(self, words: Words) -> None:
+        self.words = words
+        self.bounds = Bounds()
+        self.made: dict[Term, Value] = {}
+        self.forms: dict[tuple[Term, int], Form] = {}
+
+    def __call__(self, v: Value) -> Value:
+        """The normal form of a value."""
+        if type(v) is not Term:
+            return v
+        for t in postorder([v], self.made.__contains__, self._below):
+            self.made[t] = self._made(t)
+            normal = self.made[t]
+            if type(normal) is Term:
+                self.made.setdefault(normal, normal)
+        return self.made[v]
+
+    def same(self, a: Value, b: Value, w: int) -> bool:
+        """Whether two words have one normal form."""
+        return a is b or self(self.words.sub(w, a, b)) == 0
+
+    def _below(self, t: Term) -> list[Value]:
+        return list(self._leaves(t)) if self._sums(t) else list(operands(t))
+
+    @staticmethod
+    def _sums(t: Term) -> bool:
+        return t.op in ARITHMETIC or (t.op == "xor" and t.args[1] == (1 << t.w) - 1)
+
+    def _leaves(self, t: Term) -> Iterator[Term]:
+        """What a sum is made of that is no sum itself."""
+        seen, stack = {t}, [t]
+        while stack:
+            for x in operands(stack.pop()):
+                if type(x) is Term and x not in seen:
+                    seen.add(x)
+                    if self._sums(x) or x.op == "sext":
+                        stack.append(x)
+                    if not self._sums(x):
+                        yield x
+
+    def _made(self, t: Term) -> Value:
+        if t.op == "var":
+            return t
+        if self._sums(t):
+            return self._term(self.form(t, t.w), t.w)
+        made = rebuild(self.words, t, tuple(self.made[x] if type(x) is Term else x for x in operands(t)))
+        if type(made) is Term and made.op == "eq":
+            return self._equation(made)
+        if type(made) is Term and made is not t and self._sums(made):
+            return self._term(self.form(made, made.w), made.w)
+        return made
+
+    def _equation(self, t: Term) -> Value:
+        """Whether words are the same: whether their difference is 0, with one of its two signs."""
+        a, b = t.args
+        w = a.w
+        difference = self.words.sub(w, a, b)
+        if type(difference) is int:
+            return int(difference == 0)
+        form = self.form(difference, w)
+        other = {m: -c & ((1 << w) - 1) for m, c in form.items()}
+        if list(other.values()) < list(form.values()):
+            form = other
+        made = self._term(form, w)
+        if type(made) is int:
+            return int(made == 0)
+        found = self.words.eq(w, made, 0) if made.op != "poly" else self.words.node("eq", 1, made, 0)
+        return found
+
+    # --------------------------------------------------------------------------------------------------- polynomials
+
+    def form(self, t: Value, w: int) -> Form:
+        """The polynomial of a word of at least `w` bits, modulo 2**w."""
+        if type(t) is int:
+            return {(): t & ((1 << w) - 1)} if t & ((1 << w) - 1) else {}
+        key = (t, w)
+        found = self.forms.get(key)
+        if found is None:
+            found = self.forms[key] = self._settled(self._expanded(t, "u", w), w)
+        return found
+
+    def _expanded(self, root: Term, kind: str, w: int) -> Form:
+        """The polynomial of a word's number: from the newest terms to the oldest, so that each is met once."""
+        total: Form = {}
+        waiting: dict[tuple[Term, str], int] = {}
+        heap: list[tuple[int, str, Term]] = []
+
+        def push(v: Value, kind: str, factor: int) -> None:
+            if type(v) is int:
+                total[()] = total.get((), 0) + factor * v
+            elif (v, kind) in waiting:
+                waiting[v, kind] += factor
+            else:
+                waiting[v, kind] = factor
+                heapq.heappush(heap, (-v.uid, kind, v))
+
+        push(root, kind, 1)
+        while heap:
+            _, kind, t = heapq.heappop(heap)
+            factor = waiting.pop((t, kind)) & ((1 << w) - 1)
+            if not factor:
+                continue
+            free = w - _zeros(factor, w) <= t.w
+            for v, k, f in self._parts(t, kind, factor, w, free, total):
+                push(v, k, f)
+        return total
+
+    def _parts(
+        self, t: Term, kind: str, factor: int, w: int, free: bool, total: Form
+    ) -> list[tuple[Value, str, int]]:
+        """The words whose numbers make up that of a word, with factors; what is no sum goes to the total.
+
+        With `free` only the word's own bits matter, so that carries may be lost.
+        """
+        match t.op:
+            case "add" if free or self.bounds.holds_sum(t, kind):
+                return [(self._number(x, t.w, kind), kind, factor) for x in t.args]
+            case "mul" if type(t.args[1]) is int and (free or self.bounds.holds_sum(t, kind)):
+                return [(t.args[0], kind, factor * self._number(t.args[1], t.w, kind))]
+            case "mul" if type(t.args[1]) is Term and (free or self.bounds.holds_sum(t, kind)):
+                self._product(t, kind, factor, w, free, total)
+                return []
+            case "xor" if free and t.args[1] == (1 << t.w) - 1:
+                return [(t.args[0], kind, -factor), (-1, kind, factor)]
+            case "xor" if kind == "s" and t.args[1] == (1 << t.w) - 1:
+                return [(t.args[0], kind, -factor), (-1, kind, factor)]
+            case "cat" if free or kind == "u" or t.args[1] == 0:
+                return _joined(t, factor)
+            case "sext" if kind == "s" or w - _zeros(factor, w) <= t.w:
+                return [(t.args[0], "s", factor)]
+            case "poly" if free:
+                _add(total, dict(t.args), factor)
+                return []
+        self._atom(t, kind, factor, free, total)
+        return []
+
+    @staticmethod
+    def _number(v: Value, w: int, kind: str) -> Value:
+        return signed(v, w) if type(v) is int and kind == "s" else v
+
+    def _product(self, t: Term, kind: str, factor: int, w: int, free: bool, total: Form) -> None:
+        shift = _zeros(factor, w) if free else 0
+        sides = []
+        for x in t.args:
+            part = self._expanded(x, kind, w - shift)
+            sides.append(self._settled(part, w - shift))
+        a, b = sides
+        if len(a) * len(b) > MOST:
+            self._atom(t, kind, factor, free, total)
+            return
+        for m, c in a.items():
+            for n, d in b.items():
+                key = tuple(sorted((*m, *n), key=_order))
+                total[key] = total.get(key, 0) + c * d * factor
+
+    def _atom(self, t: Term, kind: str, factor: int, free: bool, total: Form) -> None:
+        normal = self.made.get(t, t)
+        if type(normal) is int:
+            number = signed(normal, t.w) if kind == "s" else normal
+            total[()] = total.get((), 0) + factor * number
+        elif normal.op == "poly" and free:
+            _add(total, dict(normal.args), factor)
+        else:
+            key = ((normal, kind),)
+            total[key] = total.get(key, 0) + factor
+
+    def _settled(self, form: Form, w: int) -> Form:
+        """A polynomial with coefficients in range and each number by one name."""
+        mask = (1 << w) - 1
+        made: Form = {}
+        for mono, c in form.items():
+            c &= mask
+            if not c:
+                continue
+            bits = w - _zeros(c, w)
+            parts: list[tuple[Term, str]] = []
+            for atom, kind in mono:
+                named = self._named(atom, kind, bits)
+                if type(named[0]) is int:
+                    c = c * named[0] & mask
+                else:
+                    parts.append(named)
+            key = tuple(sorted(parts, key=_order))
+            made[key] = made.get(key, 0) + c
+        made = self._whole(made, w)
+        return {m: c & mask for m, c in sorted(made.items(), key=lambda item: [_order(x) for x in item[0]]) if c & mask}
+
+    def _named(self, atom: Term, kind: str, bits: int) -> tuple[Any, str]:
+        """The name of a number of which `bits` bits matter."""
+        if bits > atom.w:
+            return (atom, "u") if kind == "s" and self.bounds.unsigned(atom)[1] < 1 << (atom.w - 1) else (atom, kind)
+        low = self.words.ext(atom, 0, bits)
+        if type(low) is Term and (low.op in ARITHMETIC or low.op == "xor"):
+            return atom, "u"
+        return low, "u"
+
+    def _whole(self, form: Form, w: int) -> Form:
+        """Slices times a power of two as what the word has from its lowest bit on, less what lies below the slice."""
+        made: Form = {}
+        for mono, c in form.items():
+            atom = mono[0][0] if len(mono) == 1 else None
+            if atom is None or atom.op != "ext" or not atom.args[1] or c & ((1 << atom.args[1]) - 1) or mono[0][1] == "s":
+                made[mono] = made.get(mono, 0) + c
+                continue
+            source, lo = atom.args
+            for n, sign in ((lo + atom.w, 1), (lo, -1)):
+                part = self.words.ext(source, 0, n)
+                if type(part) is int:
+                    made[()] = made.get((), 0) + sign * (c >> lo) * part
+                else:
+                    key: Mono = ((part, "u"),)
+                    made[key] = made.get(key, 0) + sign * (c >> lo)
+        return made
+
+    def _term(self, form: Form, w: int) -> Value:
+        """The term of a polynomial."""
+        if not form:
+            return 0
+        if len(form) == 1:
+            (mono, c), *_ = form.items()
+            if not mono:
+                return c
+            if c == 1 and len(mono) == 1 and mono[0][0].w == w:
+                return mono[0][0]
+        if w == 1:
+            return self._parity(form)
+        return self.words.node("poly", w, *form.items())
+
+    def _parity(self, form: Form) -> Value:
+        """A sum of bits is their exclusive or."""
+        total: Value = 0
+        for mono, _ in form.items():
+            product: Value = 1
+            for atom, _ in mono:
+                product = self.words.and_(1, product, self.words.ext(atom, 0, 1))
+            total = self.words.xor(1, total, product)
+        return total
+
+
+def _joined(t: Term, factor: int) -> list[tuple[Value, str, int]]:
+    """The parts of a concatenation, unsigned, each times its place."""
+    parts: list[tuple[Value, str, int]] = []
+    at = t.w
+    for n, v in zip(t.args[::2], t.args[1::2], strict=True):
+        at -= n
+        parts.append((v, "u", factor << at))
+    return parts
+
+
+def _add(total: Form, form: Form, factor: int) -> None:
+    for mono, c in form.items():
+        total[mono] = total.get(mono, 0) + c * factor
+
+
+def _order(x: tuple[Term, str]) -> tuple[int, str]:
+    return x[0].uid, x[1]
