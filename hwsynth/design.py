@@ -30,6 +30,7 @@ from gemel.semantics.traverse import Copier
 
 if TYPE_CHECKING:
     from gemel.hwsynth.engines.run import Model, Run
+    from gemel.hwsynth.prove.proof import Proof
 
 DEFAULT_MAX_CYCLES = 1_000_000_000
 
@@ -108,6 +109,20 @@ class Design:
         from gemel.hwsynth.handover.folder import deliver
 
         return deliver(self, Path(folder), args)
+
+    @entry
+    def prove(self, *, seconds: float = 10.0) -> Proof:
+        """Proves that the SystemVerilog computes the kernel, for all inputs, and keeps the handshake in any state.
+
+        yosys reads the text back; `seconds` is z3's time for each question that normal forms leave. A kernel with floats
+        is compared in the order of operations of `Design.kernel`. The proof's `status` is "proved", "refuted" or
+        "undecided", never more than what was shown.
+
+        Raises ToolError where yosys is missing or fails.
+        """
+        from gemel.hwsynth.prove.subject import proof_of
+
+        return proof_of(self, seconds)
 
     def model(self, engine: str) -> Model:
         """The system built for an engine; built once."""

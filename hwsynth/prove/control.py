@@ -41,7 +41,7 @@ def idle_of(machine: Machine) -> Idle:
         started = {
             n: initial(circuit, s.init)
             for n, s in enumerate(circuit.states)
-            if s.init is not None and s.next is not None and s.sort.depth_bits is None
+            if s.init is not None and s.next not in (None, s.id) and s.sort.depth_bits is None
         }
         return Idle(started, done)
     _, following = machine.general(machine.any_state(), machine.inputs({RESET: 1}))

@@ -64,7 +64,7 @@ class Machine:
         """A state in which registers and memories hold anything; what never changes holds its first value."""
         made: list[Any] = []
         for s in self.circuit.states:
-            if s.init is not None and s.next is None:
+            if s.init is not None and s.next in (None, s.id):
                 made.append(initial(self.circuit, s.init))
             elif s.sort.depth_bits is None:
                 made.append(self.words.fresh(s.name, s.sort.w))

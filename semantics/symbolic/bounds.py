@@ -28,6 +28,18 @@ class Bounds:
         lo, hi = self._exact(t, kind)
         return -(1 << (t.w - 1)) <= lo and hi < 1 << (t.w - 1) if kind == "s" else 0 <= lo and hi < 1 << t.w
 
+    def holds_poly(self, t: Term, kind: str) -> bool:
+        """Whether a polynomial's number is that of its products with coefficients of two's complement."""
+        lo = hi = 0
+        for mono, factor in t.args:
+            corners = [signed(factor, t.w)] * 2
+            for atom, k in mono:
+                least, most = self.unsigned(atom) if k == "u" else self.signed(atom, atom.w)
+                products = [c * x for c in corners for x in (least, most)]
+                corners = [min(products), max(products)]
+            lo, hi = lo + corners[0], hi + corners[1]
+        return -(1 << (t.w - 1)) <= lo and hi < 1 << (t.w - 1) if kind == "s" else 0 <= lo and hi < 1 << t.w
+
     def _of(self, t: Term) -> tuple[Range, Range]:
         for x in postorder([t], self.made.__contains__):
             self.made[x] = self._made(x)

@@ -11,15 +11,32 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from gemel.semantics import floats, ops
+from gemel.semantics import floats, ops, tower
 from gemel.semantics.convert import from_bits, to_bits
-from gemel.semantics.dtypes import BOOL, BoolType, DType, FixedType, FloatType, IndexType, IntType, width_of
+from gemel.semantics.dtypes import (
+    BF16,
+    BOOL,
+    F8E4M3,
+    F8E5M2,
+    F16,
+    F32,
+    F64,
+    BoolType,
+    DType,
+    FixedType,
+    FloatType,
+    IndexType,
+    IntType,
+    width_of,
+)
 from gemel.semantics.ir import Apply
 from gemel.semantics.ops import Op
 from gemel.semantics.symbolic.terms import Value, Words
 
 if TYPE_CHECKING:
     from gemel.semantics.tower import Definition
+
+FORMATS = (F8E4M3, F8E5M2, F16, BF16, F32, F64)
 
 Typed = tuple[Value, DType]
 Meaning = Callable[[Words, DType, Sequence[Typed]], Value]
@@ -244,6 +261,13 @@ def function_name(op: Op, source: DType, target: DType) -> str:
 
 def known_function(name: str, words: tuple[int, ...]) -> int:
     """The result of a function on known words."""
+    if name not in KNOWN:
+        _register()
+    if name not in KNOWN:
+        made = definition_named(name)
+        if made is None:
+            raise Unsupported(f"the function {name}")
+        return int(written_out(Words(), made, words))
     op, source, target = KNOWN[name]
     values = tuple(from_bits(v, source) for v in words)
     return int(to_bits(op.meaning(target, (source,) * len(values), values), target))
@@ -280,3 +304,26 @@ def written_out(words: Words, made: Definition, args: Sequence[Value]) -> Value:
 def concerns(e: Apply) -> bool:
     """Whether an op's operands or result are numbers that words stand for."""
     return all(isinstance(x, (BoolType, IntType, IndexType, FloatType)) for x in (e.dtype, *(a.dtype for a in e.args)))
+
+
+@cache
+def definition_named(name: str) -> Definition | None:
+    """The definition in integers of the function of a name; None where there is none of that name."""
+    if not KNOWN.get(name):
+        _register()
+    if name in KNOWN:
+        op, source, target = KNOWN[name]
+        return tower.definition(op, target) if op in ops.ELEMENTARY else floats.definition(op, source, target)
+    scaled = [t for t in FORMATS if floats.scaling(t).name == name]
+    return floats.scaling(scaled[0]) if scaled else None
+
+
+def _register() -> None:
+    """Notes the names of all functions of one format."""
+    for t in FORMATS:
+        for op in ops.TABLE.values():
+            if op in ops.ELEMENTARY or (floats.is_defined(op) and op not in (ops.CAST, ops.SATURATE, ops.BITCAST)):
+                function_name(op, t, t)
+        for other in FORMATS:
+            if other != t:
+                function_name(ops.CAST, t, other)

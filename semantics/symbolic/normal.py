@@ -189,12 +189,16 @@ class Normal:
                 total[key] = total.get(key, 0) + c * d * factor
 
     def _atom(self, t: Term, kind: str, factor: int, free: bool, total: Form) -> None:
-        normal = self.made.get(t, t)
+        normal = self.made.get(t)
+        if normal is None:
+            normal = self._term(self.form(t, t.w), t.w) if self._sums(t) and t.op != "xor" else t
         if type(normal) is int:
             number = signed(normal, t.w) if kind == "s" else normal
             total[()] = total.get((), 0) + factor * number
         elif normal.op == "poly" and free:
             _add(total, dict(normal.args), factor)
+        elif normal.op == "poly" and self.bounds.holds_poly(normal, kind):
+            _add(total, {m: signed(c, normal.w) for m, c in normal.args}, factor)
         else:
             key = ((normal, kind),)
             total[key] = total.get(key, 0) + factor
@@ -239,13 +243,21 @@ class Normal:
                 continue
             source, lo = atom.args
             for n, sign in ((lo + atom.w, 1), (lo, -1)):
-                part = self.words.ext(source, 0, n)
+                part = self._low(source, n)
                 if type(part) is int:
                     made[()] = made.get((), 0) + sign * (c >> lo) * part
+                elif part.op == "poly" and self.bounds.holds_poly(part, "u"):
+                    _add(made, {m: signed(x, part.w) for m, x in part.args}, sign * (c >> lo))
                 else:
                     key: Mono = ((part, "u"),)
                     made[key] = made.get(key, 0) + sign * (c >> lo)
         return made
+
+    def _low(self, source: Term, n: int) -> Value:
+        """The low bits of a word in normal form, in normal form."""
+        if source.op == "poly":
+            return self._term(self._settled(dict(source.args), n), n)
+        return self.words.ext(source, 0, n)
 
     def _term(self, form: Form, w: int) -> Value:
         """The term of a polynomial."""

@@ -441,7 +441,26 @@ class Words:
         first = cells[0]
         if all(c is first for c in cells):
             return first
+        if all(type(c) is int for c in cells):
+            return self._table(w, index, cells)
         return self.node("pick", w, index, *cells)
+
+    def _table(self, w: int, index: Term, cells: tuple[int, ...]) -> Value:
+        """A choice among known words: bits that are the same in all of them are constants."""
+        same = ~0
+        for c in cells:
+            same &= ~(c ^ cells[0])
+        parts: list[Any] = []
+        at = 0
+        while at < w:
+            fixed = same >> at & 1
+            n = 1
+            while at + n < w and same >> (at + n) & 1 == fixed:
+                n += 1
+            low = tuple(c >> at & ((1 << n) - 1) for c in cells)
+            parts = [n, low[0] if fixed else self.node("pick", n, index, *low), *parts]
+            at += n
+        return self.cat(*parts)
 
 
 def _least(a: Value, is_signed: bool) -> int:

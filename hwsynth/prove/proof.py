@@ -1,0 +1,298 @@
+"""A design's proof, obligation by obligation: the handshake, one run from any idle state, and each unit."""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gemel.hwsynth.netlist import Contract
+from gemel.hwsynth.placement import Placement
+from gemel.hwsynth.prove import control
+from gemel.hwsynth.prove.machine import Machine, Stuck
+from gemel.hwsynth.prove.memories import Memory, suffixes
+from gemel.hwsynth.prove.reading import read
+from gemel.hwsynth.prove.units import cuts, function
+from gemel.semantics.dtypes import width_of
+from gemel.semantics.ir import Buffer, Kernel, Var
+from gemel.semantics.symbolic.decide import PROVED, REFUTED, UNDECIDED, Decider, Verdict
+from gemel.semantics.symbolic.execute import Symbolic, run_kernel, shape_of
+from gemel.semantics.symbolic.meaning import Unsupported, known_function
+from gemel.semantics.symbolic.normal import Normal
+from gemel.semantics.symbolic.terms import Term, Value, Words
+
+SLACK = 16
+"""Cycles that a run may take beyond what is predicted before the proof gives up."""
+
+STACK = 512 << 20
+
+
+@dataclass(frozen=True)
+class Obligation:
+    """A statement of a proof and what became of it: "proved", "refuted" or "undecided"; `detail` says how, or why not."""
+
+    name: str
+    status: str
+    detail: str
+    seconds: float
+    values: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was shown of a design's text. `status` is that of the weakest obligation."""
+
+    kernel: str
+    obligations: tuple[Obligation, ...]
+
+    @property
+    def status(self) -> str:
+        """"refuted" if one obligation is, else "undecided" if one is, else "proved"."""
+        found = {o.status for o in self.obligations}
+        return next(s for s in (REFUTED, UNDECIDED, PROVED) if s in found)
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is proved."""
+        return self.status == PROVED
+
+    def __str__(self) -> str:
+        lines = [f"{self.kernel}: {self.status}"]
+        lines += [f"  {o.status:9} {o.name}: {o.detail} ({o.seconds:.2f} s)" for o in self.obligations]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is to be proved: the text with its top module and the contracts of its units, and the kernel."""
+
+    sv: str
+    top: str
+    contracts: Mapping[str, Contract]
+    kernel: Kernel
+    places: Mapping[Buffer | Var, Placement]
+    cycles: int | None
+
+
+def prove(subject: Subject, seconds: float = 10.0) -> Proof:
+    """Proves a subject; `seconds` is z3's time for each question that normal forms leave.
+
+    Raises ToolError where yosys is missing or fails.
+    """
+    found: list[Obligation] = []
+    _deep(lambda: found.extend(_obligations(subject, seconds)))
+    return Proof(subject.kernel.name, tuple(found))
+
+
+def _deep(work: Callable[[], None]) -> None:
+    """Runs something with room for deep terms; raises what it raises."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
+
+    before, limit = threading.stack_size(STACK), sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, 200_000))
+    try:
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        while thread.is_alive():
+            thread.join(0.2)
+    finally:
+        threading.stack_size(before)
+        sys.setrecursionlimit(limit)
+    if errors:
+        raise errors[0]
+
+
+def _obligations(subject: Subject, seconds: float) -> Iterator[Obligation]:
+    yield from _Run(subject, seconds).obligations()
+    for name in dict.fromkeys(_cut(subject)):
+        yield _timed(f"unit {name}", lambda name=name: _unit(subject, name, seconds))  # type: ignore[misc]
+
+
+def _timed(name: str, work: Callable[[], Verdict]) -> Obligation:
+    begun = time.perf_counter()
+    try:
+        verdict = work()
+    except (Stuck, Unsupported) as error:
+        verdict = Verdict(UNDECIDED, str(error))
+    except RecursionError:
+        verdict = Verdict(UNDECIDED, "terms are nested too deep")
+    values = {str(t): v for t, v in verdict.values.items()}
+    return Obligation(name, verdict.status, verdict.how, time.perf_counter() - begun, values)
+
+
+def _said(problem: str, how: str) -> Verdict:
+    """The verdict of a check that says what is wrong, or nothing."""
+    return Verdict(REFUTED, problem) if problem else Verdict(PROVED, how)
+
+
+def _cut(subject: Subject) -> list[str]:
+    """The units that are cut out: those that take time."""
+    return [name for name, c in subject.contracts.items() if c.latency]
+
+
+# ---------------------------------------------------------------------------------------------------------------- a run
+
+
+class _Run:
+    """One run of the kernel's module on symbols, from any idle state."""
+
+    def __init__(self, subject: Subject, seconds: float) -> None:
+        self.subject = subject
+        self.words = Words()
+        self.normal = Normal(self.words)
+        self.decider = Decider(self.words, self.normal, _applied, seconds)
+        read_text = read(subject.sv, subject.top, _cut(subject))
+        circuit = read_text.circuit()
+        units = {i: (m, subject.contracts[m]) for i, m in read_text.units.items()}
+        self.machine = Machine(self.words, self.normal, circuit, cuts(circuit, units))
+        self.ports: dict[str, Any] = {**circuit.inputs, **circuit.outputs}
+        self.given: dict[Buffer | Var, Any] = {}
+        for p in (*subject.kernel.params, *subject.kernel.results):
+            self.given[p] = self._symbols(p)
+
+    def _symbols(self, p: Buffer | Var) -> Any:
+        w = width_of(p.dtype)
+        if isinstance(p, Var):
+            return self.words.var(p.hint, w)
+        return [self.words.var(f"{p.hint}[{n}]", w) for n in range(math.prod(shape_of(p)))]
+
+    def obligations(self) -> Iterator[Obligation]:
+        """The handshake's and the run's."""
+        self.idle = control.idle_of(self.machine)
+        yield _timed(
+            "idle stays idle without start",
+            lambda: _said(control.stays_idle(self.machine, self.idle), "from any idle state"),
+        )
+        yield _timed(
+            "start means nothing while busy",
+            lambda: _said(control.ignores_start(self.machine, self.idle), "in any state"),
+        )
+        self.memories: list[Memory] = []
+        self.outputs: Mapping[str, Value] = {}
+        run = _timed("a run ends, idle again, in the predicted cycles", self._finish)
+        yield run
+        if run.status == PROVED:
+            yield _timed("all outputs are the kernel's, for all inputs", self._compare)
+
+    def _finish(self) -> Verdict:
+        machine, cycles = self.machine, self.subject.cycles
+        if cycles is None:
+            raise Stuck("the control depends on the data")
+        machine.state = control.idle_state(machine, self.idle)
+        self.memories = list(self._memories())
+        held = {p.hint: self.given[p] for p in self.subject.kernel.params if isinstance(p, Var)}
+        start, done = 1, 0
+        while not done:
+            given: dict[str, Value] = {control.RESET: 0, control.START: start, **(held if start else {})}
+            for m in self.memories:
+                given.update(m.inputs(self.words))
+            self.outputs = machine.step(given)
+            for m in self.memories:
+                m.edge(self.words, self.normal, self.outputs)
+            done = self._done(start)
+            start = 0
+            if machine.cycle > cycles + SLACK:
+                return Verdict(REFUTED, f"done isn't high after {machine.cycle} cycles")
+        taken = machine.cycle - 1
+        if taken != cycles:
+            return Verdict(REFUTED, f"a run takes {taken} cycles, not {cycles}")
+        if not self.idle.holds(machine.state, done=True):
+            return Verdict(REFUTED, "the state after a run isn't idle")
+        return Verdict(PROVED, f"{taken:,} cycles")
+
+    def _done(self, first: int) -> int:
+        done = 0 if first else self.outputs[control.DONE]
+        if type(done) is not int:
+            raise Stuck("when a run ends depends on the data")
+        return done
+
+    def _memories(self) -> Iterator[Memory]:
+        for p, place in self.subject.places.items():
+            if isinstance(p, Var) or (not p.rank and place.names[0] in self.ports):
+                continue
+            flat = np.array(self.given[p] or [0], dtype=object)
+            for name, cells in place.apart(flat).items() if self.given[p] else ():
+                reads, writes = suffixes(self.ports, f"{name}_rdata"), suffixes(self.ports, f"{name}_wdata")
+                yield Memory(name, width_of(p.dtype), len(cells), list(cells), reads, writes)
+
+    def _compare(self) -> Verdict:
+        kernel = self.subject.kernel
+        run = Symbolic(self.words)
+        expected = run_kernel(run, kernel, self.given)
+        pairs = []
+        held = {m.name: np.array(m.cells, dtype=object) for m in self.memories}
+        for b, cells in expected.items():
+            found = self._found(b, held)
+            pairs += [
+                (f, run.word(e, b.dtype), width_of(b.dtype)) for f, e in zip(found, cells, strict=True) if e is not None
+            ]
+        verdict = self.decider.same(pairs)
+        if verdict.status == PROVED and run.checks:
+            return Verdict(PROVED, f"{len(pairs):,} words, where no check fails, by {verdict.how}")
+        return Verdict(verdict.status, f"{len(pairs):,} words by {verdict.how}", verdict.values)
+
+    def _found(self, b: Buffer, held: Mapping[str, Any]) -> Sequence[Value]:
+        place = self.subject.places[b]
+        if not b.rank and place.names[0] in self.outputs:
+            return [self.outputs[place.names[0] or ""]]
+        if not self.given[b]:
+            return []
+        return list(place.together(held, np.array(self.given[b], dtype=object)))
+
+
+def _applied(name: str, w: int, *args: int) -> int:
+    return known_function(name, args)
+
+
+# --------------------------------------------------------------------------------------------------------------- units
+
+
+def _unit(subject: Subject, name: str, seconds: float) -> Verdict:
+    """Whether a unit's text computes what its contract says, whatever came before and comes after."""
+    words = Words()
+    normal = Normal(words)
+    contract = subject.contracts[name]
+    text = read(subject.sv, name, [n for n in _cut(subject) if n != name])
+    circuit = text.circuit()
+    units = {i: (m, subject.contracts[m]) for i, m in text.units.items()}
+    machine = Machine(words, normal, circuit, cuts(circuit, units))
+    ports = {n: node.sort.w for n, node in circuit.inputs.items() if n not in ("clk", "rst", "start") and "." not in n}
+    operands = {n: words.var(n, w) for n, w in sorted(ports.items())}
+    outputs: Mapping[str, Value] = {}
+    for cycle in range(contract.latency + 1):
+        first = cycle == 0
+        start = {"start": int(first)} if "start" in circuit.inputs else {}
+        outputs = machine.step({**start, **(operands if first else {})})
+    widths = {n: circuit.by_id()[abs(node)].sort.w for n, node in circuit.outputs.items()}
+    results = {p: w for p, w in widths.items() if "." not in p}
+    expected = _definition(contract.operation, words, operands, ports, results)
+    given: Value = 1
+    if "divisor" in operands:
+        given = words.xor(1, words.eq(ports["divisor"], operands["divisor"], 0), 1)
+    pairs = [(outputs[p], expected[p], w) for p, w in results.items()]
+    verdict = Decider(words, normal, _applied, seconds).same(pairs, given)
+    return Verdict(verdict.status, f"{contract.operation} by {verdict.how}", verdict.values)
+
+
+def _definition(
+    operation: str, words: Words, operands: Mapping[str, Term], ports: Mapping[str, int], results: Mapping[str, int]
+) -> Mapping[str, Value]:
+    """What a unit's results are to be, by the op tower where it is a float's."""
+    from gemel.semantics.symbolic.meaning import definition_named, written_out
+
+    made = definition_named(operation)
+    if made is None:
+        return function(operation, ports, results)(words, operands)
+    return {p: written_out(words, made, list(operands.values())) for p in results}

@@ -1,0 +1,26 @@
+"""What a proof is about, from a design."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gemel.hwsynth.dag import modules_of
+from gemel.hwsynth.prove.proof import Proof, Subject, prove
+from gemel.semantics.dtypes import FloatType
+from gemel.semantics.ir import Buffer, Kernel
+
+if TYPE_CHECKING:
+    from gemel.hwsynth.design import Design
+
+
+def proof_of(design: Design, seconds: float) -> Proof:
+    """The proof of a design against its kernel; one with floats in the order in which the hardware computes."""
+    kernel = design.scheduled if _has_floats(design.source) else design.source
+    places = dict(zip((*kernel.params, *kernel.results), design.places.values(), strict=True))
+    contracts = {m.name: m.contract for m in modules_of(design.module) if m.contract is not None}
+    subject = Subject(design.verilog, design.module.name, contracts, kernel, places, design.cycles)
+    return prove(subject, seconds)
+
+
+def _has_floats(kernel: Kernel) -> bool:
+    return any(isinstance(p.dtype, FloatType) for p in (*kernel.params, *kernel.results) if isinstance(p, Buffer))
