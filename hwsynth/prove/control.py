@@ -26,6 +26,14 @@ class Idle:
     fixed: Mapping[int, int]
     done: int | None
 
+    def changed(self, state: list[Any]) -> list[int]:
+        """The places of registers, but for `done`, that don't hold in a state what idle says."""
+        return [n for n, v in self.fixed.items() if n != self.done and (type(state[n]) is not int or state[n] != v)]
+
+    def without(self, places: list[int]) -> Idle:
+        """Idle that says nothing of some registers."""
+        return Idle({n: v for n, v in self.fixed.items() if n not in places}, self.done)
+
     def holds(self, state: list[Any], done: bool = False) -> bool:
         """Whether a state is idle; with `done` whatever that register holds."""
         return all(state[n] == v and type(state[n]) is int for n, v in self.fixed.items() if not (done and n == self.done))
@@ -70,7 +78,7 @@ def stays_idle(machine: Machine, idle: Idle) -> str:
     return "" if named.get(BUSY) == 0 else "busy may be high without a start"
 
 
-def ignores_start(machine: Machine, idle: Idle) -> str:
+def ignores_start(machine: Machine) -> str:
     """Whether `start` means nothing while busy, in any state; "" or what it changes."""
     circuit = machine.circuit
     busy = next((n for n, s in enumerate(circuit.states) if s.id == circuit.outputs.get(BUSY)), None)

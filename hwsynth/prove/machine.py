@@ -54,11 +54,15 @@ class Machine:
     def __init__(self, words: Words, normal: Normal, circuit: Circuit, cuts: Sequence[Cut] = ()) -> None:
         self.words, self.normal, self.circuit, self.cuts = words, normal, circuit, cuts
         self.places = {name: n for n, name in enumerate(circuit.outputs)}
-        self.cycle = 0
         self.general: Step = compiled(words, normal, circuit, [s.id for s in circuit.states], list(circuit.inputs))
+        self.restart()
+
+    def restart(self) -> None:
+        """Any state, with anything under way in the units."""
+        self.cycle = 0
         self.current, self.next_time = self.general, FIRST
         self.state: list[Any] = self.any_state()
-        self.lines = {c.instance: self._idle(c) for c in cuts}
+        self.lines = {c.instance: self._idle(c) for c in self.cuts}
 
     def any_state(self) -> list[Any]:
         """A state in which registers and memories hold anything; what never changes holds its first value."""

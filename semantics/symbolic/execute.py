@@ -94,7 +94,7 @@ class Symbolic(Interpreter):
         self.words = words
         self.normal = Normal(words)
         self.path: Value = 1
-        self.checks: list[tuple[Assert, Value]] = []
+        self.checks: list[tuple[Assert | Apply, Value]] = []
         self.memories: list[Cells] = []
 
     # ----------------------------------------------------------------------------------------------------- values
@@ -136,6 +136,8 @@ class Symbolic(Interpreter):
         return run
 
     def _on(self, e: Apply, types: Sequence[DType], values: Sequence[Any]) -> Any:
+        if e.op in (ops.FLOORDIV, ops.MOD):
+            self._note_zero(e, values[1])
         pairs = [(self.word(v, t), t) for v, t in zip(values, types, strict=True)]
         return self.held(meaning.apply(self.words, e.op, e.dtype, pairs), e.dtype)
 
@@ -287,6 +289,14 @@ class Symbolic(Interpreter):
     def _trapping(self, e: Apply, args: list[Run], check: Check) -> Run:
         meaning_of, dtype, types = e.op.meaning, e.dtype, tuple(a.dtype for a in e.args)
         return lambda env: meaning_of(dtype, types, tuple(a(env) for a in args))
+
+    def _note_zero(self, e: Apply, divisor: Cell) -> None:
+        """Notes where a division fails."""
+        w = width_of(e.args[1].dtype)
+        zero = self.words.eq(w, self.word(divisor, e.args[1].dtype), 0)
+        fails = self.words.and_(1, self.path, zero)
+        if fails != 0:
+            self.checks.append((e, fails))
 
     def stmt(self, s: Any) -> Run:
         """A closure that runs one statement."""

@@ -53,12 +53,12 @@ class Words:
     """Makes terms. Those of one `Words` are compared by identity; they live as long as it does."""
 
     def __init__(self) -> None:
-        self.table: dict[tuple[Any, ...], Term] = {}
+        self.table: dict[tuple[Any, ...], Value] = {}
         self.slices: dict[tuple[Term, int, int], Value] = {}
         self.count = 0
 
-    def node(self, op: str, w: int, *args: Any) -> Term:
-        """The one term of an operator on operands; nothing is simplified."""
+    def node(self, op: str, w: int, *args: Any) -> Any:
+        """The one term of an operator on operands, or what it was assumed to be; nothing is simplified."""
         key = (op, w, args)
         found = self.table.get(key)
         if found is None:
@@ -66,13 +66,22 @@ class Words:
             found = self.table[key] = Term(op, w, args, self.count)
         return found
 
+    def assume(self, t: Value, value: int) -> None:
+        """Takes a bit as known from now on; terms that have it already keep it."""
+        if type(t) is int:
+            return
+        if t.op == "xor" and t.args[1] == 1:
+            self.assume(t.args[0], 1 - value)
+        elif t.op != "var":
+            self.table[t.op, t.w, t.args] = value
+
     def var(self, name: str, w: int) -> Term:
         """A symbol."""
-        return self.node("var", w, name)
+        return self.node("var", w, name)  # type: ignore[no-any-return]
 
     def fresh(self, hint: str, w: int) -> Term:
         """A symbol that is no other."""
-        return self.node("var", w, f"{hint}!{self.count}")
+        return self.node("var", w, f"{hint}!{self.count}")  # type: ignore[no-any-return]
 
     # -------------------------------------------------------------------------------------------------- arithmetic
 

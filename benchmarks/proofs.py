@@ -1,0 +1,74 @@
+"""What is proved of the SystemVerilog of kernels: `python benchmarks/proofs.py [group ...] [--json FILE]`.
+
+Groups are those of `gemel bench --hardware` (tablec, unrolled, systolic, polybench-i32, machsuite, ...); without one,
+`tablec`. `-k name` takes the kernels with that in their names. One line a kernel, then how many of a group are proved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from gemel.bench.hardware.suites import every
+from gemel.errors import GemelError
+from gemel.hwsynth.design import Design
+
+Row = dict[str, Any]
+
+
+def measured(group: str, name: str, make: Callable[[], Design], seconds: float, mutants: int) -> Row:
+    """What became of a kernel's proof."""
+    try:
+        design = make()
+        begun = time.perf_counter()
+        proof = design.prove(seconds=seconds)
+    except GemelError as error:
+        return {"group": group, "name": name, "status": "none", "why": f"{error.code} {error.what[:100]}", "seconds": 0}
+    weak = [f"{o.name}: {o.detail}" for o in proof.obligations if o.status != "proved"]
+    return {
+        "group": group,
+        "name": name,
+        "status": proof.status,
+        "why": "; ".join(weak),
+        "seconds": round(time.perf_counter() - begun, 2),
+
+
+    }
+
+
+def main() -> int:
+    """Prints the rows and writes them where asked."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("groups", nargs="*")
+    options.add_argument("-k", default="")
+    options.add_argument("--seconds", type=float, default=10.0, help="z3's time for each question")
+    options.add_argument("--mutants", type=int, default=0, help="changed circuits to refute for each kernel")
+    options.add_argument("--json", type=Path)
+    asked = options.parse_args()
+    rows: list[Row] = []
+    for case in every():
+        if case.group not in (asked.groups or ["tablec"]) or asked.k not in case.name:
+            continue
+        make = lambda case=case: case.kernel().synth_for(*case.arguments(), target=case.target)  # noqa: E731
+        row = measured(case.group, case.name, make, asked.seconds, asked.mutants)
+        rows.append(row)
+        print(f"{row['group']}/{row['name']}: {row['status']} in {row['seconds']} s {row['why'][:160]}", flush=True)
+    for group in dict.fromkeys(r["group"] for r in rows):
+        own = [r for r in rows if r["group"] == group]
+        proved = [r for r in own if r["status"] == "proved"]
+        median = statistics.median(r["seconds"] for r in own)
+        print(f"{group}: {len(proved)} of {len(own)} proved, median {median:.2f} s")
+    if asked.json:
+        asked.json.write_text(json.dumps({"date": date.today().isoformat(), "rows": rows}, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
