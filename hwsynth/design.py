@@ -18,6 +18,7 @@ from gemel.hwsynth.progress import shown
 from gemel.hwsynth.report import Report
 from gemel.hwsynth.synthesis import RESERVED, Synthesized, synthesize_kernel
 from gemel.hwsynth.system import System
+from gemel.hwsynth.targets import Target
 from gemel.semantics.arguments import Bound, bind, in_order, new_results, shared, unpack
 from gemel.semantics.convert import from_bits, to_bits
 from gemel.semantics.dtypes import DType, FloatType
@@ -61,6 +62,11 @@ class Design:
     def module(self) -> Module:
         """The netlist."""
         return self._made.module
+
+    @property
+    def target(self) -> Target:
+        """What it is made for."""
+        return self._made.target
 
     @property
     def sites(self) -> tuple[Assert, ...]:

@@ -53,6 +53,7 @@ class Synthesized:
 
     kernel: Kernel
     module: Module
+    target: Target
     system: System
     report: Report
     sites: tuple[Assert, ...]
@@ -117,7 +118,7 @@ class _Maker:
         internal = [s.buffer for s in statements(kernel.body) if isinstance(s, Alloc)]
         self.depths = {b: depth(b) for b in (*self.external, *internal)}
         self._too_large()
-        check_capacity(internal, self.depths, self.clock.target.name)
+        check_capacity(internal, self.depths, self.clock.target)
         self.ports = Ports(self.external, internal, self.depths)
         self._name_memories()
         self.registers: dict[Buffer, Var] = {}
@@ -162,7 +163,9 @@ class _Maker:
         total = None if cycles is None else cycles + 1 + self._waits(gen)
         report = self._report(gen, module, total)
         whole = system(module, list(map(self._memory, self.ports.used())))
-        return Synthesized(self.scheduled, module, whole, report, tuple(gen.sites), total, self._places())
+        return Synthesized(
+            self.scheduled, module, self.clock.target, whole, report, tuple(gen.sites), total, self._places()
+        )
 
     def _memory(self, b: Buffer) -> External:
         return External(self.ports.names[b], net_dtype(b.dtype, b.span), max(self.depths[b], 1), b.span)

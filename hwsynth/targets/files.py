@@ -43,6 +43,18 @@ class Fabric:
         return max(n for n, cost in enumerate(self.tables) if cost <= self.tables[2])
 
 
+CONSTRAINTS = ("lpf", "pcf", "xdc", "sdc")
+"""The formats of constraint files; the last one is what tools without a format of their own read."""
+
+
+@dataclass(frozen=True)
+class Memories:
+    """The bits of the memories of the largest device that synthesis finds memories in a text for."""
+
+    device: str
+    bits: int
+
+
 @dataclass(frozen=True)
 class Target:
     """A technology. Delays are in ns; an operator's has the route to it, so that they add up along a path."""
@@ -63,6 +75,11 @@ class Target:
     resources: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Of each resource the cells that take it, and how much each does."""
     fabric: Fabric = Fabric()
+    memories: Memories | None = None
+    """None where nothing limits what a kernel keeps inside of its module."""
+    constraints: str = CONSTRAINTS[-1]
+    synthesis: str = "synth -flatten"
+    """The yosys command in a design's folder, without its top."""
     tools: Mapping[str, Any] = field(default_factory=dict)
     made: str = ""
     """How the figures were found."""
@@ -131,6 +148,12 @@ def parse(name: str, text: str) -> Target:
     tools: dict[str, Any] = {key: data[key] for key in ("placer", "model", "liberty") if key in data}
     parts: dict[str, Any] = {key: data.get(key, {}) for key in ("device", "capacity", "resources")}
     parts["fabric"] = fabric(data.get("fabric", {}))
+    parts["memories"] = Memories(**data["memories"]) if "memories" in data else None
+    parts |= {key: data[key] for key in ("constraints", "synthesis") if key in data}
+    if parts.get("constraints", CONSTRAINTS[-1]) not in CONSTRAINTS:
+        raise ValueError(
+            f"no constraints are in the format {parts['constraints']!r}; there is {', '.join(CONSTRAINTS)}"
+        )
     return Target(
         name=name,
         **stated,
