@@ -221,12 +221,12 @@ def synthesize(
     if reset not in [r.value for r in Reset]:
         raise SynthesisError(f"unknown reset {reset!r}", code="H06", mend="use 'sync', 'async' or 'none'")
 
-    def made(source: Kernel) -> Synthesized:
-        return synthesize_kernel(_with_ports(source), target, clock_mhz, Reset(reset), resources)
+    def made(source: Kernel, reads: Mapping[str, int] | None = None) -> Synthesized:
+        return synthesize_kernel(_with_ports(source), target, clock_mhz, Reset(reset), resources, reads)
 
     found = made(kernel)
     if sizes and at is not None:
-        family = Family(sizes, lambda other: made(at(other)).report)
+        family = Family(sizes, lambda other: made(at(other), found.reads).report)
         found = replace(found, report=replace(found.report, family=family))
     return Design(_with_ports(kernel), found, runnable)
 

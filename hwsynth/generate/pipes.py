@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter as Counts
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from gemel.hwsynth.netlist import NetType, Register
 from gemel.hwsynth.nodes import Kind, Node
 from gemel.hwsynth.regions import Pipe, constant_bounds
 from gemel.hwsynth.report import LoopReport
-from gemel.hwsynth.schedule import Edge
+from gemel.hwsynth.schedule import Edge, Limits
 from gemel.hwsynth.space import Space, space
 from gemel.hwsynth.stages import Stages, call_next
 from gemel.semantics.dtypes import int_holding
@@ -89,9 +90,30 @@ def _pace(gen: Generator, r: Pipe, nest: NestGraph, found: Space | None) -> Pace
     def cost(pace: Pace) -> float:
         return gen.cost(_count(nest.plans, pace.schedule.ii, pace.schedule.depth, pace.gaps))
 
-    return Pacing(
-        lambda edges: gen.tried(g, edges), lambda edges: gen.schedule(g, edges, True, every), orders, inner, cost
-    ).best()
+    def pacing(ports: Limits | None = None) -> Pacing:
+        return Pacing(
+            lambda edges: gen.tried(g, edges, ports),
+            lambda edges: gen.schedule(g, edges, True, every),
+            orders,
+            inner,
+            cost,
+        )
+
+    _widen(gen, g, pacing, max(every, 1))
+    return pacing().best()
+
+
+def _widen(gen: Generator, g: Graph, pacing: Callable[[Limits], Pacing], every: int) -> None:
+    """Asks for more read ports of memories where iterations then begin more often, if rarer than every `every`."""
+    reads = Counts(n.buffer for n in g.nodes if n.buffer is not None and n.kind is Kind.LOAD)
+    now, wide = gen.ports.limits, gen.ports.wider(reads)
+    plain = pacing(now).fastest().schedule if wide != now else None
+    if plain is None or plain.ii <= every:
+        return
+    ii = max(pacing(wide).fastest().schedule.ii, every)
+    if ii < plain.ii:
+        needed = gen.ports.wider({b: -(-n // ii) for b, n in reads.items()})
+        gen.ports.ask(needed if pacing(needed).fastest().schedule.ii <= ii else wide)
 
 
 def _counters(levels: Sequence[LevelPlan]) -> list[Counter]:
