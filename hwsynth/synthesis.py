@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from gemel.hwsynth import logic as lg
+from gemel.hwsynth.ahead import offer
 from gemel.hwsynth.banking import Layout, is_banked
 from gemel.hwsynth.capacity import check_capacity
 from gemel.hwsynth.dag import postorder, roots_of
@@ -161,7 +162,7 @@ class _Maker:
 
     def make(self) -> Synthesized:
         body = self._without_scalar_results()
-        gen = Generator(self.clock, self.ports, regions(body), UNITS, shared=self.shared)
+        gen = Generator(self.clock, self.ports, offer(regions(body)), UNITS, shared=self.shared)
         with gen.telling.part("the run", self.kernel.span):
             if any(isinstance(s, Assert) for s in statements(body)):
                 gen.kill = gen.net("kill", BOOL, BUILTIN, "a check has failed: the run ends")

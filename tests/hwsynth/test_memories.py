@@ -109,3 +109,79 @@ def test_kinds(name: str, words: int, constant: bool, kind: MemoryKind, most: in
     t = target(name)
     assert kind_of(t, words, constant) is kind
     assert most_reads(t, words, constant) == most
+
+
+# ------------------------------------------------------------------------------------- reads that never happen together
+
+
+@gm.kernel
+def product(A: u32[N, N], B: u32[N, M]):
+    """`B[i, j]` before the loop and `B[k, j]` in it, which has no turn at all for the last `i`."""
+    for i, j in gm.grid(N, M):
+        for k in range(i + 1, N):
+            B[i, j] = A[k, i] * B[k, j] + B[i, j]
+        B[i, j] = 3 * B[i, j]
+
+
+@gm.kernel
+def symmetric(A: u32[N, N], B: u32[N, M], C: u32[N, M]):
+    """`B[i, j]` is needed in all turns of the loop and after it."""
+    for i, j in gm.grid(N, M):
+        s: u32 = 0
+        for k in range(i):
+            s += B[i, j] * A[i, k] + B[k, j]
+        C[i, j] = s + B[i, j] * A[i, i]
+
+
+@gm.kernel
+def layered(a: u32[N], out: u32[N, N]):
+    """Three loops, of which any but the outermost may be empty, values before each of them, and a step of 2."""
+    for i in range(N):
+        x = a[i] * 3 + i
+        for j in range(i):
+            y = a[j] + x
+            s: u32 = a[i - j]
+            for k in range(j, N - 2, 2):
+                s += a[k] * y
+            out[i, j] = s + x
+
+
+@gm.kernel
+def either(a: u32[N], b: u32[N], out: u32[N]):
+    """One of two elements, by data."""
+    for i in range(N):
+        if b[i] % 3 == 0:
+            out[i] = a[N - 1 - i] + 1
+        else:
+            out[i] = a[i] * 5
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 8])
+@pytest.mark.parametrize("kernel", [product, symmetric, layered, either], ids=lambda k: k.__name__)
+def test_bits_with_shared_reads(kernel: Any, n: int) -> None:
+    sizes = {"N": n, "M": 3} if kernel in (product, symmetric) else {"N": n}
+    run(kernel, **sizes)
+
+
+def test_a_turn_ahead_keeps_reads_of_one_port_apart() -> None:
+    design = run(product, N=8, M=12)
+    assert intervals(design) == [1]
+    assert reads(design)["B"] == 1
+    assert design.cycles is not None and design.cycles <= 12 * (28 + 8) + 8  # a turn more for each row
+
+
+def test_elements_that_stay_are_read_ahead() -> None:
+    assert intervals(run(symmetric, N=8, M=4)) == [1]
+
+
+def test_reads_under_contrary_conditions_share_a_port() -> None:
+    design = run(either, N=8)
+    assert intervals(design) == [1]
+    assert reads(design)["a"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["verilator", "icarus"])
+@pytest.mark.parametrize("kernel", [product, layered, square], ids=lambda k: k.__name__)
+def test_other_simulators_agree(kernel: Any, engine: str) -> None:
+    run(kernel, engine, **({"N": 5} if kernel is layered else {"N": 5, "M": 3}))
