@@ -106,8 +106,9 @@ def _last(loaded: Loaded, name: str) -> None:
 def compile_text(text: str, level: int = 3, unroll: bool = True, keep: bool = True) -> Code:
     """Compiles and loads a module; `level` is that of LLVM's optimisation, less for a very large module.
 
-    At level 0 LLVM's passes are left out, but not the care of its code generator, at -1 that too. Without `unroll` loops stay as they
-    are: a schedule has unrolled what is worth it. Without `keep` the object doesn't go to the disk cache.
+    At level 0 LLVM's passes are left out, but not the care of its code generator, at -1 that too. Without `unroll`
+    loops stay as they are: a schedule has unrolled what is worth it. Without `keep` the object doesn't go to the disk
+    cache.
 
     Raises CompileError where LLVM doesn't take the text, which is a mistake of ours; WideVectors.
     """

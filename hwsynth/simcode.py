@@ -9,8 +9,8 @@ values before edge k+1 of the call, the last row those after the last edge, and 
 registers that nothing looks at may hold other values than the circuit's (`activity`).
 
 In a small netlist the state lives in values across cycles: it is copied to the stack, which LLVM turns into registers.
-In a large one, which would be spilled anyhow and takes LLVM long, it is used where it lies. A very large one is cut into
-short blocks, as LLVM takes the square of a block's length, and its code is to be made the quick way.
+In a large one, which would be spilled anyhow and takes LLVM long, it is used where it lies. A very large one is cut
+into short blocks, as LLVM takes the square of a block's length, and its code is to be made the quick way.
 """
 
 from __future__ import annotations
