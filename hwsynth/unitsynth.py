@@ -149,6 +149,8 @@ def _registered(operation: Operation, clock: Clock) -> Unit:
 
 
 def _pipelined(operation: Operation, clock: Clock, least: int = 0) -> Unit:
+    if operation.make is not None:
+        return operation.make(operation, clock)
     made = _Unit(operation, clock)
     results = made.cast(operation.build(made.graph, made.args, BUILTIN), operation.outputs)
     stages = made.scheduled()

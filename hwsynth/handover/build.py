@@ -8,6 +8,7 @@ from importlib.resources import files
 
 from gemel.hwsynth.handover.interface import Interface
 from gemel.hwsynth.handover.vectors import Run
+from gemel.hwsynth.judges import define
 
 
 def rtl_files(interface: Interface) -> list[str]:
@@ -59,8 +60,7 @@ def synthesis_script(interface: Interface) -> str:
     top = interface.name
     lines = [
         f"# yosys -q {top}.ys: maps {top} for {interface.design.report.target}, writes its cells to cells.txt, the netlist to {top}.json",
-        f"read_verilog -sv {' '.join(f'../rtl/{name}' for name in rtl_files(interface))}",
-        f"hierarchy -check -top {top}",
+        f"read_verilog -sv {define(interface.design.target.family)}{' '.join(f'../rtl/{name}' for name in rtl_files(interface))}",
         f"{interface.design.target.synthesis} -top {top}",
         "tee -o cells.txt stat",
         f"write_json {top}.json",

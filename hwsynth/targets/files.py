@@ -43,6 +43,28 @@ class Fabric:
         return max(n for n, cost in enumerate(self.tables) if cost <= self.tables[2])
 
 
+@dataclass(frozen=True)
+class Way:
+    """A cell with `latency` registers on the way, as its text's parameters set it; times in ns, with the routes."""
+
+    latency: int
+    setup: float
+    delay: float
+    set: str
+
+
+@dataclass(frozen=True)
+class Hard:
+    """A cell whose registers synthesis leaves unused where it finds the cell's function in a text: it is instantiated.
+
+    `text` is in the module's place; in it `@SET@` stands for a way's parameters.
+    """
+
+    area: Mapping[str, float]
+    ways: tuple[Way, ...]
+    text: str
+
+
 CONSTRAINTS = ("lpf", "pcf", "xdc", "sdc")
 """The formats of constraint files; the last one is what tools without a format of their own read."""
 
@@ -80,9 +102,16 @@ class Target:
     constraints: str = CONSTRAINTS[-1]
     synthesis: str = "synth -flatten"
     """The yosys command in a design's folder, without its top."""
+    cells: Mapping[str, Hard] = field(default_factory=dict)
+    """Cells to be instantiated: `multiply`."""
     tools: Mapping[str, Any] = field(default_factory=dict)
     made: str = ""
     """How the figures were found."""
+
+    @property
+    def macro(self) -> str:
+        """What is defined where a text is synthesised for the family."""
+        return f"GEMEL_{self.family.upper()}"
 
     @property
     def memory(self) -> float:
@@ -149,6 +178,7 @@ def parse(name: str, text: str) -> Target:
     parts: dict[str, Any] = {key: data.get(key, {}) for key in ("device", "capacity", "resources")}
     parts["fabric"] = fabric(data.get("fabric", {}))
     parts["memories"] = Memories(**data["memories"]) if "memories" in data else None
+    parts["cells"] = {name: _hard(stated) for name, stated in data.get("cells", {}).items()}
     parts |= {key: data[key] for key in ("constraints", "synthesis") if key in data}
     if parts.get("constraints", CONSTRAINTS[-1]) not in CONSTRAINTS:
         raise ValueError(
@@ -171,6 +201,10 @@ def fabric(stated: Mapping[str, Any]) -> Fabric:
     """The fabric that a data file states."""
     values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in stated.items()}
     return Fabric(**values)
+
+
+def _hard(stated: Mapping[str, Any]) -> Hard:
+    return Hard(stated["area"], tuple(Way(**way) for way in stated["ways"]), stated["text"].strip("\n"))
 
 
 def _folder() -> Any:
