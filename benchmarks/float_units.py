@@ -63,7 +63,7 @@ _NETLIST = """
 import os
 from pyosys import libyosys as ys
 design = ys.Design()
-for line in ("read_verilog -sv unit.sv", "synth_ecp5 -noiopad -top top -json unit.json"):
+for line in ("read_verilog -sv -D GEMEL_ECP5 unit.sv", "synth_ecp5 -noiopad -top top -json unit.json"):
     ys.run_pass(line, design)
 os._exit(0)
 """

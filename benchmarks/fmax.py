@@ -94,7 +94,8 @@ def _routed(text: str, top: Module, t: Target, mhz: float) -> Routed:
     with tools.scratch() as folder:
         files = judges.write_modules(text, folder)
         mapped = judges.FAMILIES[t.family].format(top=top.name)
-        judges.yosys_script(f"read_verilog -sv {' '.join(files)}\n{mapped}\nwrite_json top.json", folder, 1800.0)
+        read = f"read_verilog -sv {judges.define(t.family)}{' '.join(files)}"
+        judges.yosys_script(f"{read}\n{mapped}\nwrite_json top.json", folder, 1800.0)
         return place(folder / "top.json", Placer(**t.tools["placer"]), mhz)
 
 

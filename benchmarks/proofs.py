@@ -38,8 +38,6 @@ def measured(group: str, name: str, make: Callable[[], Design], seconds: float, 
         "status": proof.status,
         "why": "; ".join(weak),
         "seconds": round(time.perf_counter() - begun, 2),
-
-
     }
 
 

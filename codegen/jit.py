@@ -106,8 +106,9 @@ def _last(loaded: Loaded, name: str) -> None:
 def compile_text(text: str, level: int = 3, unroll: bool = True, keep: bool = True) -> Code:
     """Compiles and loads a module; `level` is that of LLVM's optimisation, less for a very large module.
 
-    At level 0 LLVM's passes are left out, but not the care of its code generator. Without `unroll` loops stay as they
-    are: a schedule has unrolled what is worth it. Without `keep` the object doesn't go to the disk cache.
+    At level 0 LLVM's passes are left out, but not the care of its code generator, at -1 that too. Without `unroll`
+    loops stay as they are: a schedule has unrolled what is worth it. Without `keep` the object doesn't go to the disk
+    cache.
 
     Raises CompileError where LLVM doesn't take the text, which is a mistake of ours; WideVectors.
     """
@@ -139,7 +140,7 @@ def _optimized(text: str, level: int, unroll: bool) -> tuple[Any, Any]:
     from gemel.codegen.machine import level_of_code, optimize
 
     level = min(level, 1) if text.count("\n") > LARGE else level
-    machine = _machine(level)
+    machine = _machine(max(level, 0))
     try:
         module = llvm.parse_assembly(text)
         module.verify()
@@ -147,7 +148,7 @@ def _optimized(text: str, level: int, unroll: bool) -> tuple[Any, Any]:
         raise CompileError(f"LLVM rejects the generated code: {error}", code="C02") from None
     module.triple, module.data_layout = native()[0], str(machine.target_data)
     optimize(module, text, machine, level, unroll)
-    return module, _machine(level_of_code(text, max(level, 1)))
+    return module, _machine(level_of_code(text, level or 1))
 
 
 def load(data: bytes, symbols: Mapping[str, int] | None = None) -> Loaded:

@@ -53,7 +53,7 @@ def optimize(module: Any, text: str, machine: Any, level: int, unroll: bool) -> 
 
 
 def _passes(module: Any, machine: Any, level: int, vectorize: bool, unroll: bool) -> None:
-    if level == 0:
+    if level <= 0:
         return
     options = llvm.create_pipeline_tuning_options(speed_level=level)
     options.loop_vectorization = options.slp_vectorization = vectorize and level > 1
@@ -64,7 +64,7 @@ def _passes(module: Any, machine: Any, level: int, vectorize: bool, unroll: bool
 
 def level_of_code(text: str, level: int) -> int:
     """How hard the code generator may work on a text."""
-    return 0 if _longest_block(text) > LONG else level
+    return 0 if _longest_block(text) > LONG else max(level, 0)
 
 
 def _longest_block(text: str) -> int:

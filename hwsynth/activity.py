@@ -70,6 +70,8 @@ class Activity:
         self._wire_of: dict[Expr, list[Var]] = {}
         for v, value in self.wires.items():
             self._wire_of.setdefault(value, []).append(v)
+        for v in self._moving(order):
+            del self.bits[v]
         while True:
             self._find_zeros(order)
             moving = [v for v, r in self.bits.items() if self.zero(r.next) is None]
@@ -77,6 +79,30 @@ class Activity:
                 return
             for v in moving:
                 del self.bits[v]
+
+    def _moving(self, order: list[Expr]) -> list[Var]:
+        """Bits that no others make 0: what the rounds after this would find a stage of a pipeline at a time."""
+        readers = self._readers(order)
+        moving: set[Expr | Var] = set()
+        quiet = {*self._inputs, *self.bits, *(v for e in order for v in self._wire_of.get(e, ()))}
+        todo: list[Expr | Var] = [e for e in order if _moves(e, moving, quiet)]
+        while todo:
+            x = todo.pop()
+            if x not in moving:
+                moving.add(x)
+                todo += [r for r in readers.get(x, ()) if isinstance(r, Var) or _moves(r, moving, quiet)]
+        return [v for v in self.bits if v in moving]
+
+    def _readers(self, order: list[Expr]) -> dict[Expr | Var, list[Expr | Var]]:
+        """The expressions and nets that take their value from an expression or net."""
+        found: dict[Expr | Var, list[Expr | Var]] = {}
+        for e in order:
+            for a in e.args if isinstance(e, Apply) else (e.var,) if isinstance(e, Ref) else ():
+                found.setdefault(a, []).append(e)
+            found.setdefault(e, []).extend(() if self._is_pulse(e) else self._wire_of.get(e, ()))
+        for v, r in self.bits.items():
+            found.setdefault(r.next, []).append(v)
+        return found
 
     def _find_zeros(self, order: list[Expr]) -> None:
         self._zero: dict[Expr, Gate] = {}
@@ -211,6 +237,26 @@ class Activity:
         for v in gate or ():
             earlier = join(earlier, self.zero(self.bits[v].next) if v in self.bits else None)
         return None if gate is None else earlier
+
+
+def _moves(e: Expr, moving: set[Expr | Var], quiet: set[Var]) -> bool:
+    """Whether no nets make an expression 0, given what none make so; `quiet` are the nets that some may."""
+    match e:
+        case Const():
+            return bool(e.value)
+        case Ref():
+            return e.var in moving or e.var not in quiet
+        case Apply(op=ops.LAND | ops.AND):
+            return all(a in moving for a in e.args)
+        case Apply(op=ops.LOR | ops.OR | ops.XOR):
+            return any(a in moving for a in e.args)
+        case Apply(op=ops.SELECT):
+            cond, a, b = e.args
+            return b in moving or (cond in moving and a in moving)
+        case Apply(op=ops.CAST | ops.BITCAST):
+            return width_of(e.args[0].dtype) > 1 or e.args[0] in moving
+        case _:
+            return True
 
 
 def _is_one_of(e: Expr, nets: list[Var]) -> bool:

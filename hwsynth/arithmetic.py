@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from gemel.hwsynth import cells
 from gemel.hwsynth.dividers import divider
 from gemel.hwsynth.nodes import Kind, Node
 from gemel.hwsynth.units import Operation
@@ -37,11 +38,20 @@ def multiply(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Node
     a, b = args
     for constant, other in ((a, b), (b, a)):
         if _is_const(constant):
-            return _by_constant(g, other, constant.value, dtype, span)
+            made = _by_constant(g, other, constant.value, dtype, span)
+            return _with_registers(g, a, b, dtype, span) if made is None else made
     if _one_multiplier(g, a, b) and "mul" not in g.shared.limits:
-        return None
+        return _with_registers(g, a, b, dtype, span)
     operation = multiplier(_int(a), _int(b), _whole(dtype))
     return g.cast(g.unit(g.shared.serving(operation), args, span)[0], dtype, span)
+
+
+def _with_registers(g: Graph, a: Node, b: Node, dtype: DType, span: Span) -> Node | None:
+    """By a multiplier with registers of its own, where one without takes longer than the clock has."""
+    widest = max(_int(n).width for n in (a, b))
+    if g.clock.target.rows["multiply"].delay(widest) <= g.clock.room or cells.way_of(g.clock, cells.MULTIPLY) is None:
+        return None
+    return g.cast(g.unit(cells.product(_int(a), _int(b)), (a, b), span)[0], dtype, span)
 
 
 def add(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Node | None:

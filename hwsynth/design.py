@@ -18,6 +18,7 @@ from gemel.hwsynth.progress import shown
 from gemel.hwsynth.report import Report
 from gemel.hwsynth.synthesis import RESERVED, Synthesized, synthesize_kernel
 from gemel.hwsynth.system import System
+from gemel.hwsynth.targets import Target
 from gemel.semantics.arguments import Bound, bind, in_order, new_results, shared, unpack
 from gemel.semantics.convert import from_bits, to_bits
 from gemel.semantics.dtypes import DType, FloatType
@@ -62,6 +63,11 @@ class Design:
     def module(self) -> Module:
         """The netlist."""
         return self._made.module
+
+    @property
+    def target(self) -> Target:
+        """What it is made for."""
+        return self._made.target
 
     @property
     def sites(self) -> tuple[Assert, ...]:
@@ -114,8 +120,8 @@ class Design:
     def prove(self, *, seconds: float = 10.0) -> Proof:
         """Proves that the SystemVerilog computes the kernel, for all inputs, and keeps the handshake in any state.
 
-        yosys reads the text back; `seconds` is z3's time for each question that normal forms leave. A kernel with floats
-        is compared in the order of operations of `Design.kernel`. The proof's `status` is "proved", "refuted" or
+        yosys reads the text back; `seconds` is z3's time for each question that normal forms leave. A kernel with
+        floats is compared in the order of operations of `Design.kernel`. The proof's `status` is "proved", "refuted" or
         "undecided", never more than what was shown.
 
         Raises ToolError where yosys is missing or fails.
@@ -230,12 +236,12 @@ def synthesize(
     if reset not in [r.value for r in Reset]:
         raise SynthesisError(f"unknown reset {reset!r}", code="H06", mend="use 'sync', 'async' or 'none'")
 
-    def made(source: Kernel) -> Synthesized:
-        return synthesize_kernel(_with_ports(source), target, clock_mhz, Reset(reset), resources)
+    def made(source: Kernel, reads: Mapping[str, int] | None = None) -> Synthesized:
+        return synthesize_kernel(_with_ports(source), target, clock_mhz, Reset(reset), resources, reads)
 
     found = made(kernel)
     if sizes and at is not None:
-        family = Family(sizes, lambda other: made(at(other)).report)
+        family = Family(sizes, lambda other: made(at(other), found.reads).report)
         found = replace(found, report=replace(found.report, family=family))
     return Design(_with_ports(kernel), found, runnable)
 

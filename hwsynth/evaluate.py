@@ -107,22 +107,25 @@ class Iterations:
     length: int
     marks: tuple[Numbers, ...] = ()
 
-    def inside(self, s: For, most: int, padded: bool) -> Iterations | None:
-        """With a loop inside of the others; None where its bounds aren't known or iterations are more than `most`."""
+    def inside(self, s: For, most: int, padded: bool, ahead: bool = False) -> Iterations | None:
+        """With a loop inside of the others; None where its bounds aren't known or iterations are more than `most`.
+
+        Where it is `padded` and would be empty, or in any case where it has one `ahead`, it has an iteration more.
+        """
         lo, hi, step = (evaluated(e, self.values) for e in (s.lo, s.hi, s.step))
         if lo is None or hi is None or not isinstance(step, int) or not step:
             return None
         lo = np.broadcast_to(lo, (self.length,))
         runs = trips_of(lo, hi, step) * self.alive()
-        trips = np.broadcast_to(np.maximum(runs, int(padded)), (self.length,))
+        trips = np.broadcast_to(runs + 1 if ahead else np.maximum(runs, int(padded)), (self.length,))
         total = int(trips.sum())
         if total > most:
             return None
         position = np.arange(total) - np.repeat(np.cumsum(trips) - trips, trips)
         values = {v: np.repeat(np.broadcast_to(x, (self.length,)), trips) for v, x in self.values.items()}
         own = {v: np.repeat(x, trips) for v, x in self.own.items()}
-        values[s.var] = np.repeat(lo, trips) + position * step
-        own[s.var] = np.repeat(np.broadcast_to(runs > 0, (self.length,)), trips)
+        values[s.var] = np.repeat(lo, trips) + np.maximum(position - int(ahead), 0) * step
+        own[s.var] = np.repeat(np.broadcast_to(runs > 0, (self.length,)), trips) & (position >= int(ahead))
         return Iterations(values, own, total, tuple(np.repeat(x, trips) for x in self.marks))
 
     def marked(self) -> Iterations:

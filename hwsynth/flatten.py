@@ -14,15 +14,15 @@ Path = tuple[str, ...]
 
 @dataclass
 class Flat:
-    """A module without instances; `scope` has the instance path of each net and memory."""
+    """A module without instances, but maybe of cells; `scope` has the instance path of each net and memory."""
 
     module: Module
     scope: Mapping[Var | Memory, Path]
 
 
-def flatten(top: Module) -> Flat:
-    """`top`, which must be valid, with every instance replaced by its contents."""
-    flat = _Flattening()
+def flatten(top: Module, cells: bool = False) -> Flat:
+    """`top`, which must be valid, with every instance replaced by its contents; with `cells` those of cells stay."""
+    flat = _Flattening(cells)
     outputs = flat.add(top, (), {v: Ref(v, v.span) for v in driven_nets(top)})
     return Flat(
         replace(
@@ -31,7 +31,7 @@ def flatten(top: Module) -> Flat:
             wires=tuple(flat.wires),
             registers=tuple(flat.registers),
             memories=tuple(flat.memories),
-            instances=(),
+            instances=tuple(flat.kept),
         ),
         flat.scope,
     )
@@ -39,6 +39,8 @@ def flatten(top: Module) -> Flat:
 
 @dataclass
 class _Flattening:
+    cells: bool = False
+    kept: list[Instance] = field(default_factory=list)
     wires: list[Wire] = field(default_factory=list)
     registers: list[Register] = field(default_factory=list)
     memories: list[Memory] = field(default_factory=list)
@@ -58,6 +60,10 @@ class _Flattening:
         return {o.name: copy(o.value) for o in m.outputs}
 
     def instance(self, i: Instance, path: Path, outer: _Copy) -> None:
+        if self.cells and i.module.cell is not None:
+            inputs = {name: outer(e) for name, e in i.inputs.items()}
+            self.kept.append(replace(i, inputs=inputs, outputs={n: outer.nets[v].var for n, v in i.outputs.items()}))
+            return
         inside = {v: Ref(Var(v.hint, v.dtype, v.span), v.span) for v in driven_nets(i.module)}
         for port in i.module.inputs:
             self.wires.append(Wire(inside[port.var].var, outer(i.inputs[port.var.hint])))

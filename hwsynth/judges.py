@@ -24,6 +24,12 @@ FAMILIES: Mapping[str, str] = {
 }
 """The yosys command that maps a design to a family's cells."""
 
+
+def define(family: str) -> str:
+    """The option of `read_verilog` with which modules that are cells of the family become these."""
+    return f"-D GEMEL_{family.upper()} "
+
+
 _ABC = "+strash;&get,-n;&dch,-f;&nf;&put;buffer;upsize,-D,1000;dnsize,-D,1000;stime,-p"
 
 
@@ -111,8 +117,14 @@ sys.stdout.flush()
 os._exit(0)
 """
 
-_LOAD = "read_verilog -sv {files}\nhierarchy -check -top {top}\n"
-_CHECK = "proc\nselect -assert-none t:$dlatch* t:$dffsr* t:$adff*\nopt_clean\nmemory_collect\ncheck -assert\n"
+_LOAD = "read_verilog -sv {define}{files}\n"
+_CHECK = """hierarchy -check -top {top}
+proc
+select -assert-none t:$dlatch* t:$dffsr* t:$adff*
+opt_clean
+memory_collect
+check -assert
+"""
 
 
 def yosys_script(script: str, folder: Path, timeout: float) -> str:
@@ -126,11 +138,11 @@ def yosys_script(script: str, folder: Path, timeout: float) -> str:
     return done.output
 
 
-def _yosys(sv: str, top: str, script: str, timeout: float) -> tuple[str, Mapping[str, int]]:
+def _yosys(sv: str, top: str, script: str, timeout: float, define: str = "") -> tuple[str, Mapping[str, int]]:
     """Runs yosys on the text; gives its log, and the cell counts if the script wrote stat.json."""
     with tools.scratch() as folder:
         files = write_modules(sv, folder)
-        filled = (_LOAD + script).format(files=" ".join(files), top=top)
+        filled = (_LOAD + script).format(define=define, files=" ".join(files), top=top)
         return yosys_script(filled, folder, timeout), _cells(folder / "stat.json", top)
 
 
@@ -161,7 +173,7 @@ def area(sv: str, top: str, target: Target, timeout: float = TIMEOUT) -> Mapping
     steps = [*liberty_steps(file), f"tee -q -o stat.json stat -liberty {file} -json", ""]
     with tools.scratch() as folder:
         files = write_modules(sv, folder)
-        yosys_script((_LOAD + "\n".join(steps)).format(files=" ".join(files), top=top), folder, timeout)
+        yosys_script((_LOAD + "\n".join(steps)).format(define="", files=" ".join(files), top=top), folder, timeout)
         found = json.loads((folder / "stat.json").read_text())["modules"][f"\\{top}"]
     return {"um2": float(found["area"])}
 
@@ -188,5 +200,5 @@ def synth_yosys(sv: str, top: str, family: str = "generic", timeout: float = TIM
     if family not in FAMILIES:
         known = ", ".join(FAMILIES)
         raise SynthesisError(f"unknown family {family!r}", code="H06", mend=f"use one of {known}")
-    log, cells = _yosys(sv, top, FAMILIES[family] + "\ntee -q -o stat.json stat -json\n", timeout)
+    log, cells = _yosys(sv, top, FAMILIES[family] + "\ntee -q -o stat.json stat -json\n", timeout, define(family))
     return Synthesis(cells, _warnings(log))

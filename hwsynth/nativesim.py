@@ -43,7 +43,7 @@ class Compiled:
         writer = Simulator(self.flat.module, stop, trace)
         self.state, self.trace = writer.state, writer.trace
         self.llvm = writer.text()
-        self._code = compile_text(self.llvm, level=2 if writer.held else 0)
+        self._code = compile_text(self.llvm, level=2 if writer.held else -1 if writer.long else 0)
         memories = (ctypes.c_void_p,) * len(self.flat.module.memories)
         arguments = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, *memories)
         self.run = self._code.function("run", ctypes.c_int64, *arguments)

@@ -177,6 +177,20 @@ class Contract:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Cell:
+    """A cell of a technology that does what a module says: `text` is in the module's place where `macro` is defined.
+
+    `area` are the resources that it takes; `setup` ns lie before its first register, `delay` behind its last.
+    """
+
+    macro: str
+    text: str
+    area: Mapping[str, float]
+    setup: float
+    delay: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Module:
     """A circuit. The order of wires doesn't matter; `comments` are lines for the head of the printed text.
 
@@ -195,3 +209,4 @@ class Module:
     layout: Layout = field(default_factory=Layout)
     reset: Reset = Reset.SYNC
     contract: Contract | None = None
+    cell: Cell | None = None

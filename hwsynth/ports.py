@@ -1,4 +1,9 @@
-"""Memories and their ports: who reads and writes what when, and the multiplexers that follow."""
+"""Memories and their ports: who reads and writes what when, and the multiplexers that follow.
+
+A memory inside of the module has one read port, or as many as let a pipelined loop begin its iterations more often; a
+copy of the memory serves each. Which have more is found with the first netlist, and then holds for all regions, and
+for the same kernel at other sizes, whose cycles are to be those of one formula.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +34,27 @@ class Ports:
     writes: dict[tuple[Buffer, int], list[tuple[Expr, Expr, Expr]]] = field(default_factory=dict)
     nets: dict[tuple[Buffer, int], Var] = field(default_factory=dict)
     names: dict[Buffer, str] = field(default_factory=dict)
+    most: Mapping[Buffer, int] = field(default_factory=dict)
+    """The read ports that loops may ask for; none where it is settled who has how many."""
+    more: dict[str, int] = field(default_factory=dict)
+    """The read ports of memories with more than the usual, by name."""
 
     @property
     def limits(self) -> dict[Buffer, tuple[int, int]]:
-        """Read and write ports of each memory: one each, and two reads of a constant table."""
-        return {b: (2 if b.data is not None else 1, 1) for b in (*self.external, *self.internal)}
+        """Read and write ports of each memory: one each, two reads of a table, or what loops asked for."""
+        usual = {b: 2 if b.data is not None else 1 for b in (*self.external, *self.internal)}
+        return {b: (max(n, self.more.get(self.names.get(b, ""), 0)), 1) for b, n in usual.items()}
+
+    def wider(self, reads: Mapping[Buffer, int]) -> dict[Buffer, tuple[int, int]]:
+        """The limits with ports for so many reads of each memory at once, as far as it may have them."""
+        return {
+            b: (max(n, min(reads.get(b, 0), self.most.get(b, 0))), writes) for b, (n, writes) in self.limits.items()
+        }
+
+    def ask(self, limits: Mapping[Buffer, tuple[int, int]]) -> None:
+        """Gives memories the read ports of `limits`."""
+        now = self.limits
+        self.more |= {self.names[b]: reads for b, (reads, _) in limits.items() if reads > now[b][0]}
 
     def data(self, b: Buffer, port: int) -> Var:
         """The net that a read port's word comes out on."""

@@ -43,6 +43,8 @@ class Pipe:
     span: Span
     plain: bool = False
     """Whether it is a single loop, or perfect with constant bounds."""
+    ahead: bool = False
+    """Whether the innermost loop has a turn ahead of its first, for what stands before it (`ahead`)."""
 
     @property
     def loops(self) -> tuple[For, ...]:

@@ -9,12 +9,13 @@ values before edge k+1 of the call, the last row those after the last edge, and 
 registers that nothing looks at may hold other values than the circuit's (`activity`).
 
 In a small netlist the state lives in values across cycles: it is copied to the stack, which LLVM turns into registers.
-In a large one, which would be spilled anyhow and takes LLVM long, it is used where it lies.
+In a large one, which would be spilled anyhow and takes LLVM long, it is used where it lies. A very large one is cut
+into short blocks, as LLVM takes the square of a block's length, and its code is to be made the quick way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gemel.codegen.emitter import Emitter, llvm_type
@@ -33,6 +34,9 @@ from gemel.semantics.ops import Op
 
 HELD = 32
 """State nets up to which the state is held in values."""
+
+LONG, PIECE = 6_000, 250
+"""Lines of the step from which on it is cut, and those of the pieces."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Simulator:
         self.wires = {w.var: w.value for w in ordered_wires(m)}
         self.memory_of = {p: k for k, memory in enumerate(m.memories) for p in (*memory.reads, *memory.writes)}
         self.late = _late(m, self.plan)
-        self.held = len(self.state.slots) <= HELD
+        self.held, self.long = len(self.state.slots) <= HELD, False
         self.out = Emitter()
         self.values: dict[Var | Expr, str] = {}
         self.inputs: dict[Var | Expr, str] = {}
@@ -68,7 +72,11 @@ class Simulator:
         self.out.do(f"define i64 @run(ptr noalias %state, ptr noalias %trace, i64 %given{memories}) {{")
         self.entry()
         self.head()
+        before = len(self.out.lines)
         self.step()
+        self.long = len(self.out.lines) - before > LONG
+        if self.long:
+            self.out.lines[before:] = in_pieces(self.out.lines[before:])
         self.leave()
         return "\n".join([*sorted(self.out.declarations), *self.out.lines, "}", ""])
 
@@ -452,3 +460,15 @@ def _state_read(group: Group, wires: Mapping[Var, Expr]) -> list[Var]:
             seen[v] = None
             todo += nets_in((wires[v],)) if v in wires else []
     return list(seen)
+
+
+def in_pieces(lines: Iterable[str]) -> Iterator[str]:
+    """Blocks without phis, cut into such of at most PIECE lines."""
+    length = 0
+    for n, line in enumerate(lines):
+        length = length + 1 if line.startswith(" ") else 0
+        yield line
+        if length == PIECE and not line.startswith("  br "):
+            yield f"  br label %piece{n}"
+            yield f"piece{n}:"
+            length = 0

@@ -133,26 +133,26 @@ class Space:
         return run * size + at
 
 
-def space(around: Sequence[For], loops: Sequence[For], nets: Mapping[Var, Var]) -> Space | None:
+def space(around: Sequence[For], loops: Sequence[For], nets: Mapping[Var, Var], ahead: bool) -> Space | None:
     """The iterations of a nest in all states of the loops around it; None where they aren't known or too many.
 
-    `nets` holds the nets of the counters.
+    `nets` holds the nets of the counters; the innermost loop may have a turn `ahead`.
     """
-    every = _enumerated(around, loops) or _enumerated(_relevant(around, loops), loops)
+    every = _enumerated(around, loops, ahead) or _enumerated(_relevant(around, loops), loops, ahead)
     if every is None:
         return None
     run, *turn = every.marks
     return Space(every, run, turn, {nets[v]: x for v, x in every.values.items() if v in nets})
 
 
-def _enumerated(around: Sequence[For], loops: Sequence[For]) -> Iterations | None:
+def _enumerated(around: Sequence[For], loops: Sequence[For], ahead: bool) -> Iterations | None:
     """The iterations, marked with their runs and turns."""
     found: Iterations | None = ONCE
     for s in around:
         found = found and found.inside(s, MOST, False)
     found = found and found.marked()
     for level, s in enumerate(loops):
-        found = found and found.inside(s, MOST, level > 0)
+        found = found and found.inside(s, MOST, level > 0, ahead and level + 1 == len(loops))
         found = found and found.marked()
     return found
 

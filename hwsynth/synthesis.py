@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from gemel.hwsynth import logic as lg
+from gemel.hwsynth.ahead import offer
 from gemel.hwsynth.banking import Layout, is_banked
 from gemel.hwsynth.capacity import check_capacity
 from gemel.hwsynth.dag import postorder, roots_of
 from gemel.hwsynth.generate import Generator, cycles_of, emit, plan
+from gemel.hwsynth.kinds import most_reads
 from gemel.hwsynth.names import KEYWORDS, legal
 from gemel.hwsynth.netcheck import check
 from gemel.hwsynth.netlist import Input, Module, Output, Register, Reset, Wire
@@ -53,12 +55,15 @@ class Synthesized:
 
     kernel: Kernel
     module: Module
+    target: Target
     system: System
     report: Report
     sites: tuple[Assert, ...]
     cycles: int | None
     places: tuple[Placement, ...]
     """For each parameter and result of the kernel its memories, or for a result of rank 0 its output port."""
+    reads: Mapping[str, int]
+    """The read ports of memories inside of the module that have more than the usual, by name."""
 
 
 def synthesize_kernel(
@@ -67,19 +72,24 @@ def synthesize_kernel(
     clock_mhz: float,
     reset: Reset = Reset.SYNC,
     resources: Mapping[str, int] | None = None,
+    reads: Mapping[str, int] | None = None,
 ) -> Synthesized:
     """The hardware of a kernel, with at most so many units of a kind.
 
+    `reads` are the read ports of memories in hardware of the same kernel at other sizes; without it loops ask for them.
     Raises SynthesisError where the kernel can't be hardware as asked.
     """
     _check(kernel, clock_mhz)
     clock, shared = Clock(1000.0 / clock_mhz, target_named(target)), Sharing(limits_of(resources))
     scheduled = run(kernel, schedule(partial(distance, clock)), "schedule")
     lowered = run(scheduled, HARDWARE, "hardware")
+    asked = Asked(clock, clock_mhz, reset, shared, reads)
     if shared.limits:  # which units do for all shows when all has been generated
-        _Maker(kernel, scheduled, lowered, Asked(clock, clock_mhz, reset, shared)).make()
-        shared = shared.known()
-    return _Maker(kernel, scheduled, lowered, Asked(clock, clock_mhz, reset, shared)).make()
+        asked = replace(asked, reads=_Maker(kernel, scheduled, lowered, asked).make().reads, shared=shared.known())
+    made = _Maker(kernel, scheduled, lowered, asked).make()
+    if asked.reads is None and made.reads:  # ports that a loop asked for are there for all others, too
+        made = _Maker(kernel, scheduled, lowered, replace(asked, reads=made.reads)).make()
+    return made
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,8 @@ class Asked:
     clock_mhz: float
     reset: Reset
     shared: Sharing
+    reads: Mapping[str, int] | None = None
+    """Read ports of memories, by name, where that is settled."""
 
 
 def _check(kernel: Kernel, clock_mhz: float) -> None:
@@ -117,8 +129,11 @@ class _Maker:
         internal = [s.buffer for s in statements(kernel.body) if isinstance(s, Alloc)]
         self.depths = {b: depth(b) for b in (*self.external, *internal)}
         self._too_large()
-        check_capacity(internal, self.depths, self.clock.target.name)
-        self.ports = Ports(self.external, internal, self.depths)
+        check_capacity(internal, self.depths, self.clock.target)
+        self.ports = Ports(self.external, internal, self.depths, more=dict(asked.reads or {}))
+        if asked.reads is None:
+            target = self.clock.target
+            self.ports.most = {b: most_reads(target, self.depths[b], b.data is not None) for b in internal}
         self._name_memories()
         self.registers: dict[Buffer, Var] = {}
         layouts = layouts_of(scheduled).values()
@@ -147,7 +162,7 @@ class _Maker:
 
     def make(self) -> Synthesized:
         body = self._without_scalar_results()
-        gen = Generator(self.clock, self.ports, regions(body), UNITS, shared=self.shared)
+        gen = Generator(self.clock, self.ports, offer(regions(body)), UNITS, shared=self.shared)
         with gen.telling.part("the run", self.kernel.span):
             if any(isinstance(s, Assert) for s in statements(body)):
                 gen.kill = gen.net("kill", BOOL, BUILTIN, "a check has failed: the run ends")
@@ -162,7 +177,17 @@ class _Maker:
         total = None if cycles is None else cycles + 1 + self._waits(gen)
         report = self._report(gen, module, total)
         whole = system(module, list(map(self._memory, self.ports.used())))
-        return Synthesized(self.scheduled, module, whole, report, tuple(gen.sites), total, self._places())
+        return Synthesized(
+            self.scheduled,
+            module,
+            self.clock.target,
+            whole,
+            report,
+            tuple(gen.sites),
+            total,
+            self._places(),
+            self.ports.more,
+        )
 
     def _memory(self, b: Buffer) -> External:
         return External(self.ports.names[b], net_dtype(b.dtype, b.span), max(self.depths[b], 1), b.span)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import importlib.util
 import json
 import os
@@ -13,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,10 @@ MESSAGE_LINES = 20
 """How many lines of a tool's own words an error shows."""
 
 _PIP = "pip install 'gemel[hw]'"
+
+_PARENT_DEATH = 1  # PR_SET_PDEATHSIG
+
+_running: set[subprocess.Popen[str]] = set()
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,8 @@ def run(tool: str, command: Sequence[str], cwd: Path, timeout: float, env: Mappi
     """Runs a command to its end, whatever its exit code.
 
     Raises ToolError X01 where the program is not there and X03 after `timeout` seconds. The process and all that it
-    started are gone when this returns, by whatever way.
+    started are gone when this returns, by whatever way. It also ends with this process; on Linux even where that is
+    killed.
     """
     merged = {**os.environ, **(env or {})}
     try:
@@ -72,9 +79,11 @@ def run(tool: str, command: Sequence[str], cwd: Path, timeout: float, env: Mappi
             text=True,
             errors="replace",
             start_new_session=True,
+            preexec_fn=_dies_with_parent(),
         )
     except OSError as error:
         raise missing(tool, f"{command[0]}: {error.strerror}; install it or put it on PATH") from None
+    _running.add(process)
     try:
         stdout, stderr = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -86,11 +95,38 @@ def run(tool: str, command: Sequence[str], cwd: Path, timeout: float, env: Mappi
     return Finished(process.returncode, stdout, stderr)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """Ends a process with its group, if it still runs."""
+@cache
+def _dies_with_parent() -> Callable[[], object] | None:
+    """What a new process does before it becomes a tool: it asks Linux to be killed with the thread that waits for it.
+
+    Everything is looked up here: between fork and exec other threads' locks may be held.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        prctl = ctypes.CDLL(None).prctl
+    except (OSError, AttributeError):
+        return None
+    return partial(prctl, _PARENT_DEATH, int(signal.SIGKILL))
+
+
+@atexit.register
+def _end_all() -> None:
+    """Ends what threads still wait for that don't keep this process alive."""
+    for process in list(_running):
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ends a process with its group, if it still runs."""
+    _running.discard(process)
+    _kill(process)
     for stream in (process.stdout, process.stderr):
         if stream is not None:
             stream.close()

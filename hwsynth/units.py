@@ -23,6 +23,7 @@ from gemel.semantics.span import Span
 if TYPE_CHECKING:
     from gemel.hwsynth.dfg import Graph
     from gemel.hwsynth.nodes import Node
+    from gemel.hwsynth.schedule import Clock
 
 Port = tuple[str, lg.NetType]
 Build = Callable[["Graph", "tuple[Node, ...]", Span], "tuple[Node, ...]"]
@@ -49,6 +50,7 @@ class Operation:
     Operations with one `key` are the same. `name` is the module's, `resource` what `resources=` calls the unit.
     `iteration` is another way to the results, for a smaller unit that is busy for several cycles: the least one, or
     with 2, 3, ... times as much done in each cycle. `wider` gives an operation that does for two of the same resource.
+    Where there is `make`, the pipelined unit is what it gives, and nothing is built.
     """
 
     key: Hashable
@@ -59,6 +61,7 @@ class Operation:
     build: Build = field(compare=False)
     iteration: Callable[[int], Iteration] | None = field(default=None, compare=False)
     wider: Callable[[Operation, Operation], Operation] | None = field(default=None, compare=False)
+    make: Callable[[Operation, Clock], Unit] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -143,8 +143,8 @@ class _Unit:
         head = f"{name}: made by Gemel for {self.clock.target.name} at {1000 / self.clock.period:g} MHz"
         parts = (tuple(gen.wires), tuple(gen.registers), tuple(gen.ports.memories()), gen.units.instances())
         contract = Contract(self.operation.name, cycles, interval)
-        ports = tuple(map(Input, inputs)), tuple(outputs)
-        return prune(Module(name, *ports, *parts, BUILTIN, (head, how), contract=contract))
+        own = tuple(map(Input, inputs))
+        return prune(Module(name, own, tuple(outputs), *parts, BUILTIN, (head, how), contract=contract))
 
 
 def _registered(operation: Operation, clock: Clock) -> Unit:
@@ -153,6 +153,8 @@ def _registered(operation: Operation, clock: Clock) -> Unit:
 
 
 def _pipelined(operation: Operation, clock: Clock, least: int = 0) -> Unit:
+    if operation.make is not None:
+        return operation.make(operation, clock)
     made = _Unit(operation, clock)
     results = made.cast(operation.build(made.graph, made.args, BUILTIN), operation.outputs)
     stages = made.scheduled()

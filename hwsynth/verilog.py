@@ -130,6 +130,8 @@ class _Printer:
     def printed(self) -> Printed:
         """The text with the names used."""
         name, body = legal(self.m.name), self.body()
+        if self.m.cell is not None:
+            body = [f"`ifdef {self.m.cell.macro}", *self.m.cell.text.splitlines(), "`else", *body, "`endif"]
         lines = [*self.head(name), *body, "endmodule", ""]
         return Printed(self.m, name, "\n".join(lines), self.nets, self.memories, self.ports)
 

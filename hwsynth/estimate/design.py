@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 from gemel.hwsynth.dag import args_of, postorder, register_exprs, roots_of, shape
 from gemel.hwsynth.estimate import memories
-from gemel.hwsynth.estimate.network import Network, Tables, cover
+from gemel.hwsynth.estimate.network import TRUE, Network, Tables, cover
 from gemel.hwsynth.estimate.registers import Registers
 from gemel.hwsynth.estimate.words import Bits, Hard, Words
 from gemel.hwsynth.flatten import flatten
 from gemel.hwsynth.lower import lower
 from gemel.hwsynth.netcheck import ordered_wires
-from gemel.hwsynth.netlist import Module
+from gemel.hwsynth.netlist import Cell, Instance, Module
 from gemel.hwsynth.targets import Target
+from gemel.semantics.dtypes import width_of
 from gemel.semantics.ir import Expr, Ref, Var
 
 
@@ -44,7 +45,7 @@ def estimate(top: Module, target: Target) -> Estimate:
 
     Operators with carries, products and memories count as measured; all else is covered with look-up tables.
     """
-    m = flatten(lower(top)[-1].module).module
+    m = flatten(lower(top)[-1].module, cells=True).module
     same: dict[Place, int | Place] = {}
     zeros: dict[Expr, int] = {}
     for _ in range(LOOKS):
@@ -55,6 +56,7 @@ def estimate(top: Module, target: Target) -> Estimate:
     alive = _alive(w, roots)
     needed = [b for h in alive for b in h.inputs] + roots
     late = max((w.net.time(b) for b in needed), default=0.0)
+    late = max((late, *(w.net.time(b) + h.setup for h in alive for b in h.inputs)))
     used: dict[str, Counter[str]] = {"gates": Counter({"lut": cover(w.net, [(b, late) for b in needed])})}
     for h in alive:
         used.setdefault(h.kind, Counter()).update(h.area)
@@ -107,6 +109,7 @@ def _looked(
             w.of[r.var] = (*w.of[r.var], _register_bit(w, r.var, n, same))
     for memory in m.memories:
         memories.reads(w, memory)
+    _cell_outputs(w, m)
     for wire in ordered_wires(m):
         w.of[wire.var] = _made(w, wire.value)
     for r in m.registers:
@@ -114,8 +117,27 @@ def _looked(
             _made(w, e)
     for memory in m.memories:
         memories.taken(w, memory)
+    _cells_taken(w, m)
     found = Registers(w, {x.var: x for x in m.wires}, _readers(m)).taken(m.registers)
     return w, [b for o in m.outputs for b in _made(w, o.value) if b > 1], found
+
+
+def _cell_outputs(w: Words, m: Module) -> None:
+    for i in m.instances:
+        w.of |= {v: tuple(w.net.leaf(_cell(i).delay) for _ in range(width_of(v.dtype))) for v in i.outputs.values()}
+
+
+def _cells_taken(w: Words, m: Module) -> None:
+    for i in m.instances:
+        needed = tuple(b for e in i.inputs.values() for b in _made(w, e) if b > TRUE)
+        outputs = tuple(b for v in i.outputs.values() for b in w.of[v])
+        w.hard.append(Hard("multipliers", _cell(i).area, outputs, needed, _cell(i).setup))
+
+
+def _cell(i: Instance) -> Cell:
+    if i.module.cell is None:
+        raise TypeError("an instance that is no cell")
+    return i.module.cell
 
 
 def _made(w: Words, e: Expr) -> Bits:

@@ -25,6 +25,7 @@ class Hard:
     area: Mapping[str, float]
     outputs: Bits
     inputs: Bits
+    setup: float = 0.0
 
 
 @dataclass

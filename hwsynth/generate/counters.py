@@ -131,11 +131,11 @@ class _Counters:
 
     def _level(self, n: int, p: LevelPlan, around: Expr) -> Expr:
         """One level's registers; whether after an advance no loop to here is empty, where `around` says so outside."""
-        s, span = p.loop, p.loop.span
+        s = p.loop
         now = _net(p.counter)
         dtype = lg.net_type(now)
         lo, hi = self.gen.control(s.lo, self.coming), self.gen.control(s.hi, self.coming)
-        following = build.apply(ops.ADD, now, self.gen.control(s.step), span=span)
+        following = self._following(p)
         nxt = self._taken(n, lg.cast(lo, dtype), lg.cast(following, dtype))
         enable = lg.either(self.start, self.advance[n])
         self._register(now, nxt, enable)
@@ -150,6 +150,12 @@ class _Counters:
             alive = lg.select(enable, self._taken(n, alive, held), held)
         return alive
 
+    def _following(self, p: LevelPlan) -> Expr:
+        """The value after the counter's; in the turn ahead it is that of the first."""
+        now, step = _net(p.counter), self.gen.control(p.loop.step)
+        following = build.apply(ops.ADD, now, step, span=p.loop.span)
+        return lg.select(_net(p.first), now, following) if p.ahead and p.first is not None else following
+
     def _taken(self, n: int, begins: Expr, goes_on: Expr) -> Expr:
         """What a register of a level takes: one value where the loop begins, another where it goes on."""
         again = goes_on if n == 0 else lg.select(self.last[n], begins, goes_on)
@@ -159,14 +165,16 @@ class _Counters:
         """Whether a counter is at its last value: a comparison with a number, or a register that goes with it."""
         s, now = p.loop, _net(p.counter)
         values = constant_bounds(s)
-        if values and p.last is None and alive is lg.TRUE:
+        if values and p.last is None and alive is lg.TRUE and not p.ahead:
             end = self.gen.constant(f"last_{s.var.hint}", values[-1], lg.net_type(now), s.span)
             self.gen.wires.append(Wire(self.last[n].var, lg.compare(ops.EQ, now, end)))
             return
         lo, hi = self.gen.control(s.lo, self.coming), self.gen.control(s.hi, self.coming)
         step = int(s.step.value) if isinstance(s.step, Const) else 0
-        only = lg.either(lg.neg(_before(s, _plus(lo, step), hi)), lg.neg(alive))
+        only = lg.either(lg.neg(_before(s, lo if p.ahead else _plus(lo, step), hi)), lg.neg(alive))
         ends = lg.neg(_before(s, _plus(now, 2 * step), self.gen.control(s.hi)))
+        if p.ahead and p.first is not None:
+            ends = lg.select(_net(p.first), lg.neg(_before(s, _plus(now, step), self.gen.control(s.hi))), ends)
         self._register(self.last[n], self._taken(n, only, ends), enable)
 
     def _register(self, net: Ref, nxt: Expr, enable: Expr) -> None:

@@ -30,6 +30,8 @@ class NestGraph:
     """The carried values of the loops whose bodies are being built."""
     entry: dict[Held, Node | None] = field(default_factory=dict)
     """Where a carried value's first turn is, in which it isn't in its register yet; None where it is from the start."""
+    begins: dict[Var, Node] = field(default_factory=dict)
+    """What a loop's carried values are before a turn; where it has one ahead, in that."""
 
     def build(self) -> None:
         """Adds all statements."""
@@ -63,6 +65,8 @@ class NestGraph:
 
     def _alive(self, level: int) -> Node | None:
         """Whether no loop down to `level` is empty: the flag of a loop tells of those around it, too."""
+        if self.plans[level].ahead:
+            return self.graph.apply(ops.LNOT, (self._flag(level, "first"),), BOOL, self.plans[level].loop.span)
         found = [n for n in range(1, level + 1) if self.plans[n].may_be_empty]
         return self._flag(found[-1], "active") if found else None
 
@@ -78,8 +82,9 @@ class NestGraph:
         g.body(level.before, first)
         for c in inner.carry:
             self._enter(c, n, first)
-        self._keep(n, first)
+        kept = self._keep(n, first)
         self._level(n + 1)
+        g.env |= kept
         for c in inner.carry:
             self._leave(c, n + 1)
         if level.after:
@@ -94,7 +99,9 @@ class NestGraph:
             return
         held = self.of[c.var] = self._new(c.var, None, first)
         init = self.graph.cast(self.graph.expr(c.init, first), held.phi.dtype, c.var.span)
-        self.graph.env[c.var] = self._chosen(first, init, held.phi)
+        resting = self.plans[n + 1].ahead
+        self.begins[c.var] = init if resting else self._chosen(first, init, held.phi)
+        self.graph.env[c.var] = held.phi if resting else self.begins[c.var]
 
     def _around(self, c: Carry, n: int) -> Carry | None:
         """The value of level `n` that the loop inside just carries on."""
@@ -113,7 +120,7 @@ class NestGraph:
         innermost = level + 1 == len(self.levels)
         last = self._alive(level) if innermost else self._where(level, "last")
         following = g.cast(g.expr(c.next, last), held.phi.dtype, c.var.span)
-        value = self._chosen(last, following, g.env[c.var])
+        value = self._chosen(last, following, self.begins.get(c.var, g.env[c.var]))
         pred = None if innermost else self._either(last, self.entry[held])
         self._write(held, value, pred)
         g.env[c.result] = value
@@ -139,21 +146,31 @@ class NestGraph:
     def _either(self, a: Node | None, b: Node | None) -> Node | None:
         return a if a is None or b is None else self.graph.apply(ops.LOR, (a, b), BOOL, a.span)
 
-    def _keep(self, n: int, first: Node | None) -> None:
-        """Values from before the loop inside that later turns need, too: held where they can't just be made again."""
+    def _keep(self, n: int, first: Node | None) -> dict[Var, Node]:
+        """Values from before the loop inside that later turns need, too: held where they can't just be made again.
+
+        Gives those that are others after the loop: in a turn ahead of it, in which it rests, they aren't held yet.
+        """
         g, level = self.graph, self.levels[n]
         later = _used(level.after) | variables(_inside(self.levels[n + 1 :]))
         later |= variables(c.next for c in level.loop.carry)
+        kept: dict[Var, Node] = {}
         for v in _defined(level.before):
             node = g.env[v]
-            if v in later and not self._is_cheap(node, n):
+            if v in later and not self._made_again(node, n):
                 held = self._new(v, None, first)
                 value = g.cast(node, held.phi.dtype, v.span)
                 self._write(held, value, first)
-                g.env[v] = self._chosen(first, value, held.phi)
+                g.env[v] = kept[v] = self._chosen(first, value, held.phi)
+                if self.plans[n + 1].ahead:
+                    g.env[v] = held.phi
+        return kept
 
-    def _is_cheap(self, n: Node, level: int) -> bool:
-        """Whether a value is the same in each turn of the loops inside of `level`, and made of few operators."""
+    def _made_again(self, n: Node, level: int) -> bool:
+        """Whether a value is the same in each turn of the loops inside of `level`, and made of few operators.
+
+        What it reads is then read in each turn, so that no other read may have the port; not so with a turn ahead.
+        """
         changed = stored(self.levels[0].loop.body)
         steady = {p.counter for p in self.plans[: level + 1]}
         steady |= {f for p in self.plans[: level + 1] for f in (p.first, p.last, p.active) if f is not None}
@@ -167,7 +184,12 @@ class NestGraph:
             todo += x.args
             if (x.kind in (Kind.COUNTER, Kind.PHI) and x not in steady) or x.buffer in changed:
                 return False
-        return not todo
+        reads = [x for x in seen if x.kind is Kind.LOAD]
+        if todo or (reads and self.plans[level + 1].ahead):
+            return False
+        for x in reads:
+            x.pred = None
+        return True
 
 
 def _is(e: Expr, v: Var) -> bool:

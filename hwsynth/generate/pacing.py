@@ -40,14 +40,17 @@ class Pacing:
 
     def best(self) -> Pace:
         """The pace that takes the fewest cycles; the schedule is left in the nodes."""
+        return self._again(self.fastest())
+
+    def fastest(self) -> Pace:
+        """The same before units are chosen, and whatever II is asked for."""
         steady = Pace(self.scheduler(self._edges((0,) * self.inner)), (0,) * self.inner)
         if not any(o.level is not None and o.level < self.inner for o in self.orders):
-            return self._again(steady)
+            return steady
         free = self.scheduler(self._edges((None,) * self.inner))
         if free.ii == steady.schedule.ii:
-            return self._again(steady)
-        paced = self._paced(free)
-        return self._again(min((steady, paced), key=self.cycles))
+            return steady
+        return min((steady, self._paced(free)), key=self.cycles)
 
     def _again(self, pace: Pace) -> Pace:
         schedule = self.final(self._edges(pace.gaps))

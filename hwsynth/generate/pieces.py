@@ -24,7 +24,7 @@ from gemel.hwsynth.regions import (
     variables,
 )
 from gemel.hwsynth.report import LoopReport
-from gemel.hwsynth.schedule import Clock, Edge, Schedule
+from gemel.hwsynth.schedule import Clock, Edge, Limits, Schedule
 from gemel.hwsynth.sharing import Sharing
 from gemel.hwsynth.stages import Stages
 from gemel.hwsynth.units import Bank
@@ -32,6 +32,9 @@ from gemel.semantics import build, intervals, ops
 from gemel.semantics.dtypes import IndexType, IntType, int_holding
 from gemel.semantics.ir import Apply, Assert, Const, Expr, For, Ref, Var
 from gemel.semantics.span import BUILTIN, Span
+
+Noted = tuple[dict[Var, Var], list[Assert], list[LoopReport], dict[str, int]]
+"""Nets, checks and loops, and memories with more read ports."""
 
 
 @dataclass
@@ -165,14 +168,14 @@ class Generator:
 
     # ------------------------------------------------------------------------------------------------------ planning
 
-    def noted(self) -> tuple[dict[Var, Var], list[Assert], list[LoopReport]]:
+    def noted(self) -> Noted:
         """What planning has noted so far."""
-        return dict(self.nets), list(self.sites), list(self.loops)
+        return dict(self.nets), list(self.sites), list(self.loops), dict(self.ports.more)
 
-    def restore(self, noted: tuple[dict[Var, Var], list[Assert], list[LoopReport]]) -> None:
+    def restore(self, noted: Noted) -> None:
         """Goes back to what planning had noted."""
-        nets, sites, loops = noted
-        self.nets, self.sites[:], self.loops = dict(nets), sites, list(loops)
+        nets, sites, loops, more = noted
+        self.nets, self.sites[:], self.loops, self.ports.more = dict(nets), sites, list(loops), dict(more)
 
     def known(self, count: Count | None) -> int | None:
         """A count that is the same whatever the loops around; None where it isn't."""
@@ -226,9 +229,10 @@ class Generator:
                 n.port = next(self.units.numbers)
         return found
 
-    def tried(self, g: Graph, edges: Sequence[Edge]) -> Schedule:
-        """The schedule that a pipelined graph would have with the first units that do."""
-        return self._problem(g, edges, True, 0).first()
+    def tried(self, g: Graph, edges: Sequence[Edge], ports: Limits | None = None) -> Schedule:
+        """The schedule that a pipelined graph would have with the first units that do, and with other `ports`."""
+        problem = self._problem(g, edges, True, 0)
+        return (problem if ports is None else replace(problem, ports=ports)).first()
 
     def _problem(self, g: Graph, edges: Sequence[Edge], pipelined: bool, every: int) -> Problem:
         beside = len(self.top) > 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter as Counts
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from gemel.hwsynth.charting import steps
 from gemel.hwsynth.count import Count, Fixed, Turns, total
 from gemel.hwsynth.dependence import UNKNOWN, Counter, Order, memory_orders
 from gemel.hwsynth.dfg import Graph
+from gemel.hwsynth.exclusive import Exclusive, contrary
 from gemel.hwsynth.generate.counters import enters, pulses
 from gemel.hwsynth.generate.nests import NestGraph
 from gemel.hwsynth.generate.pacing import Pace, Pacing
@@ -20,7 +22,7 @@ from gemel.hwsynth.netlist import NetType, Register
 from gemel.hwsynth.nodes import Kind, Node
 from gemel.hwsynth.regions import Pipe, constant_bounds
 from gemel.hwsynth.report import LoopReport
-from gemel.hwsynth.schedule import Edge
+from gemel.hwsynth.schedule import Edge, Limits
 from gemel.hwsynth.space import Space, space
 from gemel.hwsynth.stages import Stages, call_next
 from gemel.semantics.dtypes import int_holding
@@ -31,9 +33,10 @@ from gemel.semantics.ir import Const, Expr, For, Var
 
 def plan_pipe(gen: Generator, r: Pipe) -> PipePlan:
     """A nest's graph, pace and cycles."""
-    found = None if r.plain else space(gen.around, r.loops, gen.nets)
+    found = None if r.plain else space(gen.around, r.loops, gen.nets, r.ahead)
     g = gen.graph()
     levels = [_level(gen, s, n, found, g) for n, s in enumerate(r.loops)]
+    levels[-1].ahead = r.ahead
     nest = NestGraph(g, r.levels, levels)
     nest.build()
     if found is not None:
@@ -81,17 +84,55 @@ def _locate(gen: Generator, levels: Sequence[LevelPlan], found: Space) -> None:
 
 def _pace(gen: Generator, r: Pipe, nest: NestGraph, found: Space | None) -> Pace:
     g, inner = nest.graph, len(nest.plans) - 1
-    orders = [*memory_orders(g, _counters(nest.plans), found)]
-    for h in nest.held:
-        orders += _held_orders(h, inner, found)
-    every = max(s.every for s in r.loops)
+    every = max(1, *(s.every for s in r.loops))
+    carried = [o for h in nest.held for o in _held_orders(h, inner, found)]
 
     def cost(pace: Pace) -> float:
         return gen.cost(_count(nest.plans, pace.schedule.ii, pace.schedule.depth, pace.gaps))
 
-    return Pacing(
-        lambda edges: gen.tried(g, edges), lambda edges: gen.schedule(g, edges, True, every), orders, inner, cost
-    ).best()
+    def pacing(memory: Sequence[Order], ports: Limits | None = None) -> Pacing:
+        return Pacing(
+            lambda edges: gen.tried(g, edges, ports),
+            lambda edges: gen.schedule(g, edges, True, max(s.every for s in r.loops)),
+            [*memory, *carried],
+            inner,
+            cost,
+        )
+
+    def ii(memory: Sequence[Order], ports: Limits | None = None) -> int:
+        return max(pacing(memory, ports).fastest().schedule.ii, every)
+
+    memory = _sharing(g, memory_orders(g, _counters(nest.plans), found), found, gen.ports.limits, ii)
+    _widen(gen, g, lambda ports: ii(memory, ports), every)
+    return pacing(memory).best()
+
+
+def _sharing(
+    g: Graph, orders: list[Order], found: Space | None, limits: Limits, ii: Callable[[Sequence[Order]], int]
+) -> Sequence[Order]:
+    """Lets accesses share a port that never happen in the same iteration, where that lowers the II."""
+
+    def apart(a: Node, b: Node) -> bool:
+        return contrary(a, b) or (found is not None and not np.any(found.happens(a.pred) & found.happens(b.pred)))
+
+    shared = Exclusive(g, orders, apart)
+    if not any(shared.pairs(limits)) or (plain := ii(orders)) <= 1:
+        return orders
+    shared.share(limits)
+    if ii(shared.orders) < plain:
+        return shared.orders
+    shared.undo()
+    return orders
+
+
+def _widen(gen: Generator, g: Graph, ii: Callable[[Limits], int], every: int) -> None:
+    """Asks for more read ports of memories where iterations then begin more often, if rarer than every `every`."""
+    reads = Counts(n.buffer for n in g.nodes if n.buffer is not None and n.kind is Kind.LOAD)
+    now, wide = gen.ports.limits, gen.ports.wider(reads)
+    if wide == now or (plain := ii(now)) <= every or (best := ii(wide)) >= plain:
+        return
+    needed = gen.ports.wider({b: -(-n // best) for b, n in reads.items()})
+    gen.ports.ask(needed if ii(needed) <= best else wide)
 
 
 def _counters(levels: Sequence[LevelPlan]) -> list[Counter]:
@@ -100,7 +141,7 @@ def _counters(levels: Sequence[LevelPlan]) -> list[Counter]:
     stride = 1
     for p in reversed(levels):
         values = constant_bounds(p.loop)
-        trips = len(values) if values else UNKNOWN
+        trips = len(values) if values and not p.ahead else UNKNOWN
         step = int(p.loop.step.value) if isinstance(p.loop.step, Const) else 0
         found.append(Counter(p.counter, values[0] if values else None, step, trips, stride))
         stride *= trips
@@ -135,11 +176,13 @@ def _count(levels: Sequence[LevelPlan], ii: int, depth: int, gaps: Sequence[int]
     count: Count | None = Fixed(ii)
     for n, p in reversed(list(enumerate(levels))):
         gap = (*gaps, 0)[n]
-        none = Fixed(ii + gap) if n else Fixed(1 + ii - depth + gap)
+        none = Fixed(gap if p.ahead else ii + gap) if n else Fixed(1 + ii - depth + gap)
         if not isinstance(p.loop.step, Const) or count is None:
             return None
         each = total(count, Fixed(gap)) or count
-        count = total(Turns(p.loop.var, p.loop.lo, p.loop.hi, int(p.loop.step.value), each, none), Fixed(-gap))
+        count = total(
+            Turns(p.loop.var, p.loop.lo, p.loop.hi, int(p.loop.step.value), each, none), Fixed(ii * p.ahead - gap)
+        )
     return total(count, Fixed(depth - ii))
 
 

@@ -53,6 +53,8 @@ class LevelPlan:
     active: Node | None = None
     last: Node | None = None
     gap: int = 0
+    ahead: bool = False
+    """Whether there is a turn ahead of the first, which isn't its own; it is the `first` one then."""
 
 
 @dataclass(eq=False)

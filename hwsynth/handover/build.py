@@ -8,14 +8,7 @@ from importlib.resources import files
 
 from gemel.hwsynth.handover.interface import Interface
 from gemel.hwsynth.handover.vectors import Run
-
-_COMMANDS = {
-    "ecp5": "synth_ecp5",
-    "ice40": "synth_ice40 -dsp",
-    "xilinx7": "synth_xilinx -flatten -family xc7 -noiopad",
-    "xcup": "synth_xilinx -flatten -family xcup -noiopad",
-}
-"""The yosys command of each target that has one."""
+from gemel.hwsynth.judges import define
 
 
 def rtl_files(interface: Interface) -> list[str]:
@@ -65,12 +58,10 @@ def cocotb_files(interface: Interface) -> dict[str, str]:
 def synthesis_script(interface: Interface) -> str:
     """The text of `NAME.ys`."""
     top = interface.name
-    command = _COMMANDS.get(interface.design.report.target, "synth -flatten")
     lines = [
         f"# yosys -q {top}.ys: maps {top} for {interface.design.report.target}, writes its cells to cells.txt, the netlist to {top}.json",
-        f"read_verilog -sv {' '.join(f'../rtl/{name}' for name in rtl_files(interface))}",
-        f"hierarchy -check -top {top}",
-        f"{command} -top {top}",
+        f"read_verilog -sv {define(interface.design.target.family)}{' '.join(f'../rtl/{name}' for name in rtl_files(interface))}",
+        f"{interface.design.target.synthesis} -top {top}",
         "tee -o cells.txt stat",
         f"write_json {top}.json",
     ]

@@ -9,10 +9,14 @@ from gemel.semantics.dtypes import width_of
 
 
 def constraints(interface: Interface) -> tuple[str, str]:
-    """File name and text for the design's target; SDC where its tools have no format of their own."""
-    report = interface.design.report
-    suffix, make = _FORMATS.get(report.target, ("sdc", _sdc))
-    return f"{interface.name}.{suffix}", "\n".join(make(interface, report.clock_mhz)) + "\n"
+    """File name and text for the design's target."""
+    suffix = interface.design.target.constraints
+    text = "\n".join(_FORMATS[suffix](interface, interface.design.report.clock_mhz))
+    return f"{interface.name}.{suffix}", text + "\n"
+
+
+def _title(interface: Interface) -> str:
+    return f"{interface.name} at {interface.design.report.clock_mhz:g} MHz on {interface.design.target.description}"
 
 
 def _pins(interface: Interface) -> Iterator[str]:
@@ -24,7 +28,7 @@ def _pins(interface: Interface) -> Iterator[str]:
 
 
 def _lpf(interface: Interface, mhz: float) -> Iterator[str]:
-    yield f"# {interface.name} on Lattice ECP5 (nextpnr-ecp5 --lpf, Diamond)"
+    yield f"# {_title(interface)} (nextpnr-ecp5 --lpf, Diamond)"
     yield f'FREQUENCY PORT "clk" {mhz:g} MHZ;'
     yield 'IOBUF PORT "clk" IO_TYPE=LVCMOS33;'
     yield ""
@@ -35,7 +39,7 @@ def _lpf(interface: Interface, mhz: float) -> Iterator[str]:
 
 
 def _pcf(interface: Interface, mhz: float) -> Iterator[str]:
-    yield f"# {interface.name} on Lattice iCE40 (nextpnr-ice40 --pcf)"
+    yield f"# {_title(interface)} (nextpnr-ice40 --pcf)"
     yield f"set_frequency clk {mhz:g}"
     yield ""
     yield "# As a top level: give each port a pin of your board. As a block inside of a design, leave the rest out."
@@ -63,7 +67,7 @@ def _buses(interface: Interface, names: str) -> str:
 
 
 def _xdc(interface: Interface, mhz: float) -> Iterator[str]:
-    yield f"# {interface.name} on AMD devices (Vivado)"
+    yield f"# {_title(interface)} (Vivado)"
     yield from _clock(mhz)
     yield ""
     yield "# Registers on either side are assumed to take a fifth of a cycle; put what your design has."
@@ -76,7 +80,7 @@ def _xdc(interface: Interface, mhz: float) -> Iterator[str]:
 
 
 def _sdc(interface: Interface, mhz: float) -> Iterator[str]:
-    yield f"# {interface.name} at {mhz:g} MHz (Synopsys design constraints)"
+    yield f"# {_title(interface)} (Synopsys design constraints)"
     yield from _clock(mhz)
     yield f"set_clock_uncertainty {50 / mhz:.3f} [get_clocks clk]"
     yield ""
@@ -84,9 +88,4 @@ def _sdc(interface: Interface, mhz: float) -> Iterator[str]:
     yield from _delays(interface, mhz)
 
 
-_FORMATS: dict[str, tuple[str, Callable[[Interface, float], Iterator[str]]]] = {
-    "ecp5": ("lpf", _lpf),
-    "ice40": ("pcf", _pcf),
-    "xilinx7": ("xdc", _xdc),
-    "xcup": ("xdc", _xdc),
-}
+_FORMATS: dict[str, Callable[[Interface, float], Iterator[str]]] = {"lpf": _lpf, "pcf": _pcf, "xdc": _xdc, "sdc": _sdc}

@@ -97,12 +97,12 @@ class _Reader:
             case "init" | "next":
                 (self.init if op == "init" else self.next)[int(rest[1])] = int(rest[2])
                 if len(rest) > 3:
-                    name, sort = self.states[int(rest[1])]
-                    self.states[int(rest[1])] = (rest[3], sort)
+                    self.states[int(rest[1])] = (rest[3], self.states[int(rest[1])][1])
             case "output":
                 self.outputs[rest[1]] = int(rest[0])
-            case _ if op not in _IGNORED:
-                self._node(n, op, self.sorts[int(rest[0])], rest[1:])
+            case _:
+                if op not in _IGNORED:
+                    self._node(n, op, self.sorts[int(rest[0])], rest[1:])
 
     def _sort(self, n: int, rest: Sequence[str]) -> None:
         if rest[0] == "bitvec":
@@ -155,5 +155,3 @@ def _constant(op: str, rest: Sequence[str], w: int) -> int:
             return (1 << w) - 1
         case _:
             return int(rest[0], {"const": 2, "constd": 10, "consth": 16}[op]) & ((1 << w) - 1)
-
-

@@ -36,7 +36,9 @@ class Idle:
 
     def holds(self, state: list[Any], done: bool = False) -> bool:
         """Whether a state is idle; with `done` whatever that register holds."""
-        return all(state[n] == v and type(state[n]) is int for n, v in self.fixed.items() if not (done and n == self.done))
+        return all(
+            state[n] == v and type(state[n]) is int for n, v in self.fixed.items() if not (done and n == self.done)
+        )
 
 
 def idle_of(machine: Machine) -> Idle:

@@ -77,7 +77,9 @@ class Machine:
         return made
 
     def _idle(self, c: Cut) -> _Line:
-        return _Line(deque(self._unknown(c) for _ in range(c.latency if c.interval == 1 else 0)), shown=self._unknown(c))
+        return _Line(
+            deque(self._unknown(c) for _ in range(c.latency if c.interval == 1 else 0)), shown=self._unknown(c)
+        )
 
     def _unknown(self, c: Cut) -> Mapping[str, Value]:
         return {p: self.words.fresh(f"{c.instance}.{p}", w) for p, w in c.outputs.items()}

@@ -21,11 +21,12 @@ from gemel.hwsynth.prove.reading import read
 from gemel.hwsynth.prove.units import cuts, function
 from gemel.semantics.dtypes import width_of
 from gemel.semantics.ir import Buffer, Kernel, Var
-from gemel.semantics.symbolic.decide import PROVED, REFUTED, UNDECIDED, Decider, Verdict
+from gemel.semantics.symbolic.decide import Decider
 from gemel.semantics.symbolic.execute import Symbolic, run_kernel, shape_of
 from gemel.semantics.symbolic.meaning import Unsupported, known_function
 from gemel.semantics.symbolic.normal import Normal
 from gemel.semantics.symbolic.terms import Term, Value, Words
+from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNDECIDED, Verdict
 
 SLACK = 16
 """Cycles that a run may take beyond what is predicted before the proof gives up."""
@@ -35,7 +36,7 @@ STACK = 512 << 20
 
 @dataclass(frozen=True)
 class Obligation:
-    """A statement of a proof and what became of it: "proved", "refuted" or "undecided"; `detail` says how, or why not."""
+    """A statement and what became of it: "proved", "refuted" or "undecided"; `detail` says how, or why not."""
 
     name: str
     status: str
@@ -53,7 +54,7 @@ class Proof:
 
     @property
     def status(self) -> str:
-        """"refuted" if one obligation is, else "undecided" if one is, else "proved"."""
+        """ "refuted" if one obligation is, else "undecided" if one is, else "proved"."""
         found = {o.status for o in self.obligations}
         return next(s for s in (REFUTED, UNDECIDED, PROVED) if s in found)
 

@@ -44,8 +44,8 @@ for name, cell in dict(top.cells_).items():
     top.remove(cell)
 top.fixup_ports()
 {edit}
-for line in ("flatten", "opt -full", "memory -nomap -nordff", "opt -full", "async2sync", "dffunmap", "setundef -undriven -zero",
-             "opt_clean", "check -assert", "write_btor -s circuit.btor"):
+for line in ("flatten", "opt -full", "memory -nomap -nordff", "opt -full", "async2sync", "dffunmap",
+             "setundef -undriven -zero", "opt_clean", "check -assert", "write_btor -s circuit.btor"):
     run(line)
 import json
 json.dump(found, open("units.json", "w"))

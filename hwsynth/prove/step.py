@@ -180,9 +180,7 @@ def settle(words: Words, normal: Normal, following: list[Any]) -> None:
             following[n] = state.cells
 
 
-def change(
-    words: Words, normal: Normal, w: int, cells: list[Any], cond: Value, address: Value, data: Value
-) -> None:
+def change(words: Words, normal: Normal, w: int, cells: list[Any], cond: Value, address: Value, data: Value) -> None:
     """Sets the word at an address where a condition holds; each of them may be a symbol."""
     if type(cond) is int and not cond:
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gemel.hwsynth.dag import modules_of
+from gemel.hwsynth.judges import split_modules
 from gemel.hwsynth.prove.proof import Proof, Subject, prove
 from gemel.semantics.dtypes import FloatType
 from gemel.semantics.ir import Buffer, Kernel
@@ -14,12 +15,17 @@ if TYPE_CHECKING:
 
 
 def proof_of(design: Design, seconds: float) -> Proof:
-    """The proof of a design against its kernel; one with floats in the order in which the hardware computes."""
+    """The proof of a design against its kernel."""
+    return prove(subject_of(design), seconds)
+
+
+def subject_of(design: Design) -> Subject:
+    """What is to be proved of a design: one with floats in the order in which the hardware computes."""
     kernel = design.scheduled if _has_floats(design.source) else design.source
     places = dict(zip((*kernel.params, *kernel.results), design.places.values(), strict=True))
     contracts = {m.name: m.contract for m in modules_of(design.module) if m.contract is not None}
-    subject = Subject(design.verilog, design.module.name, contracts, kernel, places, design.cycles)
-    return prove(subject, seconds)
+    *_, top = split_modules(design.verilog)
+    return Subject(design.verilog, top, contracts, kernel, places, design.cycles)
 
 
 def _has_floats(kernel: Kernel) -> bool:

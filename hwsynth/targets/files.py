@@ -44,6 +44,40 @@ class Fabric:
 
 
 @dataclass(frozen=True)
+class Way:
+    """A cell with `latency` registers on the way, as its text's parameters set it; times in ns, with the routes."""
+
+    latency: int
+    setup: float
+    delay: float
+    set: str
+
+
+@dataclass(frozen=True)
+class Hard:
+    """A cell whose registers synthesis leaves unused where it finds the cell's function in a text: it is instantiated.
+
+    `text` is in the module's place; in it `@SET@` stands for a way's parameters.
+    """
+
+    area: Mapping[str, float]
+    ways: tuple[Way, ...]
+    text: str
+
+
+CONSTRAINTS = ("lpf", "pcf", "xdc", "sdc")
+"""The formats of constraint files; the last one is what tools without a format of their own read."""
+
+
+@dataclass(frozen=True)
+class Memories:
+    """The bits of the memories of the largest device that synthesis finds memories in a text for."""
+
+    device: str
+    bits: int
+
+
+@dataclass(frozen=True)
 class Target:
     """A technology. Delays are in ns; an operator's has the route to it, so that they add up along a path."""
 
@@ -63,9 +97,21 @@ class Target:
     resources: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Of each resource the cells that take it, and how much each does."""
     fabric: Fabric = Fabric()
+    memories: Memories | None = None
+    """None where nothing limits what a kernel keeps inside of its module."""
+    constraints: str = CONSTRAINTS[-1]
+    synthesis: str = "synth -flatten"
+    """The yosys command in a design's folder, without its top."""
+    cells: Mapping[str, Hard] = field(default_factory=dict)
+    """Cells to be instantiated: `multiply`."""
     tools: Mapping[str, Any] = field(default_factory=dict)
     made: str = ""
     """How the figures were found."""
+
+    @property
+    def macro(self) -> str:
+        """What is defined where a text is synthesised for the family."""
+        return f"GEMEL_{self.family.upper()}"
 
     @property
     def memory(self) -> float:
@@ -131,6 +177,13 @@ def parse(name: str, text: str) -> Target:
     tools: dict[str, Any] = {key: data[key] for key in ("placer", "model", "liberty") if key in data}
     parts: dict[str, Any] = {key: data.get(key, {}) for key in ("device", "capacity", "resources")}
     parts["fabric"] = fabric(data.get("fabric", {}))
+    parts["memories"] = Memories(**data["memories"]) if "memories" in data else None
+    parts["cells"] = {name: _hard(stated) for name, stated in data.get("cells", {}).items()}
+    parts |= {key: data[key] for key in ("constraints", "synthesis") if key in data}
+    if parts.get("constraints", CONSTRAINTS[-1]) not in CONSTRAINTS:
+        raise ValueError(
+            f"no constraints are in the format {parts['constraints']!r}; there is {', '.join(CONSTRAINTS)}"
+        )
     return Target(
         name=name,
         **stated,
@@ -148,6 +201,10 @@ def fabric(stated: Mapping[str, Any]) -> Fabric:
     """The fabric that a data file states."""
     values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in stated.items()}
     return Fabric(**values)
+
+
+def _hard(stated: Mapping[str, Any]) -> Hard:
+    return Hard(stated["area"], tuple(Way(**way) for way in stated["ways"]), stated["text"].strip("\n"))
 
 
 def _folder() -> Any:

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from gemel.semantics import build, ops
-from gemel.semantics.ir import Alloc, Const, Expr, For, If, Kernel, Let, Load, Ref, Stmt, While, in_order
+from gemel.semantics.ir import Alloc, Buffer, Const, Expr, For, If, Kernel, Let, Load, Ref, Stmt, Store, While, in_order
 from gemel.semantics.span import Span
-from gemel.semantics.traverse import Body, all_exprs, map_body, statements, stored, subexprs
+from gemel.semantics.traverse import Body, Copier, all_exprs, map_body, statements, stored, subexprs
 
 
 def perfect(kernel: Kernel) -> Kernel:
@@ -38,7 +39,7 @@ def _perfected(s: Stmt) -> Stmt | Body:
         return s
     allocs = tuple(x for x in (*before, *after) if isinstance(x, Alloc))
     first = tuple(x for x in before if not isinstance(x, Let | Alloc))
-    last = tuple(x for x in after if not isinstance(x, Alloc))
+    last = _with_own(tuple(x for x in after if not isinstance(x, Alloc)), _scalars(s.body), stored(inner.body))
     body: Body = (*lets, *_guarded(nest, first, False), *nest[-1].body, *_guarded(nest, last, True))
     for loop in reversed(nest):  # what moves in, and an array that is shared now, are fine in this order only
         body = (replace(loop, kind=in_order(loop.kind), body=body),)
@@ -72,6 +73,20 @@ def _movable(lets: tuple[Let, ...], before: Body, body: Body) -> bool:
     """Whether names may be computed in each iteration: nothing that they load changes in the nest or before it."""
     changed = stored(body) | stored(before)
     return not any(isinstance(e, Load) and e.buffer in changed for x in lets for e in subexprs(x.value))
+
+
+def _scalars(body: Body) -> list[Buffer]:
+    return [x.buffer for x in body if isinstance(x, Alloc) and not x.buffer.rank]
+
+
+def _with_own(after: Body, local: Sequence[Buffer], changed: set[Buffer]) -> Body:
+    """What stands after the nest, with copies of the body's own variables that it and the nest change.
+
+    No turn of the nest then seems to wait for what is made of them here.
+    """
+    own = {b: replace(b) for b in local if b in stored(after) and b in changed}
+    copies = [x for b, new in own.items() for x in (Alloc(new, b.span), Store(new, (), Load(b, (), b.span), b.span))]
+    return (*copies, *Copier(buffers=dict(own)).body(after)) if own else after
 
 
 MUCH = 4

@@ -26,7 +26,7 @@ class Bounds:
         """Whether a sum or product is that of its operands' numbers: no carry is lost."""
         self._of(t)
         lo, hi = self._exact(t, kind)
-        return -(1 << (t.w - 1)) <= lo and hi < 1 << (t.w - 1) if kind == "s" else 0 <= lo and hi < 1 << t.w
+        return -(1 << (t.w - 1)) <= lo and hi < 1 << (t.w - 1) if kind == "s" else lo >= 0 and hi < 1 << t.w
 
     def holds_poly(self, t: Term, kind: str) -> bool:
         """Whether a polynomial's number is that of its products with coefficients of two's complement."""
@@ -38,7 +38,7 @@ class Bounds:
                 products = [c * x for c in corners for x in (least, most)]
                 corners = [min(products), max(products)]
             lo, hi = lo + corners[0], hi + corners[1]
-        return -(1 << (t.w - 1)) <= lo and hi < 1 << (t.w - 1) if kind == "s" else 0 <= lo and hi < 1 << t.w
+        return -(1 << (t.w - 1)) <= lo and hi < 1 << (t.w - 1) if kind == "s" else lo >= 0 and hi < 1 << t.w
 
     def _of(self, t: Term) -> tuple[Range, Range]:
         for x in postorder([t], self.made.__contains__):

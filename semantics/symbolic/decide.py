@@ -5,31 +5,22 @@ What the cheap means leave goes to z3 with a time limit; what that leaves is und
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gemel.semantics.symbolic.normal import Normal
 from gemel.semantics.symbolic.terms import Term, Value, Words, operands
-from gemel.semantics.symbolic.walk import evaluated, postorder, rebuilt, symbols, terms_of
+from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNDECIDED, Verdict
+from gemel.semantics.symbolic.walk import evaluated, rebuilt, symbols, terms_of
 
-PROVED, REFUTED, UNDECIDED = "proved", "refuted", "undecided"
 SAMPLES = 16
 """Drawn valuations that are tried before anything costly."""
 
 CASES = 10
 """The most conditions that are split into cases."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether words are equal; by which means; the symbols' values where they aren't."""
-
-    status: str
-    how: str
-    values: Mapping[Term, int] = field(default_factory=dict)
 
 
 class Decider:
@@ -88,7 +79,9 @@ class Decider:
         made: dict[Term, Value] = {}
         for t, places in cuts.items():
             at = sorted(places | {0, t.w})
-            parts = [(hi - lo, self.words.var(f"{t.args[0]}[{hi - 1}:{lo}]", hi - lo)) for lo, hi in zip(at, at[1:], strict=False)]
+            parts = [
+                (hi - lo, self.words.var(f"{t.args[0]}[{hi - 1}:{lo}]", hi - lo)) for lo, hi in itertools.pairwise(at)
+            ]
             made[t] = self.words.cat(*[x for part in reversed(parts) for x in part])
         if not made:
             return False
@@ -140,17 +133,10 @@ class Decider:
 
 def _condition(roots: list[Value]) -> Term | None:
     """A condition that words hang on: the oldest one that no other condition is part of."""
-    for t in postorder(roots, _never(set())):
+    for t in terms_of(roots):
         if t.op == "ite" and type(t.args[0]) is Term:
             return _atom(t.args[0])
     return None
-
-
-def _never(seen: set[Term]) -> Callable[[Term], bool]:
-    def done(t: Term) -> bool:
-        return t in seen or bool(seen.add(t)) and False
-
-    return done
 
 
 def _atom(t: Term) -> Term:

@@ -13,7 +13,7 @@ from typing import Any
 from gemel.semantics import failures, ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.convert import from_bits, to_bits
-from gemel.semantics.dtypes import BOOL, BoolType, DType, width_of
+from gemel.semantics.dtypes import BOOL, DType, width_of
 from gemel.semantics.interp import Env, Interpreter, Memory, Place, Run
 from gemel.semantics.ir import (
     Alloc,
@@ -21,7 +21,6 @@ from gemel.semantics.ir import (
     Assert,
     Buffer,
     Check,
-    Expr,
     For,
     If,
     Kernel,
@@ -62,7 +61,8 @@ class Cells(Memory):
     def known(self, at: int) -> Cell:
         """An element; one that was never set is any word from now on."""
         if self.cells[at] is None:
-            self.cells[at] = self.run.words.fresh(f"{self.name}[{at}]", width_of(self.dtype))
+            cells: list[Cell] = self.cells
+            cells[at] = self.run.words.fresh(f"{self.name}[{at}]", width_of(self.dtype))
         return self.cells[at]
 
     def store(self, place: Place, value: Cell, span: Span, op: Op | None = None) -> None:
@@ -112,10 +112,12 @@ class Symbolic(Interpreter):
         words = self.words
         total: Value = 0
         for i, size in zip(place, memory.shape, strict=True):
-            at = i if type(i) is Term else i & ((1 << 64) - 1)
-            total = words.add(64, words.mul(64, total, size), words.sext(at, at.w, 64) if type(at) is Term else at)
+            total = words.add(64, words.mul(64, total, size), self._index(i))
         bits = max(1, (len(memory.cells) - 1).bit_length())
         return self.normal(words.ext(total, 0, bits)) if type(total) is Term else total
+
+    def _index(self, i: Value) -> Value:
+        return self.words.sext(i, i.w, 64) if type(i) is Term else i & ((1 << 64) - 1)
 
     # -------------------------------------------------------------------------------------------------- expressions
 

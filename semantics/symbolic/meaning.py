@@ -7,7 +7,7 @@ nothing is known of, by the name of its definition; what it makes of gates is wr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -25,12 +25,11 @@ from gemel.semantics.dtypes import (
     DType,
     FixedType,
     FloatType,
-    IndexType,
-    IntType,
     width_of,
 )
-from gemel.semantics.ir import Apply
+from gemel.semantics.ir import Apply, Const, Expr, Load, Ref, Var
 from gemel.semantics.ops import Op
+from gemel.semantics.storage import to_values
 from gemel.semantics.symbolic.terms import Value, Words
 
 if TYPE_CHECKING:
@@ -100,10 +99,8 @@ def _compare(name: str, turned: bool = False, inverted: bool = False) -> Meaning
     def meaning(words: Words, dtype: DType, args: Sequence[Typed]) -> Value:
         w, mixed = _common(args)
         a, b = (extended(words, x, w) for x in (reversed(args) if turned else args))
-        if name == "eq":
-            found = words.eq(w, a, b)
-        else:
-            found = words.slt(w, a, b) if mixed else words.ult(w, a, b)
+        kind = "eq" if name == "eq" else "slt" if mixed else "ult"
+        found = getattr(words, kind)(w, a, b)
         return words.xor(1, found, 1) if inverted else found
 
     return meaning
@@ -289,21 +286,31 @@ def _on_floats(words: Words, op: Op, dtype: DType, args: Sequence[Typed]) -> Val
 
 def written_out(words: Words, made: Definition, args: Sequence[Value]) -> Value:
     """The result of a definition by its own ops."""
-    from gemel.semantics.symbolic.execute import Symbolic
-
-    run = Symbolic(words)
-    env = {p: run.held(v, p.dtype) for p, v in zip(made.params, args, strict=True)}
-    run.body(made.lets)(env) if made.lets else None
-    result = run.word(run.expr(made.result)(env), made.result.dtype)
+    env: dict[Var, Value] = dict(zip(made.params, args, strict=True))
+    for let in made.lets:
+        env[let.var] = _value(words, let.value, env)
+    result = _value(words, made.result, env)
     if made.rare is None or made.otherwise is None:
         return result
-    rare = run.word(run.expr(made.rare)(env), BOOL)
+    rare = _value(words, made.rare, env)
     return words.ite(width_of(made.result.dtype), rare, written_out(words, made.otherwise, args), result)
 
 
-def concerns(e: Apply) -> bool:
-    """Whether an op's operands or result are numbers that words stand for."""
-    return all(isinstance(x, (BoolType, IntType, IndexType, FloatType)) for x in (e.dtype, *(a.dtype for a in e.args)))
+def _value(words: Words, e: Expr, env: Mapping[Var, Value]) -> Value:
+    """The word of an expression of a definition; what it loads from are tables."""
+    match e:
+        case Const():
+            return int(to_bits(e.value, e.dtype))
+        case Ref():
+            return env[e.var]
+        case Apply():
+            return apply(words, e.op, e.dtype, [(_value(words, a, env), a.dtype) for a in e.args])
+        case Load():
+            if e.buffer.data is None:
+                raise Unsupported(f"a definition that loads from {e.buffer.hint}")
+            cells = tuple(int(to_bits(v, e.dtype)) for v in to_values(e.buffer.data, e.dtype))
+            index = _value(words, e.indices[0], env)
+            return words.pick(width_of(e.dtype), words.ext(index, 0, max(1, (len(cells) - 1).bit_length())), cells)
 
 
 @cache

@@ -140,9 +140,7 @@ class Normal:
                 push(v, k, f)
         return total
 
-    def _parts(
-        self, t: Term, kind: str, factor: int, w: int, free: bool, total: Form
-    ) -> list[tuple[Value, str, int]]:
+    def _parts(self, t: Term, kind: str, factor: int, w: int, free: bool, total: Form) -> list[tuple[Value, str, int]]:
         """The words whose numbers make up that of a word, with factors; what is no sum goes to the total.
 
         With `free` only the word's own bits matter, so that carries may be lost.
@@ -238,7 +236,13 @@ class Normal:
         made: Form = {}
         for mono, c in form.items():
             atom = mono[0][0] if len(mono) == 1 else None
-            if atom is None or atom.op != "ext" or not atom.args[1] or c & ((1 << atom.args[1]) - 1) or mono[0][1] == "s":
+            if (
+                atom is None
+                or atom.op != "ext"
+                or not atom.args[1]
+                or c & ((1 << atom.args[1]) - 1)
+                or mono[0][1] == "s"
+            ):
                 made[mono] = made.get(mono, 0) + c
                 continue
             source, lo = atom.args

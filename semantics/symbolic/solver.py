@@ -7,8 +7,8 @@ from typing import Any
 
 import z3
 
-from gemel.semantics.symbolic.decide import PROVED, REFUTED, UNDECIDED, Verdict
 from gemel.semantics.symbolic.terms import Term, Value, Words
+from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNDECIDED, Verdict
 from gemel.semantics.symbolic.walk import postorder, symbols
 
 
@@ -147,4 +147,3 @@ _TABLE: dict[str, Callable[[Term, Look], Any]] = {
     "poly": _poly,
 }
 """By operator: a term in z3, given what its operands are there."""
-

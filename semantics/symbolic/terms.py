@@ -341,6 +341,8 @@ class Words:
                 inner = a.args[0]
                 low = b & ((1 << inner.w) - 1)
                 return self.eq(inner.w, inner, low) if signed(low, inner.w) & ((1 << w) - 1) == b else 0
+            case _:
+                pass
         return self.node("eq", 1, a, b)
 
     def _narrower(self, a: Value, b: Value) -> tuple[bool, int, Value, Value] | None:

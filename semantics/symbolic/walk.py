@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from gemel.semantics.symbolic.terms import Term, Value, Words, operands, signed
 
@@ -85,7 +84,7 @@ def _extended(words: Words, v: Value, w: int, to: int, kind: str) -> Value:
     return words.sext(v, w, to) if kind == "s" else words.zext(v, w, to)
 
 
-# ------------------------------------------------------------------------------------------------------------ evaluation
+# ---------------------------------------------------------------------------------------------------------- evaluation
 
 
 def evaluated(roots: Iterable[Value], known: dict[Term, int], words: Words, apps: Callable[..., int]) -> list[int]:
@@ -117,6 +116,3 @@ def _all(roots: Iterable[Value]) -> list[Term]:
 def terms_of(roots: Iterable[Value]) -> list[Term]:
     """All terms below roots, operands first."""
     return _all(roots)
-
-
-Known = dict[Any, int]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from campaign import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -386,7 +387,7 @@ def test_the_largest_sizes(name: str) -> None:
 def test_drawn_sizes(name: str) -> None:
     row = ROWS[name]
 
-    @settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(4), deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(sizes_of(row), st.integers(0, 9))
     def test(sizes: dict[str, int], seed: int) -> None:
         hold(row, sizes, seed)

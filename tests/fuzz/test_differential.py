@@ -20,7 +20,7 @@ def holds(engine: str, examples: int) -> None:
 
 
 QUICK = {"text": 30, "python": 30, "cpu": 20, "schedule": 30, "rtl": 10}
-LONGER = {"text": 150, "python": 120, "cpu": 60, "schedule": 100, "rtl": 30}
+LONGER = {"text": 80, "python": 60, "cpu": 40, "schedule": 50, "rtl": 30}
 
 
 @pytest.mark.parametrize(("engine", "examples"), QUICK.items())

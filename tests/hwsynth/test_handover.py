@@ -15,12 +15,12 @@ import pytest
 from designs import DESIGNS
 from needs import needs
 
-from gemel.errors import GemelError
+from gemel.errors import GemelError, SynthesisError
 from gemel.hwsynth import tools
 from gemel.hwsynth.handover.interface import Interface
 from gemel.hwsynth.handover.trace import trace
 from gemel.hwsynth.handover.vectors import RUNS, runs
-from gemel.hwsynth.targets import targets
+from gemel.hwsynth.targets import files, targets
 
 KINDS = {"ecp5": "lpf", "ice40": "pcf", "xilinx7": "xdc", "xcup": "xdc"}
 
@@ -124,6 +124,24 @@ def test_nothing_names_a_place_of_this_machine(tmp_path: Path) -> None:
     made = folder("fir", tmp_path)
     own = str(Path(__file__).parent)
     assert [p for p in made.rglob("*") if p.is_file() and own in p.read_text()] == []
+
+
+def test_a_target_of_ones_own_has_constraints_a_script_and_a_capacity(tmp_path: Path) -> None:
+    text = files.place("ecp5").read_text()
+    for old, new in (('"lpf"', '"xdc"'), ('"synth_ecp5"', '"synth_nexus"'), ("bits = 3833856", "bits = 9")):
+        assert old in text
+        text = text.replace(old, new)
+    mine = tmp_path / "mine.toml"
+    mine.write_text(text)
+    made = folder("transpose", tmp_path, target=str(mine))
+    assert "create_clock" in (made / "constraints" / "transpose.xdc").read_text()
+    assert "synth_nexus -top transpose" in (made / "syn" / "transpose.ys").read_text()
+    with pytest.raises(SynthesisError, match="the largest mine, LFE5U-85F, has 9 in memories") as error:
+        folder("softmax", tmp_path, target=str(mine))
+    assert error.value.code == "H04"
+    mine.write_text(text.replace('"xdc"', '"qsf"'))
+    with pytest.raises(SynthesisError, match="no constraints are in the format 'qsf'"):
+        folder("transpose", tmp_path, target=str(mine))
 
 
 @pytest.mark.parametrize("target", targets())

@@ -167,3 +167,40 @@ def test_reset_passes_one_edge_at_a_time() -> None:
     sim.reset(4)
     assert sim.cycles == 4
     np.testing.assert_array_equal([v for n, v in sim.registers() if n.startswith("v")], [1, 1, 1])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_step_in_pieces_does_what_one_block_does(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    circuit = Random(seed).module()
+    whole = Compiled(circuit, "done")
+    monkeypatch.setattr("gemel.hwsynth.simcode.LONG", 100)
+    monkeypatch.setattr("gemel.hwsynth.simcode.PIECE", 20)
+    parted = Compiled(circuit, "done")
+    assert "piece" in parted.llvm and "piece" not in whole.llvm
+    assert driven(NativeSim(parted), seed) == driven(NativeSim(whole), seed)
+
+
+def signs(depth: int) -> Module:
+    """Data of one bit through stages without enables, beside a pulse: none of them but the pulse makes a gate."""
+    word, data = net("word", BOOL), [net(f"s{k}", BOOL) for k in range(depth)]
+    chain = [op(ops.LNOT, ref(word)), *map(ref, data)]
+    registers = [Register(s, d) for s, d in zip(data, chain, strict=False)]
+    return module("signs", inputs=[Input(word)], outputs=[Output("done", chain[-1])], registers=registers)
+
+
+def test_bits_that_move_by_themselves_are_found_in_one_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a long pipeline of data, a round for each stage would take the square of its depth."""
+    rounds = []
+    found = Activity._find_zeros
+    monkeypatch.setattr(Activity, "_find_zeros", lambda self, order: rounds.append(found(self, order)))
+    assert not Activity(signs(50)).bits
+    assert len(rounds) == 1
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_finding_moving_bits_first_changes_no_gate(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    circuit = Random(seed).module()
+    quick = Activity(circuit)
+    monkeypatch.setattr(Activity, "_moving", lambda self, order: [])
+    slow = Activity(circuit)
+    assert (quick.gates, list(quick.bits)) == (slow.gates, list(slow.bits))

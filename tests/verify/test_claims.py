@@ -7,6 +7,7 @@ from typing import Any
 import claims
 import numpy as np
 import pytest
+from campaign import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kinds import KINDS
@@ -118,7 +119,7 @@ def test_some_drawn_kernels(data: Any) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=examples(12))
 @given(st.data())
 def test_drawn_kernels(data: Any) -> None:
     drawn_kernels_fail_nowhere_where_they_are_proved(data)

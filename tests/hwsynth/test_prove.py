@@ -1,0 +1,122 @@
+"""Proofs of emitted text: what is right is proved, what is changed by hand is refuted, what isn't known says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import gemel as gm
+from gemel import f32, i8, i32, u8
+from gemel.hwsynth.prove.proof import prove
+from gemel.hwsynth.prove.subject import subject_of
+
+M, N, K = gm.dims("M N K")
+SQUARES = np.arange(64, dtype=np.int32) ** 2 % 1000
+
+
+@gm.kernel
+def matmul(A: i32[M, K], B: i32[K, N]) -> i32[M, N]:
+    C = gm.zeros((M, N), i32)
+    for i, j, k in gm.grid(M, N, K):
+        C[i, j] += A[i, k] * B[k, j]
+    return C
+
+
+@gm.kernel
+def histogram(A: i32[16], J: u8[16]) -> i32[16]:
+    T = gm.zeros((16,), i32)
+    for i in range(16):
+        T[gm.bits(J[i], 3, 0)] += A[i]
+    return T
+
+
+@gm.kernel
+def table(J: u8[8]) -> i32[8]:
+    C = gm.empty((8,), i32)
+    for i in range(8):
+        C[i] = SQUARES[gm.bits(J[i], 5, 0)]
+    return C
+
+
+@gm.kernel
+def clipped(A: i32[8], n: i8) -> i32[8]:
+    C = gm.empty((8,), i32)
+    for i in range(8):
+        C[i] = gm.saturate(A[i] + n, i8) if A[i] > 3 else A[i] // 4
+    return C
+
+
+@gm.kernel
+def dot(A: f32[4], B: f32[4]) -> f32[1]:
+    C = gm.zeros((1,), f32)
+    for k in range(4):
+        C[0] += A[k] * B[k]
+    return C
+
+
+@gm.kernel
+def until(n: i32) -> i32:
+    steps: i32 = 0
+    left: i32 = n
+    while left > 1:
+        left = left // 2
+        steps += 1
+    return steps
+
+
+@pytest.mark.parametrize("kernel", [histogram, table, clipped], ids=["histogram", "table", "clipped"])
+def test_integer_kernels_are_proved(kernel: gm.Kernel) -> None:
+    proof = kernel.synth().prove()
+    assert proof.ok, str(proof)
+    assert {o.name for o in proof.obligations} >= {
+        "start means nothing while busy",
+        "idle stays idle without start",
+        "all outputs are the kernel's, for all inputs",
+    }
+
+
+def test_a_product_of_matrices_is_proved_with_its_multiplier() -> None:
+    proof = matmul.synth(M=3, N=2, K=4).prove()
+    assert proof.ok, str(proof)
+    assert any(o.name.startswith("unit multiply") for o in proof.obligations)
+
+
+@pytest.mark.slow
+def test_a_sum_of_floats_is_proved_in_its_order_with_its_units() -> None:
+    proof = dot.synth().prove(seconds=60)
+    assert proof.ok, str(proof)
+    assert {o.name for o in proof.obligations} >= {"unit f32_add", "unit f32_mul"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("assign C_waddr = ", "assign C_waddr = 3'd1 ^ "),
+        ("assign C_wdata = ", "assign C_wdata = 32'sd1 + "),
+        ("LAST_K = 2'd3", "LAST_K = 2'd2"),
+        ("busy <= 1'b0;\n      done", "busy <= 1'b1;\n      done"),
+    ],
+    ids=["address", "word", "bound", "reset"],
+)
+def test_text_that_was_changed_is_refuted(old: str, new: str) -> None:
+    subject = subject_of(matmul.synth(M=2, N=4, K=4))
+    assert old in subject.sv
+    proof = prove(replace(subject, sv=subject.sv.replace(old, new)))
+    assert proof.status == "refuted", str(proof)
+
+
+def test_a_changed_unit_is_refuted_with_operands() -> None:
+    subject = subject_of(matmul.synth(M=2, N=2, K=2))
+    changed = subject.sv.replace("product_s1 <= ", "product_s1 <= 16'sd1 + ", 1)
+    assert changed != subject.sv
+    wrong = [o for o in prove(replace(subject, sv=changed)).obligations if o.status == "refuted"]
+    assert [o.name.startswith("unit multiply") for o in wrong] == [True]
+    assert set(wrong[0].values) >= {"a", "b"}
+
+
+def test_control_that_depends_on_the_data_is_not_said_to_be_proved() -> None:
+    proof = until.synth().prove()
+    assert proof.status == "undecided"
+    assert not proof.ok
