@@ -23,9 +23,6 @@ from gemel.semantics.traverse import all_exprs, subexprs
 if TYPE_CHECKING:
     from gemel.hwsynth.dfg import Graph
 
-IN_PLACE = (ops.ABS, ops.MIN, ops.MAX, ops.EQ, ops.NE, ops.LT, ops.LE, ops.GT, ops.GE)
-"""Operators that take less than a unit's registers would."""
-
 
 def concerns(e: Apply) -> bool:
     """Whether an operator takes or gives a float."""
@@ -49,7 +46,7 @@ def applied(g: Graph, e: Apply, args: tuple[Node, ...]) -> Node:
         return _negated(g, e.dtype, args[0], span)
     args = tuple(g.flipped.get(a, a) for a in args)
     source = e.args[0].dtype
-    if e.op in IN_PLACE or e.dtype == BOOL:
+    if e.op in floats.IN_PLACE or e.dtype == BOOL:
         return inlined(g, floats.definition(e.op, source, e.dtype), args, span)[0]
     return g.unit(operation(e.op, source, e.dtype), args, span)[0]
 

@@ -24,6 +24,7 @@ from gemel.hwsynth.units import START, Iteration, Operation, Port, Unit
 from gemel.semantics import ops
 from gemel.semantics.dtypes import BOOL, FloatType, int_holding
 from gemel.semantics.errors import counted
+from gemel.semantics.floats import IN_PLACE
 from gemel.semantics.ir import Buffer, Expr, Kernel, Let, Load, Ref, Stmt, Store, Var
 from gemel.semantics.pipeline import run
 from gemel.semantics.span import BUILTIN, Span
@@ -96,7 +97,7 @@ UNITS = Units()
 
 def distance(clock: Clock, op: ops.Op, dtype: FloatType) -> int:
     """How many cycles an accumulation takes from reading an element of a memory to reading it again."""
-    if op in floats.IN_PLACE:
+    if op in IN_PLACE:
         return 0
     return UNITS.pipelined(floats.operation(op, dtype, dtype), clock).latency + AROUND
 

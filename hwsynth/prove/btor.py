@@ -6,7 +6,7 @@ Format: Niemetz, Preiner, Wolf, Biere, "BTOR2, BtorMC and Boolector 3.0", CAV 20
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gemel.semantics.errors import ToolError
 
@@ -49,7 +49,6 @@ class Circuit:
     inputs: dict[str, Node]
     outputs: dict[str, int]
     states: tuple[State, ...]
-    names: dict[int, str] = field(default_factory=dict)
 
     def by_id(self) -> dict[int, Node]:
         """The nodes by their numbers."""
@@ -85,7 +84,6 @@ class _Reader:
         self.states: dict[int, tuple[str, Sort]] = {}
         self.init: dict[int, int] = {}
         self.next: dict[int, int] = {}
-        self.names: dict[int, str] = {}
 
     def line(self, n: int, op: str, rest: Sequence[str]) -> None:
         """Takes a line in."""
@@ -127,14 +125,12 @@ class _Reader:
         arity = 1 if numbers else _ARITY[op]
         args = tuple(int(x) for x in rest[:arity])
         extra = tuple(int(x) for x in rest[arity : arity + numbers])
-        if len(rest) > arity + numbers:
-            self.names[n] = rest[arity + numbers]
         self.nodes.append(Node(n, op, sort, args, extra))
 
     def circuit(self) -> Circuit:
         """What was read."""
         states = [State(n, name, sort, self.init.get(n), self.next.get(n)) for n, (name, sort) in self.states.items()]
-        return Circuit(tuple(self.nodes), self.inputs, self.outputs, tuple(states), self.names)
+        return Circuit(tuple(self.nodes), self.inputs, self.outputs, tuple(states))
 
 
 _ARITY = {

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gemel.hwsynth.prove.machine import Machine
+from gemel.hwsynth.prove.machine import Machine, initial
 from gemel.hwsynth.prove.step import Write
 from gemel.semantics.symbolic.terms import Term, Value
 
@@ -34,11 +34,9 @@ class Idle:
         """Idle that says nothing of some registers."""
         return Idle({n: v for n, v in self.fixed.items() if n not in places}, self.done)
 
-    def holds(self, state: list[Any], done: bool = False) -> bool:
-        """Whether a state is idle; with `done` whatever that register holds."""
-        return all(
-            state[n] == v and type(state[n]) is int for n, v in self.fixed.items() if not (done and n == self.done)
-        )
+    def holds(self, state: list[Any]) -> bool:
+        """Whether a state is idle, with `done` low."""
+        return all(type(state[n]) is int and state[n] == v for n, v in self.fixed.items())
 
 
 def idle_of(machine: Machine) -> Idle:
@@ -46,8 +44,6 @@ def idle_of(machine: Machine) -> Idle:
     circuit = machine.circuit
     done = next((n for n, s in enumerate(circuit.states) if s.id == circuit.outputs.get(DONE)), None)
     if RESET not in circuit.inputs:
-        from gemel.hwsynth.prove.machine import initial
-
         started = {
             n: initial(circuit, s.init)
             for n, s in enumerate(circuit.states)
@@ -59,11 +55,11 @@ def idle_of(machine: Machine) -> Idle:
     return Idle(fixed, done)
 
 
-def idle_state(machine: Machine, idle: Idle, done: bool = True) -> list[Any]:
-    """An idle state that holds anything else; with `done` either value of that register."""
+def idle_state(machine: Machine, idle: Idle) -> list[Any]:
+    """An idle state that holds anything else."""
     state = machine.any_state()
     for n, v in idle.fixed.items():
-        if not (done and n == idle.done):
+        if n != idle.done:
             state[n] = v
     return state
 

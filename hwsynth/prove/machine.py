@@ -78,10 +78,10 @@ class Machine:
 
     def _idle(self, c: Cut) -> _Line:
         return _Line(
-            deque(self._unknown(c) for _ in range(c.latency if c.interval == 1 else 0)), shown=self._unknown(c)
+            deque(self._anything(c) for _ in range(c.latency if c.interval == 1 else 0)), shown=self._anything(c)
         )
 
-    def _unknown(self, c: Cut) -> Mapping[str, Value]:
+    def _anything(self, c: Cut) -> Mapping[str, Value]:
         return {p: self.words.fresh(f"{c.instance}.{p}", w) for p, w in c.outputs.items()}
 
     # ------------------------------------------------------------------------------------------------------- running
@@ -126,7 +126,7 @@ class Machine:
         if type(start) is not int:
             raise Stuck(f"the start of {c.instance} depends on the data")
         if start:
-            line.pending, line.left, line.shown = c.function(self.words, operands), c.latency, self._unknown(c)
+            line.pending, line.left, line.shown = c.function(self.words, operands), c.latency, self._anything(c)
         if line.left:
             line.left -= 1
             if not line.left:
@@ -134,13 +134,13 @@ class Machine:
 
     def _specialise(self, given: Mapping[str, Value]) -> None:
         """Compiles the circuit for what is a symbol now."""
-        symbolic = [s.id for s, v in zip(self.circuit.states, self.state, strict=True) if _unknown(v)]
+        symbolic = [s.id for s, v in zip(self.circuit.states, self.state, strict=True) if _is_symbolic(v)]
         known = [n for n, v in given.items() if n in self.circuit.inputs and type(v) is int and n in ("rst", "start")]
         inputs = [n for n in self.circuit.inputs if n not in known]
         self.current = compiled(self.words, self.normal, self.circuit, symbolic, inputs)
 
 
-def _unknown(v: Any) -> bool:
+def _is_symbolic(v: Any) -> bool:
     return type(v) is Term or (type(v) is list and any(type(x) is Term for x in v))
 
 

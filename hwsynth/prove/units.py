@@ -34,7 +34,9 @@ def function(operation: str, inputs: Mapping[str, int], outputs: Mapping[str, in
 
 def _product(a: tuple[int, bool], b: tuple[int, bool], w: int) -> Function:
     def of(words: Words, given: Mapping[str, Value]) -> Mapping[str, Value]:
-        return {"product": words.mul(w, _resized(words, given["a"], *a, w), _resized(words, given["b"], *b, w))}
+        return {
+            "product": words.mul(w, *(words.resized(given[p], n, w, sign) for p, (n, sign) in (("a", a), ("b", b))))
+        }
 
     return of
 
@@ -65,12 +67,6 @@ def _opaque(name: str, outputs: Mapping[str, int]) -> Function:
         return {p: known_function(name, args) if known else words.app(name, w, *args) for p, w in outputs.items()}
 
     return of
-
-
-def _resized(words: Words, v: Value, w: int, is_signed: bool, to: int) -> Value:
-    if w >= to:
-        return words.ext(v, 0, to)
-    return words.sext(v, w, to) if is_signed else words.zext(v, w, to)
 
 
 def cuts(circuit: Circuit, units: Mapping[str, tuple[str, Contract]]) -> list[Cut]:

@@ -52,6 +52,10 @@ _FUNCTIONS: dict[ops.Op, Function] = {
 """By op: functions of the format and the operands."""
 
 
+IN_PLACE = (ops.ABS, ops.MIN, ops.MAX, ops.EQ, ops.NE, ops.LT, ops.LE, ops.GT, ops.GE)
+"""Operators that take less than a unit's registers would."""
+
+
 def is_defined(op: ops.Op) -> bool:
     """Whether an op on floats has a definition in integers."""
     return op in _FUNCTIONS or op in (ops.CAST, ops.SATURATE, ops.BITCAST)

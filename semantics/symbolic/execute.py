@@ -122,9 +122,8 @@ class Symbolic(Interpreter):
     # -------------------------------------------------------------------------------------------------- expressions
 
     def _apply(self, e: Apply) -> Run:
-        plain = super()._apply(e)
         if e.op.lazy:
-            return plain
+            return super()._apply(e)
         args = [self.expr(a) for a in e.args]
         types = tuple(a.dtype for a in e.args)
 
@@ -164,14 +163,15 @@ class Symbolic(Interpreter):
     # --------------------------------------------------------------------------------------------------- statements
 
     def _if(self, s: If) -> Run:
-        plain = super()._if(s)
         cond, then, orelse = self.expr(s.cond), self.body(s.then), self.body(s.orelse)
         merges = [(m.var, self.expr(m.then), self.expr(m.orelse)) for m in s.merges]
 
         def run(env: Env) -> None:
             chosen = cond(env)
             if type(chosen) is not Term:
-                plain(env)
+                (then if chosen else orelse)(env)
+                for var, a, b in merges:
+                    env[var] = (a if chosen else b)(env)
                 return
             first, second = dict(env), dict(env)
             before = self._logged(chosen, lambda: then(first))
@@ -287,10 +287,6 @@ class Symbolic(Interpreter):
                     self.checks.append((s, fails))
 
         return run
-
-    def _trapping(self, e: Apply, args: list[Run], check: Check) -> Run:
-        meaning_of, dtype, types = e.op.meaning, e.dtype, tuple(a.dtype for a in e.args)
-        return lambda env: meaning_of(dtype, types, tuple(a(env) for a in args))
 
     def _note_zero(self, e: Apply, divisor: Cell) -> None:
         """Notes where a division fails."""

@@ -13,20 +13,7 @@ from typing import TYPE_CHECKING
 
 from gemel.semantics import floats, ops, tower
 from gemel.semantics.convert import from_bits, to_bits
-from gemel.semantics.dtypes import (
-    BF16,
-    BOOL,
-    F8E4M3,
-    F8E5M2,
-    F16,
-    F32,
-    F64,
-    BoolType,
-    DType,
-    FixedType,
-    FloatType,
-    width_of,
-)
+from gemel.semantics.dtypes import BOOL, FLOATS, BoolType, DType, FixedType, FloatType, width_of
 from gemel.semantics.ir import Apply, Const, Expr, Load, Ref, Var
 from gemel.semantics.ops import Op
 from gemel.semantics.storage import to_values
@@ -35,12 +22,10 @@ from gemel.semantics.symbolic.terms import Value, Words
 if TYPE_CHECKING:
     from gemel.semantics.tower import Definition
 
-FORMATS = (F8E4M3, F8E5M2, F16, BF16, F32, F64)
-
 Typed = tuple[Value, DType]
 Meaning = Callable[[Words, DType, Sequence[Typed]], Value]
 
-WRITTEN_OUT = (ops.NEG, ops.ABS, ops.MIN, ops.MAX, ops.EQ, ops.NE, ops.LT, ops.LE, ops.GT, ops.GE, ops.BITCAST)
+WRITTEN_OUT = (*floats.IN_PLACE, ops.NEG, ops.BITCAST)
 """The ops on floats that are made of gates in place."""
 
 
@@ -56,10 +41,7 @@ def is_signed(dtype: DType) -> bool:
 def extended(words: Words, x: Typed, w: int) -> Value:
     """An integer's word at another width: cut, or extended as its type says."""
     v, dtype = x
-    own = width_of(dtype)
-    if own >= w:
-        return words.ext(v, 0, w)
-    return words.sext(v, own, w) if is_signed(dtype) else words.zext(v, own, w)
+    return words.resized(v, width_of(dtype), w, is_signed(dtype))
 
 
 def apply(words: Words, op: Op, dtype: DType, args: Sequence[Typed]) -> Value:
@@ -321,16 +303,16 @@ def definition_named(name: str) -> Definition | None:
     if name in KNOWN:
         op, source, target = KNOWN[name]
         return tower.definition(op, target) if op in ops.ELEMENTARY else floats.definition(op, source, target)
-    scaled = [t for t in FORMATS if floats.scaling(t).name == name]
+    scaled = [t for t in FLOATS.values() if floats.scaling(t).name == name]
     return floats.scaling(scaled[0]) if scaled else None
 
 
 def _register() -> None:
     """Notes the names of all functions of one format."""
-    for t in FORMATS:
+    for t in FLOATS.values():
         for op in ops.TABLE.values():
             if op in ops.ELEMENTARY or (floats.is_defined(op) and op not in (ops.CAST, ops.SATURATE, ops.BITCAST)):
                 function_name(op, t, t)
-        for other in FORMATS:
+        for other in FLOATS.values():
             if other != t:
                 function_name(ops.CAST, t, other)

@@ -286,6 +286,12 @@ class Words:
             return self.ite(to, a.args[0], self.sext(a.args[1], w, to), self.sext(a.args[2], w, to))
         return self.node("sext", to, a)
 
+    def resized(self, a: Value, w: int, to: int, is_signed: bool) -> Value:
+        """A word of `w` bits at another width: cut, or extended as signed or unsigned."""
+        if w >= to:
+            return self.ext(a, 0, to)
+        return self.sext(a, w, to) if is_signed else self.zext(a, w, to)
+
     def ext(self, a: Value, lo: int, n: int) -> Value:
         """`n` bits from bit `lo` on."""
         if type(a) is int:

@@ -72,16 +72,9 @@ def _sum(words: Words, t: Term, made: dict[Term, Value]) -> Value:
     for mono, factor in t.args:
         product: Value = factor
         for atom, kind in mono:
-            extended = _extended(words, made[atom], atom.w, t.w, kind)
-            product = words.mul(t.w, product, extended)
+            product = words.mul(t.w, product, words.resized(made[atom], atom.w, t.w, kind == "s"))
         total = words.add(t.w, total, product)
     return total
-
-
-def _extended(words: Words, v: Value, w: int, to: int, kind: str) -> Value:
-    if w > to:
-        return words.ext(v, 0, to)
-    return words.sext(v, w, to) if kind == "s" else words.zext(v, w, to)
 
 
 # ---------------------------------------------------------------------------------------------------------- evaluation
@@ -103,16 +96,12 @@ def evaluated(roots: Iterable[Value], known: dict[Term, int], words: Words, apps
 
 def symbols(roots: Iterable[Value]) -> list[Term]:
     """The symbols of terms, in the order in which they were made."""
-    return sorted((t for t in _all(roots) if t.op == "var"), key=lambda t: t.uid)
-
-
-def _all(roots: Iterable[Value]) -> list[Term]:
-    seen: dict[Term, None] = {}
-    for t in postorder(roots, seen.__contains__):
-        seen[t] = None
-    return list(seen)
+    return sorted((t for t in terms_of(roots) if t.op == "var"), key=lambda t: t.uid)
 
 
 def terms_of(roots: Iterable[Value]) -> list[Term]:
     """All terms below roots, operands first."""
-    return _all(roots)
+    seen: dict[Term, None] = {}
+    for t in postorder(roots, seen.__contains__):
+        seen[t] = None
+    return list(seen)
