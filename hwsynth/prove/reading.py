@@ -44,7 +44,7 @@ for name, cell in dict(top.cells_).items():
     top.remove(cell)
 top.fixup_ports()
 {edit}
-for line in ("flatten", "opt -full", "memory -nomap -nordff", "opt -full", "async2sync", "dffunmap",
+for line in ("flatten", "opt", "memory -nomap -nordff", "opt", "async2sync", "dffunmap",
              "setundef -undriven -zero", "opt_clean", "check -assert", "write_btor -s circuit.btor"):
     run(line)
 import json
