@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gemel.codegen.jit import compile_text
+from gemel.codegen.jit import Code, compile_text
 from gemel.hwsynth.flatten import Flat, Path, flatten
 from gemel.hwsynth.names import Names
 from gemel.hwsynth.netcheck import check
@@ -33,8 +33,18 @@ TRACE_BYTES = 1 << 22
 """The size of the buffer that a traced run fills before it is handed on."""
 
 
+FULL = 2
+"""The level of LLVM's optimisation from which on more brings nothing."""
+
+WORTH = 4
+"""How many times its build code has to have run before LLVM's passes are worth their time; they take about two."""
+
+
 class Compiled:
-    """Native code for one flat netlist; simulations of it share it."""
+    """Native code for one flat netlist; simulations of it share it.
+
+    It is built in little time at first. Once it has run for `WORTH` times as long, `improve` is worth calling.
+    """
 
     def __init__(self, top: Module, stop: str | None = None, trace: bool = False) -> None:
         check(top)
@@ -43,10 +53,24 @@ class Compiled:
         writer = Simulator(self.flat.module, stop, trace)
         self.state, self.trace = writer.state, writer.trace
         self.llvm = writer.text()
-        self._code = compile_text(self.llvm, level=2 if writer.held else -1 if writer.long else 0)
+        self.level = FULL if writer.held else -1 if writer.long else 0
+        self._codes: list[Code] = []
+        start = time.perf_counter()
+        self._build()
+        self.worth = WORTH * (time.perf_counter() - start)
+
+    def improve(self) -> None:
+        """Builds with all of LLVM's passes, for all simulations from their next call on."""
+        if self.level < FULL:
+            self.level = FULL
+            self._build()
+
+    def _build(self) -> None:
+        code = compile_text(self.llvm, self.level)
+        self._codes.append(code)  # the one before may be running in another thread
         memories = (ctypes.c_void_p,) * len(self.flat.module.memories)
         arguments = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, *memories)
-        self.run = self._code.function("run", ctypes.c_int64, *arguments)
+        self.run = code.function("run", ctypes.c_int64, *arguments)
 
 
 class NativeSim:
@@ -71,6 +95,7 @@ class NativeSim:
             for name, memory, array in zip(memory_names(compiled.flat), m.memories, self._storage, strict=True)
         }
         self.cycles = 0
+        self._spent = 0.0
 
     # --------------------------------------------------------------------------------------------------------- values
 
@@ -136,13 +161,13 @@ class NativeSim:
         done, chunk = 0, 1024
         while done < max_cycles:
             wanted = min(chunk, max_cycles - done, self._most if self.compiled.trace else chunk)
-            start = time.perf_counter()
+            before = self._spent
             passed = self._edges(wanted)
             done += passed
             tell(done)
             if passed < wanted or (self.compiled.stop is not None and self[self.compiled.stop]):
                 break
-            if time.perf_counter() - start < CHUNK_SECONDS / 4:
+            if self._spent - before < CHUNK_SECONDS / 4:
                 chunk *= 4
         return done
 
@@ -158,7 +183,11 @@ class NativeSim:
             cycles -= self._edges(min(cycles, self._most))
 
     def _edges(self, wanted: int) -> int:
+        if self._spent > self.compiled.worth:
+            self.compiled.improve()
+        start = time.perf_counter()
         passed = self._call(wanted)
+        self._spent += time.perf_counter() - start
         self.cycles += passed
         if self.record is not None:
             self.record(self._rows[:passed])

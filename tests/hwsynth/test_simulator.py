@@ -11,7 +11,7 @@ import pytest
 from circuits import cast, const, module, net, op, ref
 
 from gemel.hwsynth.activity import Activity
-from gemel.hwsynth.nativesim import Compiled, NativeSim
+from gemel.hwsynth.nativesim import FULL, Compiled, NativeSim
 from gemel.hwsynth.netlist import Input, Memory, Module, Output, ReadPort, Register, Wire, WritePort
 from gemel.hwsynth.simplan import plan
 from gemel.semantics import ops
@@ -204,3 +204,13 @@ def test_finding_moving_bits_first_changes_no_gate(seed: int, monkeypatch: pytes
     monkeypatch.setattr(Activity, "_moving", lambda self, order: [])
     slow = Activity(circuit)
     assert (quick.gates, list(quick.bits)) == (slow.gates, list(slow.bits))
+
+
+@pytest.mark.parametrize("seed", range(40, 52))
+def test_code_that_runs_for_long_is_built_again_and_does_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gemel.hwsynth.simcode.HELD", 0)  # else LLVM's passes are there from the beginning
+    circuit = Random(seed).module()
+    quick, worth = Compiled(circuit, "done"), Compiled(circuit, "done")
+    worth.worth = 0.0
+    assert driven(NativeSim(quick), seed) == driven(NativeSim(worth), seed)
+    assert (quick.level, worth.level) == (0, FULL)
