@@ -17,7 +17,7 @@ from gemel.hwsynth.placement import Placement
 from gemel.hwsynth.prove import control
 from gemel.hwsynth.prove.machine import Machine, Stuck
 from gemel.hwsynth.prove.memories import Memory, suffixes
-from gemel.hwsynth.prove.reading import read
+from gemel.hwsynth.prove.reading import Text, read
 from gemel.hwsynth.prove.units import cuts, function
 from gemel.semantics.dtypes import width_of
 from gemel.semantics.ir import Buffer, Kernel, Var
@@ -116,9 +116,21 @@ def _deep(work: Callable[[], None]) -> None:
 
 
 def _obligations(subject: Subject, seconds: float) -> Iterator[Obligation]:
-    yield from _Run(subject, seconds).obligations()
-    for name in dict.fromkeys(_cut(subject)):
-        yield _timed(f"unit {name}", lambda name=name: _unit(subject, name, seconds))  # type: ignore[misc]
+    for name in (subject.top, *dict.fromkeys(cut(subject))):
+        yield from obligations(subject, name, text_of(subject, name), seconds)
+
+
+def text_of(subject: Subject, module: str) -> Text:
+    """A module of the subject as it was read back, with the units that it uses cut out."""
+    return read(subject.sv, module, [n for n in cut(subject) if n != module]).text()
+
+
+def obligations(subject: Subject, module: str, text: Text, seconds: float) -> Iterator[Obligation]:
+    """Those of one module, be it the kernel's or a unit, of whatever text it is to have."""
+    if module == subject.top:
+        yield from _Run(subject, text, seconds).obligations()
+    else:
+        yield _timed(f"unit {module}", lambda: _unit(subject, module, text, seconds))
 
 
 def _timed(name: str, work: Callable[[], Verdict]) -> Obligation:
@@ -138,7 +150,7 @@ def _said(problem: str, how: str) -> Verdict:
     return Verdict(REFUTED, problem) if problem else Verdict(PROVED, how)
 
 
-def _cut(subject: Subject) -> list[str]:
+def cut(subject: Subject) -> list[str]:
     """The units that are cut out: those that take time."""
     return [name for name, c in subject.contracts.items() if c.latency]
 
@@ -149,14 +161,13 @@ def _cut(subject: Subject) -> list[str]:
 class _Run:
     """One run of the kernel's module on symbols, from any idle state."""
 
-    def __init__(self, subject: Subject, seconds: float) -> None:
+    def __init__(self, subject: Subject, text: Text, seconds: float) -> None:
         self.subject = subject
         self.words = Words()
         self.normal = Normal(self.words)
         self.decider = Decider(self.words, self.normal, _applied, seconds)
-        read_text = read(subject.sv, subject.top, _cut(subject))
-        circuit = read_text.circuit()
-        units = {i: (m, subject.contracts[m]) for i, m in read_text.units.items()}
+        circuit = text.circuit
+        units = {i: (m, subject.contracts[m]) for i, m in text.units.items()}
         self.machine = Machine(self.words, self.normal, circuit, cuts(circuit, units))
         self.ports: dict[str, Any] = {**circuit.inputs, **circuit.outputs}
         self.idle = control.idle_of(self.machine)
@@ -275,13 +286,12 @@ def _applied(name: str, w: int, *args: int) -> int:
 # --------------------------------------------------------------------------------------------------------------- units
 
 
-def _unit(subject: Subject, name: str, seconds: float) -> Verdict:
+def _unit(subject: Subject, name: str, text: Text, seconds: float) -> Verdict:
     """Whether a unit's text computes what its contract says, whatever came before and comes after."""
     words = Words()
     normal = Normal(words)
     contract = subject.contracts[name]
-    text = read(subject.sv, name, [n for n in _cut(subject) if n != name])
-    circuit = text.circuit()
+    circuit = text.circuit
     units = {i: (m, subject.contracts[m]) for i, m in text.units.items()}
     machine = Machine(words, normal, circuit, cuts(circuit, units))
     ports = {n: node.sort.w for n, node in circuit.inputs.items() if n not in ("clk", "rst", "start") and "." not in n}

@@ -61,9 +61,17 @@ class Read:
     btor2: str
     units: Mapping[str, str]
 
-    def circuit(self) -> Circuit:
+    def text(self) -> Text:
         """The circuit."""
-        return parse(self.btor2)
+        return Text(parse(self.btor2), self.units)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A module as a circuit, and the module of each instance that was cut out of it."""
+
+    circuit: Circuit
+    units: Mapping[str, str]
 
 
 def read(sv: str, top: str, units: Collection[str] = (), edit: str = "") -> Read:
