@@ -126,10 +126,14 @@ class _Unit:
         return tuple(self.graph.cast(n, dtype, BUILTIN) for n, (_, dtype) in zip(nodes, ports, strict=True))
 
     def scheduled(self) -> Stages:
-        """The values of the graph at an II of 1."""
+        """The values of the graph at an II of 1: each read of a table has a port of its own."""
         gen, g = self.gen, self.graph
-        gen.ports = Ports((), tuple(g.accesses), g.depth_of, names={b: b.hint for b in g.accesses})
+        names = {b: f"{b.hint}_{n}" if n else b.hint for n, b in enumerate(g.accesses)}
+        reads = {names[b]: len(found) for b, found in g.accesses.items()}
+        gen.ports = Ports((), tuple(g.accesses), g.depth_of, names=names, more=reads)
         schedule = gen.schedule(g, [], True)
+        if schedule.ii != 1:
+            raise AssertionError(f"{self.operation.name} takes operands every {schedule.ii} cycles")
         stages = Stages(gen, gen.ports, [lg.TRUE] * (schedule.depth + 1), 1)
         gen.effects(g, stages, stages.bits)
         return stages

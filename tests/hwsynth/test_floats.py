@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import floatwords as bench
@@ -19,7 +20,7 @@ from gemel.hwsynth.targets import target
 from gemel.hwsynth.unitsynth import UNITS
 from gemel.semantics import ops
 from gemel.semantics.convert import from_bits, to_bits
-from gemel.semantics.dtypes import F16, F32, DType, FloatType, IntType
+from gemel.semantics.dtypes import F16, F32, F64, DType, FloatType, IntType
 from gemel.semantics.ir import Buffer
 from gemel.semantics.ops import Op
 from gemel.semantics.samples import Spread, random_values
@@ -45,6 +46,14 @@ def test_units_take_operands_in_each_cycle(op: Op, source: DType, goal: DType) -
         values = tuple(from_bits(w, source) for w in row) if isinstance(source, FloatType) else row
         want = op.meaning(goal, (source,) * op.arity, values)
         assert got == (to_bits(want, goal) if isinstance(goal, FloatType) else want), row
+
+
+@pytest.mark.slow
+def test_sines_of_large_numbers_read_the_same_table_four_times() -> None:
+    unit = UNITS.pipelined(operation(ops.SIN, F64, F64), CLOCK)
+    values = [0.3, 1e6, -1e300, math.inf, math.nan, -0.0]
+    expected = [(to_bits(ops.SIN.meaning(F64, (F64,), (x,)), F64),) for x in values]
+    assert unit_results(unit, [(to_bits(x, F64),) for x in values]) == expected
 
 
 @gm.kernel

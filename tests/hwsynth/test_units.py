@@ -51,6 +51,22 @@ def test_a_kernel_is_a_unit(clock: Clock) -> None:
     assert (unit.latency > 0) == (clock is CLOCKS[1])
 
 
+def looked_up() -> Kernel:
+    text = """kernel looked_up(x: u2) -> (y: u8[]) {
+      table t: u8[6] = [3, 5, 8, 13, 21, 34]
+      y[] = (t[cast(x):index] ^ t[cast(x):index + 1]) ^ t[cast(x):index + 2]
+    }"""
+    return parse(text)
+
+
+@pytest.mark.parametrize("clock", CLOCKS[:2])
+def test_a_unit_reads_a_table_as_often_as_it_likes_in_each_cycle(clock: Clock) -> None:
+    table = (3, 5, 8, 13, 21, 34)
+    expected = [(table[x] ^ table[x + 1] ^ table[x + 2],) for x in range(4)]
+    unit = UNITS.pipelined(operation_of(looked_up(), "looked_up"), clock)
+    assert results(unit, [(x,) for x in range(4)]) == expected
+
+
 @gm.kernel
 def halves(a: i32[N], b: u32[N]) -> i32[N]:
     c = gm.zeros((N,), i32)
