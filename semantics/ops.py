@@ -4,7 +4,8 @@ An op is a row here, not a class; passes and back ends compare ops by identity (
 each, keyed by op. A meaning gets the result type, the operand types and the operand values (held as `dtypes` says)
 and returns the value, which the result type always holds: integer meanings are exact, float meanings round once.
 Meanings are total, so that hardware may evaluate ahead: division by zero gives 0 (and `x % 0` gives 0), a negative
-shift amount counts as 0. A guard reports these before.
+shift amount counts as 0. A guard reports these before. NaN is one value: what reads a pattern sees `FloatType.nan`, the
+quiet one without sign (docs/decisions/0009).
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from gemel.semantics.interp import interpret
 from gemel.semantics.ir import Kernel
 from gemel.semantics.passes.specialize import specialize
 from gemel.semantics.schedule.validate import validate
+from gemel.semantics.storage import one_nan
 
 Engine = Callable[..., Any]
 Judge = Callable[[Any], None]
@@ -48,10 +49,7 @@ def run(engine: Engine, arguments: list[Any]) -> Outcome:
 
 
 def _canonical(x: Any) -> bytes:
-    if x.dtype.kind in "fV":  # V: some of ml_dtypes' formats
-        wide = x.astype(np.float64)
-        return bytes(np.where(np.isnan(wide), np.nan, wide).tobytes())
-    return repr(x.tolist()).encode() if x.dtype.kind == "O" else bytes(x.tobytes())
+    return repr(x.tolist()).encode() if x.dtype.kind == "O" else one_nan(x).tobytes()
 
 
 def interpreted(kernel: Kernel) -> Engine:

@@ -18,7 +18,7 @@ from gemel.semantics.convert import to_bits
 from gemel.semantics.errors import GemelError, SynthesisError
 from gemel.semantics.ir import Buffer
 from gemel.semantics.samples import Spread, sample
-from gemel.semantics.storage import to_values
+from gemel.semantics.storage import same_bits, to_values
 
 if TYPE_CHECKING:
     from gemel.hwsynth.design import Design
@@ -73,7 +73,8 @@ def run(interface: Interface, args: Sequence[Any]) -> Run:
     simulated = design.simulate(*theirs)
     results = result if isinstance(result, tuple) else (result,)
     others = simulated.outputs if isinstance(simulated.outputs, tuple) else (simulated.outputs,)
-    if not all(map(_same, (*own, *results), (*theirs, *others))):
+    pairs = zip(map(np.asarray, (*own, *results)), map(np.asarray, (*theirs, *others)), strict=True)
+    if not all(same_bits(a, b) for a, b in pairs):
         raise SynthesisError(f"hardware and kernel {design.source.name} differ", code="N01", span=design.source.span)
     after = dict(zip(design.source.params, own, strict=True)) | dict(zip(design.source.results, results, strict=False))
     bound = bind(design.source, args)
@@ -91,10 +92,6 @@ def run(interface: Interface, args: Sequence[Any]) -> Run:
 
 def _copies(args: Sequence[Any]) -> list[Any]:
     return [a.copy() if isinstance(a, np.ndarray) else a for a in args]
-
-
-def _same(a: Any, b: Any) -> bool:
-    return np.array_equal(np.asarray(a), np.asarray(b), equal_nan=np.asarray(a).dtype.kind == "f")
 
 
 def _apart(design: Design, b: Any, array: Any) -> Iterator[tuple[str, list[int]]]:

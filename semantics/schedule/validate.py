@@ -48,7 +48,7 @@ from gemel.semantics.passes.specialize import specialize
 from gemel.semantics.samples import Spread, random_values
 from gemel.semantics.schedule.normal import Normal, Symbolic
 from gemel.semantics.schedule.schedule import Scheduled
-from gemel.semantics.storage import to_values
+from gemel.semantics.storage import same_bits, to_values
 from gemel.semantics.traverse import Body, blocks_of, statements, stored
 
 REORDERING = ("spread", "sums", "terms", "scan", "contract", "dot")
@@ -167,7 +167,7 @@ def _results(k: Kernel, seed: int, run: Run | None) -> list[Any] | None:
 
 def _agree(a: Any, b: Any, exact: bool) -> bool:
     if exact or a.dtype.kind != "f":
-        return bool(a.tobytes() == b.tobytes()) or bool(a.dtype.kind in "fV" and np.array_equal(a, b, equal_nan=True))
+        return same_bits(a, b)
     return bool(np.allclose(a, b, rtol=1e-3, atol=1e-3, equal_nan=True))
 
 

@@ -41,15 +41,18 @@ def test_polybench_is_proved_for_all_sizes(case: Case) -> None:
     assert report.ok, str(report)
 
 
-INTEGER = ["kmp/kmp", "nw/nw", "sort/merge", "stencil/stencil2d", "bfs/queue", "aes/aes"]
+IN_RTL = {
+    *(f"machsuite/{name}" for name in ("kmp/kmp", "nw/nw", "sort/merge", "stencil/stencil2d", "bfs/queue", "aes/aes")),
+    *("npbench/symm", "npbench/azimint_naive"),
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [c for c in CASES if c.id and c.id.removeprefix("machsuite/") in INTEGER])
-def test_integer_kernels_as_rtl(case: Case) -> None:
+@pytest.mark.parametrize("case", [c for c in CASES if c.id in IN_RTL])
+def test_as_rtl_with_the_bits_of_the_kernel_that_it_is_made_of(case: Case) -> None:
     args = arguments(case, case.tiny)
     design = case.kernel.synth_for(*args)
-    assert identical(outcome(lambda *a: design.simulate(*a).outputs, args), outcome(case.kernel, args))
+    assert identical(outcome(lambda *a: design.simulate(*a).outputs, args), outcome(design.kernel, args))
 
 
 def test_aes_of_the_standard() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from gemel.bench.hardware.cases import Arguments, Case
 from gemel.errors import GemelError
+from gemel.semantics.storage import same_bits
 
 if TYPE_CHECKING:
     from gemel.hwsynth.design import Design
@@ -25,13 +26,8 @@ def outcome(run: Callable[..., Any], args: Arguments) -> Outcome:
 
 
 def same(got: Outcome, wanted: Outcome) -> bool:
-    """Whether two runs left the same bits; NaNs are equal."""
-    pairs = list(zip(got, wanted, strict=True))
-    return all((g.dtype == w.dtype and g.tobytes() == w.tobytes()) or _equal(g, w) for g, w in pairs)
-
-
-def _equal(g: np.ndarray[Any, Any], w: np.ndarray[Any, Any]) -> bool:
-    return np.array_equal(g, w, equal_nan=g.dtype.kind == "f")
+    """Whether two runs left the same bits."""
+    return len(got) == len(wanted) and all(map(same_bits, got, wanted))
 
 
 def expected(case: Case, design: Design) -> Outcome:
