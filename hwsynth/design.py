@@ -122,7 +122,7 @@ class Design:
 
         yosys reads the text back; `seconds` is z3's time for each question that normal forms leave. A kernel with
         floats is compared in the order of operations of `Design.kernel`. The proof's `status` is "proved", "refuted" or
-        "undecided", never more than what was shown.
+        "unknown", never more than what was shown.
 
         Raises ToolError where yosys is missing or fails.
         """

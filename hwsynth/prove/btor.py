@@ -55,6 +55,39 @@ class Circuit:
         return {n.id: n for n in self.nodes}
 
 
+def joined(circuit: Circuit, function: str, inputs: Sequence[str], outputs: Sequence[str]) -> Circuit:
+    """A circuit whose ports `inputs` and `outputs`, those of a function that takes no time, are joined by it."""
+    args = tuple(circuit.outputs[f"{function}.{name}"] for name in inputs)
+    ports = {circuit.inputs[f"{function}.{name}"].id: name for name in outputs}
+    nodes = {n.id: n for n in circuit.nodes}
+    for n, port in ports.items():
+        nodes[n] = Node(n, f"{function}.{port}", nodes[n].sort, args)
+    return Circuit(
+        _ordered(nodes),
+        {name: n for name, n in circuit.inputs.items() if n.id not in ports},
+        {name: n for name, n in circuit.outputs.items() if not name.startswith(f"{function}.")},
+        circuit.states,
+    )
+
+
+def _ordered(nodes: dict[int, Node]) -> tuple[Node, ...]:
+    """Nodes in an order in which each comes after its operands."""
+    made: dict[int, Node] = {}
+    stack = list(reversed(nodes))
+    open_: set[int] = set()
+    while stack:
+        n = stack[-1]
+        waits = [] if n in made else [abs(a) for a in nodes[n].args if abs(a) not in made]
+        if waits:
+            if n in open_:
+                raise ToolError(f"what {nodes[n].op} gives depends on itself", code="X02")
+            open_.add(n)
+            stack += waits
+        else:
+            made.setdefault(stack.pop(), nodes[n])
+    return tuple(made.values())
+
+
 _IGNORED = ("bad", "constraint", "fair", "justice")
 _INDEXED = {"slice": 2, "sext": 1, "uext": 1}
 

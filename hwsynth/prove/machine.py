@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemel.hwsynth.prove.btor import Circuit
+from gemel.hwsynth.prove.btor import Circuit, joined
 from gemel.hwsynth.prove.step import Step, compiled, settle
 from gemel.semantics.symbolic.normal import Normal
 from gemel.semantics.symbolic.terms import Term, Value, Words
@@ -27,7 +27,8 @@ class Stuck(Exception):
 class Cut:
     """A unit that was cut out: an instance, its ports with their widths, its timing, and what it computes.
 
-    One with an `interval` takes operands where its port `start` is high, and keeps its results until the next start.
+    One with an `interval` above 1 takes operands where its port `start` is high, and keeps its results until the next
+    start.
     """
 
     instance: str
@@ -36,6 +37,15 @@ class Cut:
     latency: int
     interval: int
     function: Function
+
+    @property
+    def timeless(self) -> bool:
+        """Whether results are there in the cycle of their operands."""
+        return not self.latency and self.interval == 1
+
+    def port(self, words: Words, name: str) -> Callable[..., Value]:
+        """A result as a function of the operands in order."""
+        return lambda *args: self.function(words, dict(zip(self.inputs, args, strict=True)))[name]
 
 
 @dataclass
@@ -52,10 +62,19 @@ class Machine:
     """A circuit in some state. `step` passes an edge; what isn't given as an input is any word."""
 
     def __init__(self, words: Words, normal: Normal, circuit: Circuit, cuts: Sequence[Cut] = ()) -> None:
-        self.words, self.normal, self.circuit, self.cuts = words, normal, circuit, cuts
+        self.words, self.normal = words, normal
+        self.cuts = [c for c in cuts if not c.timeless]
+        self.functions = {f"{c.instance}.{p}": c.port(words, p) for c in cuts if c.timeless for p in c.outputs}
+        for c in cuts:
+            if c.timeless:
+                circuit = joined(circuit, c.instance, tuple(c.inputs), tuple(c.outputs))
+        self.circuit = circuit
         self.places = {name: n for n, name in enumerate(circuit.outputs)}
-        self.general: Step = compiled(words, normal, circuit, [s.id for s in circuit.states], list(circuit.inputs))
+        self.general: Step = self._compiled([s.id for s in circuit.states], list(circuit.inputs))
         self.restart()
+
+    def _compiled(self, states: Collection[int], inputs: Collection[str]) -> Step:
+        return compiled(self.words, self.normal, self.circuit, states, inputs, self.functions)
 
     def restart(self) -> None:
         """Any state, with anything under way in the units."""
@@ -137,7 +156,7 @@ class Machine:
         symbolic = [s.id for s, v in zip(self.circuit.states, self.state, strict=True) if _is_symbolic(v)]
         known = [n for n, v in given.items() if n in self.circuit.inputs and type(v) is int and n in ("rst", "start")]
         inputs = [n for n in self.circuit.inputs if n not in known]
-        self.current = compiled(self.words, self.normal, self.circuit, symbolic, inputs)
+        self.current = self._compiled(symbolic, inputs)
 
 
 def _is_symbolic(v: Any) -> bool:

@@ -26,7 +26,7 @@ from gemel.semantics.symbolic.execute import Symbolic, run_kernel, shape_of
 from gemel.semantics.symbolic.meaning import Unsupported, known_function
 from gemel.semantics.symbolic.normal import Normal
 from gemel.semantics.symbolic.terms import Term, Value, Words
-from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNDECIDED, Verdict
+from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNKNOWN, Verdict
 
 SLACK = 16
 """Cycles that a run may take beyond what is predicted before the proof gives up."""
@@ -36,7 +36,7 @@ STACK = 512 << 20
 
 @dataclass(frozen=True)
 class Obligation:
-    """A statement and what became of it: "proved", "refuted" or "undecided"; `detail` says how, or why not."""
+    """A statement and what became of it: "proved", "refuted" or "unknown"; `detail` says how, or why not."""
 
     name: str
     status: str
@@ -54,9 +54,9 @@ class Proof:
 
     @property
     def status(self) -> str:
-        """ "refuted" if one obligation is, else "undecided" if one is, else "proved"."""
+        """ "refuted" if one obligation is, else "unknown" if one is, else "proved"."""
         found = {o.status for o in self.obligations}
-        return next(s for s in (REFUTED, UNDECIDED, PROVED) if s in found)
+        return next(s for s in (REFUTED, UNKNOWN, PROVED) if s in found)
 
     @property
     def ok(self) -> bool:
@@ -138,9 +138,9 @@ def _timed(name: str, work: Callable[[], Verdict]) -> Obligation:
     try:
         verdict = work()
     except (Stuck, Unsupported) as error:
-        verdict = Verdict(UNDECIDED, str(error))
+        verdict = Verdict(UNKNOWN, str(error))
     except RecursionError:
-        verdict = Verdict(UNDECIDED, "terms are nested too deep")
+        verdict = Verdict(UNKNOWN, "terms are nested too deep")
     values = {str(t): v for t, v in verdict.values.items()}
     return Obligation(name, verdict.status, verdict.how, time.perf_counter() - begun, values)
 
@@ -151,8 +151,8 @@ def _said(problem: str, how: str) -> Verdict:
 
 
 def cut(subject: Subject) -> list[str]:
-    """The units that are cut out: those that take time."""
-    return [name for name, c in subject.contracts.items() if c.latency]
+    """The modules that are cut out: all units."""
+    return list(subject.contracts)
 
 
 # ---------------------------------------------------------------------------------------------------------------- a run
@@ -166,9 +166,9 @@ class _Run:
         self.words = Words()
         self.normal = Normal(self.words)
         self.decider = Decider(self.words, self.normal, _applied, seconds)
-        circuit = text.circuit
         units = {i: (m, subject.contracts[m]) for i, m in text.units.items()}
-        self.machine = Machine(self.words, self.normal, circuit, cuts(circuit, units))
+        self.machine = Machine(self.words, self.normal, text.circuit, cuts(text.circuit, units))
+        circuit = self.machine.circuit
         self.ports: dict[str, Any] = {**circuit.inputs, **circuit.outputs}
         self.idle = control.idle_of(self.machine)
         self.given: dict[Buffer | Var, Any] = {}
@@ -291,9 +291,9 @@ def _unit(subject: Subject, name: str, text: Text, seconds: float) -> Verdict:
     words = Words()
     normal = Normal(words)
     contract = subject.contracts[name]
-    circuit = text.circuit
     units = {i: (m, subject.contracts[m]) for i, m in text.units.items()}
-    machine = Machine(words, normal, circuit, cuts(circuit, units))
+    machine = Machine(words, normal, text.circuit, cuts(text.circuit, units))
+    circuit = machine.circuit
     ports = {n: node.sort.w for n, node in circuit.inputs.items() if n not in ("clk", "rst", "start") and "." not in n}
     operands = {n: words.var(n, w) for n, w in sorted(ports.items())}
     outputs: Mapping[str, Value] = {}

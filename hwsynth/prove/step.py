@@ -7,7 +7,7 @@ parsed circuit alone, never from names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,20 +66,32 @@ class Write:
     changes: tuple[tuple[Value, Value, Value], ...]
 
 
-def compiled(words: Words, normal: Normal, circuit: Circuit, states: Collection[int], inputs: Collection[str]) -> Step:
-    """The function of a cycle where only the states and inputs named may be symbols."""
+def compiled(
+    words: Words,
+    normal: Normal,
+    circuit: Circuit,
+    states: Collection[int],
+    inputs: Collection[str],
+    functions: Mapping[str, Callable[..., Value]] = {},
+) -> Step:
+    """The function of a cycle where only the states and inputs named may be symbols.
+
+    `functions` has those that nodes are named after, where these are no operators.
+    """
     symbolic = tainted(circuit, states, inputs)
     lines = ["def step(S, I):"]
     for n, state in enumerate(circuit.states):
         lines.append(f" v{state.id} = S[{n}]")
     for n, node in enumerate(circuit.inputs.values()):
         lines.append(f" v{node.id} = I[{n}]")
-    text = _Text(circuit, symbolic)
+    named = {name: f"f{n}" for n, name in enumerate(functions)}
+    text = _Text(circuit, symbolic, named)
     lines += [f" v{node.id} = {text.of(node)}" for node in circuit.nodes if node.op not in ("state", "input")]
     outputs = ", ".join(text.value(n) for n in circuit.outputs.values())
     following = ", ".join(text.value(s.id if s.next is None else s.next) for s in circuit.states)
     lines.append(f" return [{outputs}], [{following}]")
     scope: dict[str, Any] = {"W": words, **_helpers(words, normal)}
+    scope |= {named[name]: function for name, function in functions.items()}
     exec(compile("\n".join(lines), "<circuit>", "exec"), scope)
     return scope["step"]  # type: ignore[no-any-return]
 
@@ -101,8 +113,8 @@ def tainted(circuit: Circuit, states: Collection[int], inputs: Collection[str]) 
 class _Text:
     """Operators as Python text."""
 
-    def __init__(self, circuit: Circuit, symbolic: set[int]) -> None:
-        self.nodes, self.symbolic = circuit.by_id(), symbolic
+    def __init__(self, circuit: Circuit, symbolic: set[int], functions: Mapping[str, str]) -> None:
+        self.nodes, self.symbolic, self.functions = circuit.by_id(), symbolic, functions
 
     def value(self, n: int) -> str:
         """A node, inverted if its number is negative."""
@@ -116,6 +128,8 @@ class _Text:
         if n.op == "const":
             return str(n.extra[0])
         args = [self.value(a) for a in n.args]
+        if n.op in self.functions:
+            return f"{self.functions[n.op]}({', '.join(args)})"
         if n.op == "read":
             return f"read({n.sort.w}, {args[0]}, {args[1]})"
         if n.op == "write":

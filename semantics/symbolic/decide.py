@@ -1,6 +1,6 @@
 """Whether two words are equal: by normal form, by numbers that show they aren't, by cases, and by z3.
 
-What the cheap means leave goes to z3 with a time limit; what that leaves is undecided, and said to be.
+What the cheap means leave goes to z3 with a time limit; what that leaves is unknown, and said to be.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from gemel.semantics.symbolic.normal import Normal
 from gemel.semantics.symbolic.terms import Term, Value, Words, operands
-from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNDECIDED, Verdict
+from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNKNOWN, Verdict
 from gemel.semantics.symbolic.walk import evaluated, rebuilt, symbols, terms_of
 
 SAMPLES = 16
@@ -118,7 +118,7 @@ class Decider:
         for a, b, w in pairs:
             found = ask(self.words, a, b, w, given, max(0.1, end - time.monotonic()))
             if found.status != PROVED:
-                return found if found.status == UNDECIDED else self._confirmed(found, pairs, given)
+                return found if found.status == UNKNOWN else self._confirmed(found, pairs, given)
         return Verdict(PROVED, "z3")
 
     def _confirmed(self, found: Verdict, pairs: list[tuple[Value, Value, int]], given: Value) -> Verdict:
@@ -128,7 +128,7 @@ class Decider:
         numbers = evaluated(roots, dict(values), self.words, self.apps)
         if numbers[0] and any(a != b for a, b in zip(numbers[1::2], numbers[2::2], strict=True)):
             return Verdict(REFUTED, "z3", values)
-        return Verdict(UNDECIDED, "z3 shows a difference only where functions that it knows nothing of differ")
+        return Verdict(UNKNOWN, "z3 shows a difference only where functions that it knows nothing of differ")
 
 
 def _condition(roots: list[Value]) -> Term | None:

@@ -8,7 +8,7 @@ from typing import Any
 import z3
 
 from gemel.semantics.symbolic.terms import Term, Value, Words
-from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNDECIDED, Verdict
+from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNKNOWN, Verdict
 from gemel.semantics.symbolic.walk import postorder, symbols
 
 
@@ -24,7 +24,7 @@ def ask(words: Words, a: Value, b: Value, w: int, given: Value, seconds: float) 
     if answer == z3.unsat:
         return Verdict(PROVED, "z3")
     if answer != z3.sat:
-        return Verdict(UNDECIDED, f"z3 gives no answer in {seconds:.0f} s")
+        return Verdict(UNKNOWN, f"z3 gives no answer in {seconds:.0f} s")
     model = solver.model()
     values = {t: model.eval(made[t], model_completion=True).as_long() for t in symbols([a, b, given]) if t in made}
     return Verdict(REFUTED, "z3", values)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gemel.semantics.symbolic.terms import Term
 
-PROVED, REFUTED, UNDECIDED = "proved", "refuted", "undecided"
+PROVED, REFUTED, UNKNOWN = "proved", "refuted", "unknown"
 
 
 @dataclass(frozen=True)
