@@ -28,7 +28,7 @@ def measured(group: str, name: str, make: Callable[[], Design], seconds: float, 
     try:
         design = make()
         begun = time.perf_counter()
-        proof = design.prove(seconds=seconds)
+        proof = design.prove(seconds=seconds, mutants=mutants)
     except GemelError as error:
         return {"group": group, "name": name, "status": "none", "why": f"{error.code} {error.what[:100]}", "seconds": 0}
     weak = [f"{o.name}: {o.detail}" for o in proof.obligations if o.status != "proved"]
@@ -38,6 +38,8 @@ def measured(group: str, name: str, make: Callable[[], Design], seconds: float, 
         "status": proof.status,
         "why": "; ".join(weak),
         "seconds": round(time.perf_counter() - begun, 2),
+        "mutants": proof.mutations.counts if proof.mutations else {},
+        "left": [str(o) for o in proof.mutations.left] if proof.mutations else [],
     }
 
 
@@ -58,6 +60,7 @@ def main() -> int:
         row = measured(case.group, case.name, make, asked.seconds, asked.mutants)
         rows.append(row)
         print(f"{row['group']}/{row['name']}: {row['status']} in {row['seconds']} s {row['why'][:160]}", flush=True)
+        print("\n".join(f"  {told}" for told in (row.get("mutants") or "", *row.get("left", ())) if told), end="")
     for group in dict.fromkeys(r["group"] for r in rows):
         own = [r for r in rows if r["group"] == group]
         proved = [r for r in own if r["status"] == "proved"]

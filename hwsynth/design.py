@@ -117,18 +117,21 @@ class Design:
         return deliver(self, Path(folder), args)
 
     @entry
-    def prove(self, *, seconds: float = 10.0) -> Proof:
+    def prove(self, *, seconds: float = 10.0, mutants: int = 10, seed: int = 1) -> Proof:
         """Proves that the SystemVerilog computes the kernel, for all inputs, and keeps the handshake in any state.
 
         yosys reads the text back; `seconds` is z3's time for each question that normal forms leave. A kernel with
         floats is compared in the order of operations of `Design.kernel`. The proof's `status` is "proved", "refuted" or
         "unknown", never more than what was shown.
 
+        That a proof tells wrong from right is tried on `mutants` changed texts of the kernel's module, and some of each
+        unit; `seed` says which. What became of them is `mutations`; it is None where not everything is proved.
+
         Raises ToolError where yosys is missing or fails.
         """
         from gemel.hwsynth.prove.subject import proof_of
 
-        return proof_of(self, seconds)
+        return proof_of(self, seconds, mutants, seed)
 
     def model(self, engine: str) -> Model:
         """The system built for an engine; built once."""

@@ -5,8 +5,9 @@ Format: Niemetz, Preiner, Wolf, Biere, "BTOR2, BtorMC and Boolector 3.0", CAV 20
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gemel.semantics.errors import ToolError
 
@@ -43,12 +44,13 @@ class State:
 
 @dataclass(frozen=True)
 class Circuit:
-    """A circuit: nodes in order, inputs and outputs by name, what it holds."""
+    """A circuit: nodes in order, inputs and outputs by name, what it holds; the line of the text that a node is of."""
 
     nodes: tuple[Node, ...]
     inputs: dict[str, Node]
     outputs: dict[str, int]
     states: tuple[State, ...]
+    lines: Mapping[int, int] = field(default_factory=dict)
 
     def by_id(self) -> dict[int, Node]:
         """The nodes by their numbers."""
@@ -89,6 +91,7 @@ def _ordered(nodes: dict[int, Node]) -> tuple[Node, ...]:
 
 
 _IGNORED = ("bad", "constraint", "fair", "justice")
+_PLACE = re.compile(r"design\.sv:(\d+)")
 _INDEXED = {"slice": 2, "sext": 1, "uext": 1}
 
 
@@ -99,6 +102,9 @@ def parse(text: str) -> Circuit:
     """
     reader = _Reader()
     for line in text.splitlines():
+        if line.lstrip().startswith(";"):
+            reader.comment(line.split())
+            continue
         fields = line.split(";")[0].split()
         if fields:
             try:
@@ -117,9 +123,25 @@ class _Reader:
         self.states: dict[int, tuple[str, Sort]] = {}
         self.init: dict[int, int] = {}
         self.next: dict[int, int] = {}
+        self.lines: dict[int, int] = {}
+        self.within: list[int | None] = []
+
+    def comment(self, fields: Sequence[str]) -> None:
+        """What `write_btor -v` says: which cell the following nodes are of, and names of nodes."""
+        if fields[1] == "begin":
+            place = _PLACE.search(fields[-1])
+            self.within.append(int(place[1]) if place else None)
+        elif fields[1] == "end":
+            self.within.pop()
+        elif fields[1].isdecimal() and int(fields[1]) in self.states:
+            name, sort = self.states[int(fields[1])]
+            if name == f"state{fields[1]}":
+                self.states[int(fields[1])] = (fields[-1].lstrip("\\"), sort)
 
     def line(self, n: int, op: str, rest: Sequence[str]) -> None:
         """Takes a line in."""
+        if self.within and self.within[-1] is not None:
+            self.lines[n] = self.within[-1]
         match op:
             case "sort":
                 self._sort(n, rest)
@@ -163,7 +185,7 @@ class _Reader:
     def circuit(self) -> Circuit:
         """What was read."""
         states = [State(n, name, sort, self.init.get(n), self.next.get(n)) for n, (name, sort) in self.states.items()]
-        return Circuit(tuple(self.nodes), self.inputs, self.outputs, tuple(states))
+        return Circuit(tuple(self.nodes), self.inputs, self.outputs, tuple(states), self.lines)
 
 
 _ARITY = {

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gemel.hwsynth.prove.machine import Machine, initial
+from gemel.hwsynth.prove.reading import Text
 from gemel.hwsynth.prove.step import Write
+from gemel.semantics.symbolic.decide import Decider
 from gemel.semantics.symbolic.terms import Term, Value
+from gemel.semantics.symbolic.verdict import PROVED, Verdict
 
 START, BUSY, DONE, RESET = "start", "busy", "done", "rst"
 
@@ -34,10 +37,6 @@ class Idle:
         """Idle that says nothing of some registers."""
         return Idle({n: v for n, v in self.fixed.items() if n not in places}, self.done)
 
-    def holds(self, state: list[Any]) -> bool:
-        """Whether a state is idle, with `done` low."""
-        return all(type(state[n]) is int and state[n] == v for n, v in self.fixed.items())
-
 
 def idle_of(machine: Machine) -> Idle:
     """What a reset fixes from any state, with any inputs; without a reset port, what there is at power-up."""
@@ -55,6 +54,13 @@ def idle_of(machine: Machine) -> Idle:
     return Idle(fixed, done)
 
 
+def resets(machine: Machine, idle: Idle) -> str:
+    """Whether `busy` and `done` are low after a reset in any state, or at power-up without one; "" or what isn't."""
+    places = {s.id: n for n, s in enumerate(machine.circuit.states)}
+    low = {name: idle.fixed.get(places.get(machine.circuit.outputs.get(name, 0), -1)) for name in (BUSY, DONE)}
+    return next((f"{name} isn't low after a reset" for name, value in low.items() if value != 0), "")
+
+
 def idle_state(machine: Machine, idle: Idle) -> list[Any]:
     """An idle state that holds anything else."""
     state = machine.any_state()
@@ -64,16 +70,36 @@ def idle_state(machine: Machine, idle: Idle) -> list[Any]:
     return state
 
 
-def stays_idle(machine: Machine, idle: Idle) -> str:
-    """Whether an idle circuit that isn't started stays so and writes nothing; "" or what it does."""
+def clocks(text: Text) -> str:
+    """Whether everything takes the rising edge of `clk`, units too, and these the reset; "" or what doesn't."""
+    if text.odd:
+        return f"{text.odd[0]} takes another edge than the rising one of clk"
+    circuit = text.circuit
+    for instance in text.units:
+        for port in ("clk", RESET):
+            node = circuit.outputs.get(f"{instance}.{port}")
+            if node is not None and (port not in circuit.inputs or node != circuit.inputs[port].id):
+                return f"{port} of {instance} isn't the module's"
+    return ""
+
+
+def stays_idle(machine: Machine, idle: Idle, decider: Decider) -> Verdict:
+    """Whether an idle circuit that isn't started stays so and moves nothing."""
     outputs, following = machine.general(idle_state(machine, idle), machine.inputs({RESET: 0, START: 0}))
+    states = machine.circuit.states
+    wanted = [(f"register {states[n].name}", following[n], v, states[n].sort.w) for n, v in idle.fixed.items()]
     named = dict(zip(machine.places, outputs, strict=True))
-    if not idle.holds(following):
-        return "a register that reset sets changes without a start"
-    moved = [name for name in named if "_wen" in name and named[name] != 0]
-    if moved:
-        return f"{moved[0]} may be high without a start"
-    return "" if named.get(BUSY) == 0 else "busy may be high without a start"
+    wanted += [(name, v, 0, 1) for name, v in named.items() if name == BUSY or moves(name)]
+    for name, found, value, w in wanted:
+        verdict = decider.same([(found, value, w)])
+        if verdict.status != PROVED:
+            return Verdict(verdict.status, f"{name} may move without a start: {verdict.how}", verdict.values)
+    return Verdict(PROVED, "from any idle state")
+
+
+def moves(output: str) -> bool:
+    """Whether an output enables a read or write of a memory."""
+    return "." not in output and ("_wen" in output or "_ren" in output)
 
 
 def ignores_start(machine: Machine) -> str:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from gemel.semantics.symbolic.meaning import Unsupported, known_function
 from gemel.semantics.symbolic.normal import Normal
 from gemel.semantics.symbolic.terms import Term, Value, Words
 from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNKNOWN, Verdict
+
+if TYPE_CHECKING:
+    from gemel.hwsynth.prove.mutants import Mutations
 
 SLACK = 16
 """Cycles that a run may take beyond what is predicted before the proof gives up."""
@@ -47,15 +50,24 @@ class Obligation:
 
 @dataclass(frozen=True)
 class Proof:
-    """What was shown of a design's text. `status` is that of the weakest obligation."""
+    """What was shown of a design's text. `status` is that of the weakest obligation.
+
+    `mutations` has what became of texts that were changed on purpose, if there were any.
+    """
 
     kernel: str
     obligations: tuple[Obligation, ...]
+    mutations: Mutations | None = None
 
     @property
     def status(self) -> str:
-        """ "refuted" if one obligation is, else "unknown" if one is, else "proved"."""
+        """ "refuted" if one obligation is, else "unknown" if one is, else "proved".
+
+        A proof that also proves a text that errs is "unknown".
+        """
         found = {o.status for o in self.obligations}
+        if self.mutations is not None and self.mutations.missed:
+            found.add(UNKNOWN)
         return next(s for s in (REFUTED, UNKNOWN, PROVED) if s in found)
 
     @property
@@ -66,6 +78,7 @@ class Proof:
     def __str__(self) -> str:
         lines = [f"{self.kernel}: {self.status}"]
         lines += [f"  {o.status:9} {o.name}: {o.detail} ({o.seconds:.2f} s)" for o in self.obligations]
+        lines += [f"  {line}" for line in str(self.mutations or "").splitlines()]
         return "\n".join(lines)
 
 
@@ -87,11 +100,11 @@ def prove(subject: Subject, seconds: float = 10.0) -> Proof:
     Raises ToolError where yosys is missing or fails.
     """
     found: list[Obligation] = []
-    _deep(lambda: found.extend(_obligations(subject, seconds)))
+    deep(lambda: found.extend(_obligations(subject, seconds)))
     return Proof(subject.kernel.name, tuple(found))
 
 
-def _deep(work: Callable[[], None]) -> None:
+def deep(work: Callable[[], None]) -> None:
     """Runs something with room for deep terms; raises what it raises."""
     errors: list[BaseException] = []
 
@@ -145,9 +158,9 @@ def _timed(name: str, work: Callable[[], Verdict]) -> Obligation:
     return Obligation(name, verdict.status, verdict.how, time.perf_counter() - begun, values)
 
 
-def _said(problem: str, how: str) -> Verdict:
+def _said(problem: str, how: str, otherwise: str = REFUTED) -> Verdict:
     """The verdict of a check that says what is wrong, or nothing."""
-    return Verdict(REFUTED, problem) if problem else Verdict(PROVED, how)
+    return Verdict(otherwise, problem) if problem else Verdict(PROVED, how)
 
 
 def cut(subject: Subject) -> list[str]:
@@ -162,7 +175,7 @@ class _Run:
     """One run of the kernel's module on symbols, from any idle state."""
 
     def __init__(self, subject: Subject, text: Text, seconds: float) -> None:
-        self.subject = subject
+        self.subject, self.text = subject, text
         self.words = Words()
         self.normal = Normal(self.words)
         self.decider = Decider(self.words, self.normal, _applied, seconds)
@@ -184,10 +197,18 @@ class _Run:
     def obligations(self) -> Iterator[Obligation]:
         """The handshake's and the run's."""
         self.memories: list[Memory] = []
+        self.ended: list[Any] = []
         self.outputs: Mapping[str, Value] = {}
         yield _timed(
+            "all registers take the rising edge of clk", lambda: _said(control.clocks(self.text), "by structure")
+        )
+        yield _timed(
+            "reset leads to idle",
+            lambda: _said(control.resets(self.machine, self.idle), "in any state, with any inputs"),
+        )
+        yield _timed(
             "start means nothing while busy",
-            lambda: _said(control.ignores_start(self.machine), "in any state"),
+            lambda: _said(control.ignores_start(self.machine), "in any state", UNKNOWN),
         )
         yield from self._run()
 
@@ -196,7 +217,7 @@ class _Run:
         yield run
         yield _timed(
             "idle stays idle without start",
-            lambda: _said(control.stays_idle(self.machine, self.idle), "from any idle state"),
+            lambda: control.stays_idle(self.machine, self.idle, self.decider),
         )
         if run.status == PROVED:
             yield _timed("all outputs are the kernel's, for all inputs", self._compare)
@@ -212,7 +233,7 @@ class _Run:
         while True:
             self.machine.restart()
             verdict = self._finish()
-            changed = self.idle.changed(self.machine.state)
+            changed = self.idle.changed(self.ended)
             if verdict.status != PROVED or not changed:
                 return verdict
             self.idle = self.idle.without(changed)
@@ -224,15 +245,21 @@ class _Run:
         machine.state = control.idle_state(machine, self.idle)
         self.memories = list(self._memories())
         held = {p.hint: self.given[p] for p in self.subject.kernel.params if isinstance(p, Var)}
-        start, done = 1, 0
+        start = 1
+        done: int | Verdict = 0
         while not done:
             given: dict[str, Value] = {control.RESET: 0, control.START: start, **(held if start else {})}
             for m in self.memories:
                 given.update(m.inputs(self.words))
+            self.ended = machine.state  # of the last cycle, in which done is high and a start is taken
             self.outputs = machine.step(given)
             for m in self.memories:
                 m.edge(self.words, self.normal, self.outputs)
-            done = self._done(start)
+            done = 0 if start else self._done(cycles)
+            if isinstance(done, Verdict):
+                return done
+            if self.outputs[control.BUSY] != (not start and not done):
+                return Verdict(REFUTED, f"busy is wrong {machine.cycle - 1} cycles after the start")
             start = 0
             if machine.cycle > cycles + SLACK:
                 return Verdict(REFUTED, f"done isn't high after {machine.cycle} cycles")
@@ -241,11 +268,20 @@ class _Run:
             return Verdict(REFUTED, f"a run takes {taken} cycles, not {cycles}")
         return Verdict(PROVED, f"{taken:,} cycles")
 
-    def _done(self, first: int) -> int:
-        done = 0 if first else self.outputs[control.DONE]
-        if type(done) is not int:
+    def _done(self, cycles: int) -> int | Verdict:
+        """Whether the run ends here, or what of that isn't as predicted."""
+        done = self.outputs[control.DONE]
+        if type(done) is int:
+            return done
+        if self.reference.checks:
             raise Stuck("when a run ends depends on the data")
-        return done
+        wanted = int(self.machine.cycle - 1 == cycles)
+        verdict = self.decider.same([(done, wanted, 1)])
+        if verdict.status == PROVED:
+            return wanted
+        return Verdict(
+            verdict.status, f"done isn't always {wanted} after {self.machine.cycle - 1} cycles", verdict.values
+        )
 
     def _memories(self) -> Iterator[Memory]:
         for p, place in self.subject.places.items():
@@ -288,7 +324,16 @@ def _applied(name: str, w: int, *args: int) -> int:
 
 def _unit(subject: Subject, name: str, text: Text, seconds: float) -> Verdict:
     """Whether a unit's text computes what its contract says, whatever came before and comes after."""
+    if odd := control.clocks(text):
+        return Verdict(REFUTED, odd)
     words = Words()
+    pairs, given = unit_pairs(subject, name, text, words)
+    verdict = Decider(words, Normal(words), _applied, seconds).same(pairs, given)
+    return Verdict(verdict.status, f"{subject.contracts[name].operation} by {verdict.how}", verdict.values)
+
+
+def unit_pairs(subject: Subject, name: str, text: Text, words: Words) -> tuple[list[tuple[Value, Value, int]], Value]:
+    """A unit's results, what they are to be, and their widths; where a bit is set."""
     normal = Normal(words)
     contract = subject.contracts[name]
     units = {i: (m, subject.contracts[m]) for i, m in text.units.items()}
@@ -307,9 +352,7 @@ def _unit(subject: Subject, name: str, text: Text, seconds: float) -> Verdict:
     given: Value = 1
     if "divisor" in operands:
         given = words.xor(1, words.eq(ports["divisor"], operands["divisor"], 0), 1)
-    pairs = [(outputs[p], expected[p], w) for p, w in results.items()]
-    verdict = Decider(words, normal, _applied, seconds).same(pairs, given)
-    return Verdict(verdict.status, f"{contract.operation} by {verdict.how}", verdict.values)
+    return [(outputs[p], expected[p], w) for p, w in results.items()], given
 
 
 def _definition(

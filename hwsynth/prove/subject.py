@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gemel.hwsynth.dag import modules_of
 from gemel.hwsynth.judges import split_modules
+from gemel.hwsynth.prove.mutants import campaign
 from gemel.hwsynth.prove.proof import Proof, Subject, prove
 from gemel.semantics.dtypes import FloatType
 from gemel.semantics.ir import Buffer, Kernel
@@ -14,9 +16,11 @@ if TYPE_CHECKING:
     from gemel.hwsynth.design import Design
 
 
-def proof_of(design: Design, seconds: float) -> Proof:
-    """The proof of a design against its kernel."""
-    return prove(subject_of(design), seconds)
+def proof_of(design: Design, seconds: float, mutants: int, seed: int) -> Proof:
+    """The proof of a design against its kernel, and what became of so many changed texts."""
+    subject = subject_of(design)
+    proof = prove(subject, seconds)
+    return replace(proof, mutations=campaign(subject, mutants, seed)) if mutants and proof.ok else proof
 
 
 def subject_of(design: Design) -> Subject:
