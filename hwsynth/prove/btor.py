@@ -131,7 +131,7 @@ class _Reader:
         if fields[1] == "begin":
             place = _PLACE.search(fields[-1])
             self.within.append(int(place[1]) if place else None)
-        elif fields[1] == "end":
+        elif fields[1] == "end" and self.within:
             self.within.pop()
         elif fields[1].isdecimal() and int(fields[1]) in self.states:
             name, sort = self.states[int(fields[1])]

@@ -118,7 +118,8 @@ def drawn_run(subject: Subject, seed: int) -> Given:
 
 def given_run(subject: Subject, values: Mapping[Buffer | Var, Any]) -> Given:
     """A run on arguments; the interpreter says what it is to give."""
-    kernel, fails, results = subject.kernel, False, ()
+    kernel, fails = subject.kernel, False
+    results: tuple[Any, ...] = ()
     arrays = {p: np.array(v) for p, v in values.items() if isinstance(p, Buffer)}
     try:
         made = interpret(kernel, [arrays[p] if isinstance(p, Buffer) else values[p] for p in kernel.params])

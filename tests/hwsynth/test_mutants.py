@@ -139,7 +139,7 @@ def test_a_register_on_another_edge_is_refuted(product: Subject) -> None:
 
 
 def test_trials_of_a_unit_show_an_error_in_it(product: Subject) -> None:
-    unit = next(n for n, c in product.contracts.items() if c.operation.startswith('multiply'))
+    unit = next(n for n, c in product.contracts.items() if c.operation.startswith("multiply"))
     assert not unit_differs(product, unit, text_of(product, unit))
     wrong = read(product.sv.replace("product_s1 <= ", "product_s1 <= 16'sd1 + ", 1), unit).text()
     assert "instead of" in unit_differs(product, unit, wrong)
