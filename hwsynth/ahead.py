@@ -13,9 +13,13 @@ from dataclasses import dataclass, field, replace
 
 from gemel.hwsynth.regions import Choice, Level, Pipe, Region, all_regions, variables
 from gemel.semantics import build
-from gemel.semantics.ir import Buffer, Expr, If, Let, Load, Ref, Stmt, Var
+from gemel.semantics.arguments import value_of
+from gemel.semantics.ir import Buffer, Expr, For, If, Let, Load, Reduce, Ref, Stmt, Store, Var
+from gemel.semantics.linear import Sum, sum_of
 from gemel.semantics.passes.scalarize import same
-from gemel.semantics.traverse import Body, all_exprs, loaded, map_body, statements, stored
+from gemel.semantics.traverse import Body, all_exprs, loaded, map_body, statements
+
+ONE = Sum(1, {})
 
 
 def offer(top: list[Region]) -> list[Region]:
@@ -33,7 +37,8 @@ def ahead(nest: Pipe) -> Pipe | None:
         return None
     *outer, around, inner = nest.levels
     uses = Counter(e.buffer for e in all_exprs((*around.before, *inner.before, *around.after)) if isinstance(e, Load))
-    hoist = _Hoist({b for b, n in uses.items() if n > 1}, {*_bound(inner), *_defined(around.after)})
+    inside = {*_bound(inner), *_defined(around.after)}
+    hoist = _Hoist({b for b, n in uses.items() if n > 1}, inside, inner.loop)
     body, after = hoist.loop(inner.before), hoist.rest(around.after)
     before = (*around.before, *hoist.lets())
     if not loaded(before) & loaded(body):
@@ -44,32 +49,52 @@ def ahead(nest: Pipe) -> Pipe | None:
 
 @dataclass
 class _Hoist:
-    """Loads `of` some memories whose places names from `inside` don't tell, where nothing has stored to the memory."""
+    """Loads `of` some memories whose places names from `inside` don't tell, where nothing has stored to them."""
 
     of: set[Buffer]
     inside: set[Var]
+    over: For
+    stores: list[Store | Reduce] = field(default_factory=list)
+    """The stores before the place that is looked at."""
     found: list[tuple[Load, Var]] = field(default_factory=list)
 
     def loop(self, body: Body) -> Body:
         """The loop's body with such loads by name."""
-        self.of -= stored(body)
+        self.stores += _stores(body)
         return map_body(body, self._expr)
 
     def rest(self, after: Body) -> Body:
         """The same for what stands after the loop."""
         done: list[Stmt] = []
         for s in after:
-            inside = stored((s,))
+            inside = _stores((s,))
             if isinstance(s, If):  # the block's own order isn't looked at
-                self.of -= inside
+                self.stores += inside
             done += map_body((s,), self._expr)
-            self.of -= inside
+            self.stores += inside
         return tuple(done)
 
     def _expr(self, e: Expr) -> Expr:
         if not isinstance(e, Load) or e.buffer not in self.of or any(map(build.reads_memory, e.indices)):
             return e
-        return e if variables(iter(e.indices)) & self.inside else Ref(self._name(e), e.span)
+        if variables(iter(e.indices)) & self.inside or not all(self._apart(e, s) for s in self.stores):
+            return e
+        return Ref(self._name(e), e.span)
+
+    def _apart(self, e: Load, s: Store | Reduce) -> bool:
+        """Whether a store certainly doesn't change an element."""
+        return s.buffer is not e.buffer or any(map(self._differ, e.indices, s.indices))
+
+    def _differ(self, a: Expr, b: Expr) -> bool:
+        """Whether an index isn't another one in any turn of the loop: it is above or below that at one of its ends."""
+        x, y, lo, hi = map(sum_of, (a, b, self.over.lo, self.over.hi))
+        if x is None or y is None or lo is None or hi is None or (value_of(self.over.step, {}) or 0) <= 0:
+            return False
+        gap = x.plus(y, -1)
+        slope = gap.terms.get(self.over.var, 0)
+        ends = [gap.plus(end, slope).plus(Sum(0, {self.over.var: 1}), -slope) for end in (lo, hi.plus(ONE, -1))]
+        least, most = ends if slope >= 0 else ends[::-1]
+        return (not least.terms and least.constant > 0) or (not most.terms and most.constant < 0)
 
     def _name(self, e: Load) -> Var:
         for load, name in self.found:
@@ -81,6 +106,10 @@ class _Hoist:
     def lets(self) -> Body:
         """The loads, before the loop."""
         return tuple(Let(name, load, load.span) for load, name in self.found)
+
+
+def _stores(body: Body) -> list[Store | Reduce]:
+    return [s for s in statements(body) if isinstance(s, Store | Reduce)]
 
 
 def _bound(inner: Level) -> Iterator[Var]:

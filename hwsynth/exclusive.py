@@ -1,4 +1,7 @@
-"""One access for several that never happen in the same iteration: a choice of addresses rather than a port for each."""
+"""One port for accesses that never happen in the same iteration, or not if one of them comes an iteration later.
+
+The former become one access with a choice of addresses. The latter stay two, in cycles that are an II apart.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass, replace
 from gemel.hwsynth.dependence import Order
 from gemel.hwsynth.dfg import Graph
 from gemel.hwsynth.nodes import Kind, Node
-from gemel.hwsynth.schedule import Limits
+from gemel.hwsynth.schedule import Edge, Limits
 from gemel.semantics import ops
 from gemel.semantics.dtypes import BOOL
 
@@ -21,38 +24,68 @@ MOST = 32
 
 @dataclass
 class Exclusive:
-    """The search in a graph whose accesses keep `orders`; `undo` brings the graph back to what it was."""
+    """The search in a graph whose accesses keep `orders`; `undo` brings the graph back to what it was.
+
+    `later` says of two accesses that the second, if it comes an iteration later, never meets the first.
+    """
 
     graph: Graph
     orders: Sequence[Order]
     apart: Apart
+    later: Apart
 
     def __post_init__(self) -> None:
         g = self.graph
         before = [(n, n.args, n.pred) for n in g.nodes]
         self.saved = before, dict(g.env), {b: list(found) for b, found in g.accesses.items()}, dict(g.known)
 
-    def pairs(self, limits: Limits) -> Iterator[tuple[Node, Node]]:
-        """Accesses that can be one, of memories with more of them than ports."""
-        for b, ports in limits.items():
-            for kind, most in zip((Kind.LOAD, Kind.STORE), ports, strict=True):
-                users = [n for n in self.graph.accesses.get(b, ()) if n.kind is kind]
-                if most < len(users) <= MOST:
-                    yield from self._pairs(users)
+    def possible(self, limits: Limits) -> bool:
+        """Whether there is anything that `share` could do."""
+        return any(self._pairs(limits)) or any(self._turns(limits))
 
     def share(self, limits: Limits) -> None:
-        """Makes one access of several, until there are as many as ports, or none can be one any more."""
-        while (pair := next(self.pairs(limits), None)) is not None:
+        """Lets accesses share ports, until there are as many as ports, or none can any more."""
+        while (pair := next(self._pairs(limits), None)) is not None:
             self._merge(*pair)
+        while (pair := next(self._turns(limits), None)) is not None:
+            self._put_beside(*pair)
+
+    def _pairs(self, limits: Limits) -> Iterator[tuple[Node, Node]]:
+        """Accesses that can be one, of memories with more of them than ports."""
+        for users in self._crowds(limits):
+            yield from self._alike(users)
+
+    def _turns(self, limits: Limits) -> Iterator[tuple[Node, Node]]:
+        """Stores the second of which can use the port of the first, an iteration later.
+
+        Loads are made in iterations, too, in which nothing asks for them.
+        """
+        taken = {n.beside for n in self.graph.nodes}
+        for users in self._crowds(limits):
+            able = [n for n in users if n.kind is Kind.STORE]
+            yield from ((a, b) for a in able for b in able if a is not b and b not in taken and self.later(a, b))
+
+    def _crowds(self, limits: Limits) -> Iterator[list[Node]]:
+        """The accesses of memories with more of them than ports."""
+        for b, ports in limits.items():
+            for kind, most in zip((Kind.LOAD, Kind.STORE), ports, strict=True):
+                users = [n for n in self.graph.accesses.get(b, ()) if n.kind is kind and n.beside is None]
+                if most < len(users) <= MOST:
+                    yield users
+
+    def _put_beside(self, a: Node, b: Node) -> None:
+        b.beside = a
+        apart = Edge(a, b, 0, -1), Edge(b, a, 0, 1)
+        self.orders = [*self.orders, *(Order(e, None) for e in apart)]
 
     def undo(self) -> None:
         """Takes back what `share` did."""
         nodes, self.graph.env, self.graph.accesses, self.graph.known = self.saved
         self.graph.nodes[:] = [n for n, _, _ in nodes]
         for n, args, pred in nodes:
-            n.args, n.pred = args, pred
+            n.args, n.pred, n.beside = args, pred, None
 
-    def _pairs(self, users: Sequence[Node]) -> Iterator[tuple[Node, Node]]:
+    def _alike(self, users: Sequence[Node]) -> Iterator[tuple[Node, Node]]:
         able = [n for n in users if n.pred is not None]
         for n, b in enumerate(able):
             for a in able[:n]:
@@ -66,7 +99,7 @@ class Exclusive:
         """
         before: dict[Node, list[Node]] = {}
         for o in self.orders:
-            if o.level is None and {o.edge.src, o.edge.to} != {a, b}:
+            if o.level is None and not o.edge.distance and {o.edge.src, o.edge.to} != {a, b}:
                 before.setdefault(o.edge.to, []).append(o.edge.src)
         todo, seen = [b], {b}
         while todo:

@@ -35,7 +35,7 @@ class Node:
 
     `port` is the number of a memory port or of a unit's instance, `number` that of a result among its unit's. `kept` is
     the last cycle in which a counter or carried value still has this iteration's value; `kept_in` is the net in which
-    other regions find the value.
+    other regions find the value. An access `beside` another uses its port, an iteration later.
     """
 
     kind: Kind
@@ -57,6 +57,7 @@ class Node:
     at: float = 0.0
     kept: int = 0
     kept_in: Var | None = None
+    beside: Node | None = None
 
     @property
     def ready(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gemel.hwsynth.bounds import bounds
 from gemel.hwsynth.choosing import choose
 from gemel.hwsynth.interleave import Distance, Interleave
+from gemel.hwsynth.keeping import keep
 from gemel.hwsynth.split import split
 from gemel.semantics.passes.accumulators import accumulators
 from gemel.semantics.passes.demand import demand
@@ -24,7 +25,7 @@ from gemel.semantics.pipeline import Pass
 
 
 def schedule(distance: Distance) -> tuple[Pass, ...]:
-    """Gives `Design.kernel`: what the hardware computes, in the order in which it does.
+    """Gives, with `MEMORIES`, `Design.kernel`: what the hardware computes, in the order in which it does.
 
     `distance` is how long accumulations take, as `Interleave` wants to know.
     """
@@ -42,12 +43,16 @@ def schedule(distance: Distance) -> tuple[Pass, ...]:
         Interleave(distance),  # after scalarize, of whose variables it makes arrays; before perfect, which hides them
         perfect,  # after scalarize, whose loads and stores around loops move inwards here
         slide,  # stencils through one port, once their nests are perfect
-        choose,  # when loops are what they will be
     )
 
 
-SCHEDULE = schedule(lambda op, dtype: 0)
-"""As `schedule`, where sums take no time."""
+MEMORIES: tuple[Pass, ...] = (
+    keep,  # when loops are what they will be; left out where that takes as few cycles
+    choose,  # after keep, whose arrays may get banks
+)
+
+SCHEDULE = (*schedule(lambda op, dtype: 0), *MEMORIES)
+"""All of it, where sums take no time."""
 
 HARDWARE: tuple[Pass, ...] = (
     split,  # before narrow, which shrinks the arithmetic of banks too

@@ -123,7 +123,7 @@ def _task(n: Node, number: Mapping[Node, int], clock: Clock, most: Mapping[str, 
     needed = node_delay(n, clock.target)
     if needed > clock.room:
         raise _too_fast(n, needed, clock)
-    unit = None if n.buffer is None else (n.buffer, n.kind)
+    unit = None if n.buffer is None or n.beside is not None else (n.buffer, n.kind)
     return Task(needed, int(n.kind is Kind.LOAD), 0.0, operands, unit)
 
 
@@ -179,10 +179,13 @@ def _gather_checks(nodes: Sequence[Node]) -> None:
 def _number_ports(nodes: Sequence[Node], ii: int) -> None:
     used: Counter[tuple[Buffer, Kind, int]] = Counter()
     for n in nodes:
-        if n.buffer is not None:
+        if n.buffer is not None and n.beside is None:
             key = (n.buffer, n.kind, n.cycle % ii)
             n.port = used[key]
             used[key] += 1
+    for n in nodes:
+        if n.beside is not None:
+            n.port = n.beside.port
 
 
 def _number_instances(nodes: Sequence[Node], ii: int) -> None:

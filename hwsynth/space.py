@@ -72,6 +72,11 @@ class Space:
         value = None if pred is None else self.value(pred)
         return np.broadcast_to(True if value is None else value, (self.all.length,))
 
+    def follows(self, a: Node | None, b: Node | None) -> bool:
+        """Whether something under predicate `b` may happen in the iteration after one under `a`, in the same run."""
+        first, then = self.happens(a), self.happens(b)
+        return bool(np.any(first[:-1] & then[1:] & (self.run[:-1] == self.run[1:])))
+
     def stands(self, level: int) -> tuple[Numbers, Numbers]:
         """Whether loop `level` is in its first and in its last turn."""
         around = self.turn[level - 1] if level else self.run

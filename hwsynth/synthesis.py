@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -13,8 +13,10 @@ from gemel.hwsynth import logic as lg
 from gemel.hwsynth.ahead import offer
 from gemel.hwsynth.banking import Layout, is_banked
 from gemel.hwsynth.capacity import check_capacity
+from gemel.hwsynth.choosing import choose
 from gemel.hwsynth.dag import postorder, roots_of
 from gemel.hwsynth.generate import Generator, cycles_of, emit, plan
+from gemel.hwsynth.keeping import keep
 from gemel.hwsynth.kinds import most_reads
 from gemel.hwsynth.names import KEYWORDS, legal
 from gemel.hwsynth.netcheck import check
@@ -81,15 +83,45 @@ def synthesize_kernel(
     """
     _check(kernel, clock_mhz)
     clock, shared = Clock(1000.0 / clock_mhz, target_named(target)), Sharing(limits_of(resources))
-    scheduled = run(kernel, schedule(partial(distance, clock)), "schedule")
-    lowered = run(scheduled, HARDWARE, "hardware")
+    ready = run(kernel, schedule(partial(distance, clock)), "schedule")
     asked = Asked(clock, clock_mhz, reset, shared, reads)
-    if shared.limits:  # which units do for all shows when all has been generated
-        asked = replace(asked, reads=_Maker(kernel, scheduled, lowered, asked).make().reads, shared=shared.known())
-    made = _Maker(kernel, scheduled, lowered, asked).make()
-    if asked.reads is None and made.reads:  # ports that a loop asked for are there for all others, too
-        made = _Maker(kernel, scheduled, lowered, replace(asked, reads=made.reads)).make()
-    return made
+    return _fewest_cycles([_Option(kernel, choose(k), asked) for k in dict.fromkeys((ready, keep(ready)))])
+
+
+@dataclass(frozen=True)
+class _Option:
+    """A kernel as it may be scheduled."""
+
+    source: Kernel
+    scheduled: Kernel
+    asked: Asked
+
+    def make(self) -> Synthesized:
+        """Its hardware."""
+        lowered, asked = run(self.scheduled, HARDWARE, "hardware"), self.asked
+
+        def made(asked: Asked) -> Synthesized:
+            return _Maker(self.source, self.scheduled, lowered, asked).make()
+
+        if asked.shared.limits:  # which units do for all shows when all has been generated
+            asked = replace(asked, reads=made(asked).reads, shared=asked.shared.known())
+        first = made(asked)
+        # ports that a loop asked for are there for all others, too
+        return made(replace(asked, reads=first.reads)) if asked.reads is None and first.reads else first
+
+
+def _fewest_cycles(options: Sequence[_Option]) -> Synthesized:
+    """The hardware that takes the fewest cycles, the first of several; what the first one can't be others may."""
+    made: list[Synthesized] = []
+    refused: SynthesisError | None = None
+    for option in options:
+        try:
+            made.append(option.make())
+        except SynthesisError as error:
+            refused = refused or error
+    if refused is not None and not made:
+        raise refused
+    return min(made, key=lambda m: float("inf") if m.cycles is None else m.cycles)
 
 
 @dataclass(frozen=True)

@@ -110,13 +110,16 @@ def _pace(gen: Generator, r: Pipe, nest: NestGraph, found: Space | None) -> Pace
 def _sharing(
     g: Graph, orders: list[Order], found: Space | None, limits: Limits, ii: Callable[[Sequence[Order]], int]
 ) -> Sequence[Order]:
-    """Lets accesses share a port that never happen in the same iteration, where that lowers the II."""
+    """Lets accesses share a port that don't get into each other's way, where that lowers the II."""
 
     def apart(a: Node, b: Node) -> bool:
         return contrary(a, b) or (found is not None and not np.any(found.happens(a.pred) & found.happens(b.pred)))
 
-    shared = Exclusive(g, orders, apart)
-    if not any(shared.pairs(limits)) or (plain := ii(orders)) <= 1:
+    def later(a: Node, b: Node) -> bool:
+        return found is not None and not found.follows(b.pred, a.pred)
+
+    shared = Exclusive(g, orders, apart, later)
+    if not shared.possible(limits) or (plain := ii(orders)) <= 1:
         return orders
     shared.share(limits)
     if ii(shared.orders) < plain:

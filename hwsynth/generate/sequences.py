@@ -59,7 +59,7 @@ def _chosen(gen: Generator, r: Choice) -> Plan:
     return best
 
 
-STAGES = 1.6
+STAGES = 1.7
 """Cycles that are worth a pipelined unit, such as a divider, where a serial one could do."""
 
 
