@@ -36,13 +36,17 @@ class NativeModel:
         """As `Model.run`."""
         if vcd is None:
             return run_once(self.play, self.system, memories, scalars, max_cycles)
+        return run_once(lambda s: self.trace(s, vcd), self.system, memories, scalars, max_cycles)
+
+    def trace(self, script: Script, path: str | os.PathLike[str]) -> list[Seen]:
+        """As `Model.play`, and writes the signals to a file."""
         self._traced = self._traced or Compiled(self.system.module, DONE, trace=True)
-        kind = FstFile if Path(vcd).suffix == ".fst" else VcdFile
-        with kind(vcd, self._traced) as file:
+        kind = FstFile if Path(path).suffix == ".fst" else VcdFile
+        with kind(path, self._traced) as file:
             sim = NativeSim(self._traced, file.rows)
-            result = run_once(lambda s: play(sim, self.system, s), self.system, memories, scalars, max_cycles)
+            seen = play(sim, self.system, script)
             file.rows(sim.last_row())
-        return result
+        return seen
 
 
 def build(system: System) -> NativeModel:

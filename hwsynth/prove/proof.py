@@ -29,6 +29,7 @@ from gemel.semantics.symbolic.terms import Term, Value, Words
 from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNKNOWN, Verdict
 
 if TYPE_CHECKING:
+    from gemel.hwsynth.prove.counterexample import Counterexample
     from gemel.hwsynth.prove.mutants import Mutations
 
 SLACK = 16
@@ -52,12 +53,14 @@ class Obligation:
 class Proof:
     """What was shown of a design's text. `status` is that of the weakest obligation.
 
-    `mutations` has what became of texts that were changed on purpose, if there were any.
+    `mutations` has what became of texts that were changed on purpose, if there were any, and `counterexample` a run in
+    which the text errs, if one was found.
     """
 
     kernel: str
     obligations: tuple[Obligation, ...]
     mutations: Mutations | None = None
+    counterexample: Counterexample | None = None
 
     @property
     def status(self) -> str:
@@ -78,7 +81,8 @@ class Proof:
     def __str__(self) -> str:
         lines = [f"{self.kernel}: {self.status}"]
         lines += [f"  {o.status:9} {o.name}: {o.detail} ({o.seconds:.2f} s)" for o in self.obligations]
-        lines += [f"  {line}" for line in str(self.mutations or "").splitlines()]
+        for part in (self.mutations, self.counterexample):
+            lines += [f"  {line}" for line in str(part or "").splitlines()]
         return "\n".join(lines)
 
 

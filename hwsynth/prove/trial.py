@@ -8,8 +8,8 @@ inputs that any simulator plays.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -81,17 +81,19 @@ class Given:
 class Difference:
     """Where a circuit does something else than what is specified.
 
-    `where` is a port, or a word as in `C[3]`; `edge` counts clock edges from power-up. `script` are the actions up to
+    `where` is a port, or a word of `buffer`, as in `C[3]`; `edge` counts clock edges from power-up. `script` are the actions up to
     there, as lists: ["set", {...}], ["load", {...}], ["step", n].
     """
 
     what: str
     where: str
-    expected: int | None
-    found: int | None
+    expected: int
+    found: int
     edge: int
     script: Sequence[Any]
     arguments: Mapping[str, Any]
+    buffer: Buffer | None = None
+    index: int = 0
 
 
 class Differs(Exception):
@@ -224,14 +226,20 @@ class Trial:
 
     # -------------------------------------------------------------------------------------------------------- checking
 
-    def differs(self, what: str, where: str, expected: int | None, found: Any, after: bool = False) -> Differs:
+    def differs(self, what: str, where: str, expected: int, found: Any, after: bool = False) -> Differs:
         """The end of a trial; `after` where it is seen after the edge that was passed last."""
-        script = [list(action) for action in self.script]
-        if not after and script and script[-1][0] == "step":
+        script = [[kind, dict(x) if isinstance(x, dict) else x] for kind, x in self.script]
+        if not after:
             script[-1][1] -= 1
         arguments = {p.hint: v for p, v in (self.run.values if self.run else {}).items()}
         edge = self.edge if after else self.edge - 1
         return Differs(Difference(what, where, expected, int(found), edge, script, arguments))
+
+    def wrong_word(self, b: Buffer, n: int, expected: int, found: int) -> Differs:
+        """The end of a trial by a word of a result."""
+        index = list(map(int, np.unravel_index(n, shape_of(b, {})))) if b.rank else ""
+        made = self.differs("the kernel's result", f"{b.hint}{index}", expected, found, after=True)
+        return Differs(replace(made.difference, buffer=b, index=n))
 
     def hold(self, where: str, expected: int, what: str) -> None:
         """Checks an output of the cycle before the last edge."""
@@ -315,8 +323,7 @@ class Trial:
         for b, words in run.expected.items():
             for n, (e, f) in enumerate(zip(words, self._held(b), strict=False)):
                 if e != f:
-                    name = f"{b.hint}{list(map(int, np.unravel_index(n, shape_of(b, {}))))}" if b.rank else b.hint
-                    raise self.differs("the kernel's result", name, e, f, after=True)
+                    raise self.wrong_word(b, n, e, int(f))
 
     def _held(self, b: Buffer) -> Sequence[int]:
         place = self.subject.places[b]
@@ -354,10 +361,17 @@ def full(trial: Trial) -> None:
     trial.whole(runs[3])
 
 
-def differs(subject: Subject, text: Text, seed: int) -> Difference | None:
-    """What a full trial shows, if anything."""
+def simple(trial: Trial) -> None:
+    """One run after a reset, on small numbers at first."""
+    trial.begin()
+    trial.whole(drawn_run(trial.subject, trial.seed + [*Spread].index(Spread.SMALL)))
+    trial.pause(1, done=1)
+
+
+def differs(subject: Subject, text: Text, seed: int, does: Callable[[Trial], None] = full) -> Difference | None:
+    """What a trial shows, if anything."""
     try:
-        full(Trial(subject, text, seed))
+        does(Trial(subject, text, seed))
     except Differs as found:
         return found.difference
     return None
