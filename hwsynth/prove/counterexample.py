@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from gemel.hwsynth.engines.native import NativeModel
 from gemel.hwsynth.engines.run import check_arguments
 from gemel.hwsynth.engines.script import Action, Load, Look, Reset, Script, Seen, Set, Step
 from gemel.hwsynth.nativesim import Words
-from gemel.hwsynth.prove.proof import Proof, Subject
+from gemel.hwsynth.prove.proof import Obligation, Proof, Subject
 from gemel.hwsynth.prove.reading import read
 from gemel.hwsynth.prove.trial import Difference, Trial, differs, full, given_run, simple
 from gemel.semantics.arguments import shape_of
@@ -76,18 +77,29 @@ class Counterexample:
     def replay(self, engine: str = "native") -> int:
         """What a simulator finds at the place, as a word: "native" (of the netlist), "verilator", "icarus".
 
-        Raises ToolError where an outside simulator is missing, or where there is a text only and no design.
+        Raises ToolError where an outside simulator is missing, where there is a text only and no design, or where the
+        place is a port to a memory, which only the wave shows.
         """
         design = self._design()
+        if self.difference.buffer is None and self.where not in {o.name for o in design.system.module.outputs}:
+            raise ToolError(f"{self.where} is within what is simulated", code="X02", mend="see the wave")
         return self._at(design, design.model(engine).play(self._script(design))[-1])
 
-    def replays(self) -> dict[str, int | str]:
-        """What the native simulator and Verilator find; the latter's absence in words."""
-        found: dict[str, int | str] = {"native": self.replay()}
+    def errs(self) -> bool:
+        """Whether the native simulator errs there too."""
         try:
-            found["verilator"] = self.replay("verilator")
-        except ToolError as error:
-            found["verilator"] = error.what
+            return self.replay() != self.expected
+        except ToolError:
+            return False
+
+    def replays(self) -> dict[str, int | str]:
+        """What the native simulator and Verilator find, or why they can't say."""
+        found: dict[str, int | str] = {}
+        for engine in ("native", "verilator"):
+            try:
+                found[engine] = self.replay(engine)
+            except ToolError as error:
+                found[engine] = error.what
         return found
 
     def wave(self, path: str | os.PathLike[str]) -> None:
@@ -182,24 +194,36 @@ def _words(design: Design, memories: Mapping[str, Sequence[int]]) -> dict[str, W
 
 
 def search(subject: Subject, proof: Proof, design: Design | None) -> Counterexample | None:
-    """A run that contradicts an obligation that isn't proved: by the values that refute it, else by trials."""
+    """A run that contradicts an obligation that isn't proved: by the values that refute it, else by trials.
+
+    The first that errs in the native simulator too, if the netlist is there and one does.
+    """
     weak = [o for o in proof.obligations if o.status != PROVED]
     if not weak:
         return None
+    kept: Counterexample | None = None
+    for name, found in _differences(subject, weak):
+        shown = Counterexample(name, found, design)
+        if design is None or shown.errs():
+            return shown
+        kept = kept or shown
+    return kept
+
+
+def _differences(subject: Subject, weak: Sequence[Obligation]) -> Iterator[tuple[str, Difference]]:
     text = read(subject.sv, subject.top).text()
     for o in weak:
         for values in _arguments(subject, o.values) if o.values else ():
-            found = differs(subject, text, 1, lambda trial, values=values: _one_run(trial, values))  # type: ignore[misc]
+            found = differs(subject, text, 1, partial(_one_run, values))
             if found is not None:
-                return Counterexample(o.name, found, design)
+                yield o.name, found
     for seed in range(TRIALS):
         found = differs(subject, text, seed, simple if seed < SIMPLE else full)
         if found is not None:
-            return Counterexample(weak[0].name, found, design)
-    return None
+            yield weak[0].name, found
 
 
-def _one_run(trial: Trial, values: Mapping[Buffer | Var, Any]) -> None:
+def _one_run(values: Mapping[Buffer | Var, Any], trial: Trial) -> None:
     """A run after a reset."""
     trial.begin()
     trial.whole(given_run(trial.subject, values))
@@ -226,8 +250,18 @@ def _arguments(subject: Subject, words: Mapping[str, int]) -> Iterator[dict[Buff
         return
     pool = list(words.values())
     for turn in range(2 * len(pool)):
-        count = iter(range(turn, 1 << 60))
-        yield {p: _value(p, lambda name, n: pool[(n + next(count)) % len(pool)]) for p in subject.kernel.params}
+        yield {p: _value(p, _Taken(pool, turn + k)) for k, p in enumerate(subject.kernel.params)}
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """Words for elements, each in turn from a pool."""
+
+    pool: Sequence[int]
+    first: int
+
+    def __call__(self, name: str, n: int) -> int:
+        return self.pool[(self.first + n) % len(self.pool)]
 
 
 def _value(p: Buffer | Var, word: Callable[[str, int], int]) -> Any:

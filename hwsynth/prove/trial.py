@@ -81,8 +81,8 @@ class Given:
 class Difference:
     """Where a circuit does something else than what is specified.
 
-    `where` is a port, or a word of `buffer`, as in `C[3]`; `edge` counts clock edges from power-up. `script` are the actions up to
-    there, as lists: ["set", {...}], ["load", {...}], ["step", n].
+    `where` is a port, or a word of `buffer`, as in `C[3]`; `edge` counts clock edges from power-up. `script` are the
+    actions up to there, as lists: ["set", {...}], ["load", {...}], ["step", n].
     """
 
     what: str
@@ -141,7 +141,10 @@ def words_of(array: Any, dtype: DType) -> list[int]:
 
 
 class Trial:
-    """A circuit with memories around it, from power-up on; raises Differs where it errs."""
+    """A circuit with memories around it, from power-up on; raises Differs where it errs.
+
+    Registers that have no first value hold any words at power-up; with an odd seed zeros, as in some simulators.
+    """
 
     def __init__(self, subject: Subject, text: Text, seed: int, longest: int = UNKNOWN_CYCLES) -> None:
         self.subject, self.seed, self.longest = subject, seed, longest
@@ -154,6 +157,8 @@ class Trial:
         for n, s in enumerate(circuit.states):
             if s.init is not None:
                 self.machine.state[n] = initial(circuit, s.init)
+            elif seed % 2 and s.sort.depth_bits is None:
+                self.machine.state[n] = 0
         self.done = control.idle_of(self.machine).done
         self.inputs: dict[str, int] = {}
         self.edge = 0
