@@ -23,7 +23,6 @@ from gemel.semantics.ir import (
     Assert,
     Buffer,
     Call,
-    Check,
     Const,
     Expr,
     For,
@@ -83,7 +82,7 @@ class Elements(Integers):
         for s in statements(self.kernel.body):
             if isinstance(s, While | Call) or (isinstance(s, For) and s.until is not None):
                 raise Unknown(f"a loop that may end early, or a call (line {s.span.line})")
-            if isinstance(s, Assert) and s.check is not Check.REQUIRES:
+            if isinstance(s, Assert):
                 raise Unknown(f"a check (line {s.span.line}): call verify() first, what is proved needs none")
 
     def last(self, b: Buffer, at: Place) -> Term:
@@ -220,11 +219,19 @@ class Elements(Integers):
             return rest()
         lo, hi = self.whole(s.lo, frame), self.whole(s.hi, frame)
         once = z3.is_true(z3.simplify(hi == lo + 1))
-        when = lo if once else self._iteration(s, writes, at)
-        if when is None:
+        found = [(z3.BoolVal(True), lo)] if once else self._iterations(s, writes, at)
+        if found is None:
             return self._folded(s, b, at, frame, (lo, hi))
-        inside = Frame(s.body, len(s.body), frame, s, when)
-        return self._where(z3.And(lo <= when, when < hi), lambda: self.read(b, at, inside), rest)
+
+        def reached(cases: list[tuple[Any, Any]]) -> Term:
+            if not cases:
+                return rest()
+            (cond, when), *others = cases
+            inside = Frame(s.body, len(s.body), frame, s, when)
+            here = z3.And(cond, lo <= when, when < hi)
+            return self._where(here, lambda: self.read(b, at, inside), lambda: reached(others))
+
+        return reached(found)
 
     def _writes(self, s: For, b: Buffer, frame: Frame) -> list[Write]:
         """The stores to a buffer in a loop, at any of its iterations."""
@@ -255,14 +262,47 @@ class Elements(Integers):
     def _hits(self, w: Write, at: Place) -> list[Any]:
         return [self.whole(i, w.frame) == x for i, x in zip(w.stmt.indices, at, strict=True)]
 
-    def _iteration(self, s: For, writes: Sequence[Write], at: Place) -> Any | None:
-        """The one iteration of a loop that stores to an element; None where its variable says nothing of the place."""
+    def _iterations(self, s: For, writes: Sequence[Write], at: Place) -> list[tuple[Any, Any]] | None:
+        """The one iteration of a loop that stores to an element; None where its variable says nothing of the place.
+
+        Which it is may depend on the place: there are conditions and iterations then, of which the first that holds.
+        """
         if all(self._says_nothing(w) for w in writes):
             return None
         for when in self._guesses(writes[0], at):
-            if not any(self.facts.possible(*w.conds, *self._hits(w, at), w.vars[0] != when) for w in writes):
-                return when
+            if self._only(writes, at, when):
+                return [(z3.BoolVal(True), when)]
+        cases = [case for w in writes if (case := self._case(w, at)) is not None]
+        chosen = cases[-1][1] if cases else None
+        for cond, when in reversed(cases[:-1]):
+            chosen = z3.If(cond, when, chosen)
+        if chosen is not None and self._only(writes, at, chosen):
+            return cases
         raise Unknown(f"several iterations of {s.var.hint} may store to one element of {writes[0].stmt.buffer.hint}")
+
+    def _only(self, writes: Sequence[Write], at: Place, when: Any) -> bool:
+        """Whether no other iteration stores to an element."""
+        return not any(self.facts.possible(*w.conds, *self._hits(w, at), w.vars[0] != when) for w in writes)
+
+    def _case(self, w: Write, at: Place) -> tuple[Any, Any] | None:
+        """On which condition a store reaches an element, and at which iteration; None where that isn't plain."""
+        found: list[tuple[Any, Any]] = []
+        pairs = [(self.whole(i, w.frame), x) for i, x in zip(w.stmt.indices, at, strict=True)]
+        for _ in w.vars:
+            left = [v for v in w.vars if not any(v is u for u, _ in found)]
+            found += next((one for e, x in pairs if (one := self._one(z3.substitute(e, *found), x, left))), [])
+        open_ = {str(v) for v in w.vars} - {str(v) for v, _ in found}
+        first = next((value for v, value in found if v is w.vars[0]), None)
+        conds = [c for c in (*w.conds, *self._hits(w, at)) if not self.facts.names(c) & open_]
+        return None if first is None else (z3.simplify(z3.substitute(z3.And(*conds), *found)), first)
+
+    def _one(self, e: Any, target: Any, variables: list[Any]) -> list[tuple[Any, Any]]:
+        """The variable that alone stands in a place, if there is one, where the place is `target`."""
+        form = self.facts.coefficients(e, variables)
+        if form is None or sum(map(bool, form[1])) != 1:
+            return []
+        v = next(v for v, c in zip(variables, form[1], strict=True) if c)
+        return [(v, self.facts.solved(target, e, v, variables))]
 
     def _says_nothing(self, w: Write) -> bool:
         found = [self.facts.coefficients(self.whole(i, w.frame), w.vars) for i in w.stmt.indices]

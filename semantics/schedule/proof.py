@@ -8,7 +8,7 @@ from typing import Any
 import z3
 
 from gemel.semantics import ops
-from gemel.semantics.ir import Apply, Buffer, Expr, For, If, Kernel, Load, Reduce, Store
+from gemel.semantics.ir import Apply, Assume, Buffer, Expr, For, If, Kernel, Load, Reduce, Store
 from gemel.semantics.schedule.agree import Agreement
 from gemel.semantics.schedule.elements import Elements
 from gemel.semantics.schedule.integers import Frame
@@ -23,6 +23,8 @@ def proved(first: Kernel, second: Kernel, exact: bool) -> str:
     facts, dims = Facts(), dict[str, Any]()
     try:
         sides = [Elements(k, facts, dims) for k in (first, second)]
+        assumed = _assumed(sides[0])
+        facts.known[:0], facts.assumed = assumed, len(assumed)
         _inside(sides[1], Frame(second.body, len(second.body)))
         changed = [stored(k.body) for k in (first, second)]
         for a, b in zip((*first.params, *first.results), (*second.params, *second.results), strict=True):
@@ -35,6 +37,13 @@ def proved(first: Kernel, second: Kernel, exact: bool) -> str:
     except z3.Z3Exception as error:
         return f"z3: {error}"
     return ""
+
+
+def _assumed(side: Elements) -> list[Any]:
+    """What is stated at the top of a kernel, as far as it is of sizes and parameters."""
+    body = side.kernel.body
+    found = [side.truth_or_none(s.cond, Frame(body, n)) for n, s in enumerate(body) if isinstance(s, Assume)]
+    return [cond for cond in found if cond is not None]
 
 
 def _same(sides: list[Elements], a: Buffer, b: Buffer, exact: bool) -> str:

@@ -125,6 +125,8 @@ class Facts:
     forms: dict[Any, tuple[Form | None, Any, Any]] = field(default_factory=dict)
     end: float = field(default_factory=lambda: time.process_time() + SECONDS)
     count: int = 0
+    assumed: int = 0
+    """How many, from the first on, are known wherever a question is asked."""
 
     def __post_init__(self) -> None:
         self.solver.set("timeout", TIMEOUT_MS)
@@ -191,7 +193,8 @@ class Facts:
 
     def about(self, names: frozenset[str]) -> _About:
         """A place where only that is known that has to do with some symbols: answers there serve for more places."""
-        chosen: set[int] = set()
+        chosen = set(range(self.assumed))
+        names = names.union(*map(self.names, self.known[: self.assumed]))
         grown = True
         while grown:
             grown = False
