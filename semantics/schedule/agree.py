@@ -96,7 +96,7 @@ class Agreement:
         return isinstance(t, Made) and not self.exact and t.op in (ops.ADD, ops.FMA) and isinstance(t.dtype, FloatType)
 
     def _same_sums(self, a: Term, b: Term) -> bool:
-        one = a if isinstance(a, Fold) or not isinstance(b, Fold) else b
+        one = max((t for t in (a, b) if self._accumulates(t)), key=lambda t: isinstance(t, Fold))
         op, dtype = self._op(one), one.dtype  # type: ignore[union-attr]
         free = not (self.exact and isinstance(dtype, FloatType) and op in (ops.ADD, ops.MUL, ops.FMA))
         first, second = (self._gathered(t, Sum(op, dtype, free)) for t in (a, b))

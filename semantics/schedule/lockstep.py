@@ -144,6 +144,8 @@ class _Lockstep:
         if not isinstance(b, Buffer) or a.dtype != b.dtype or a.data is not None or b.data is not None:
             raise Differs(OTHER)
         first, second = self.sides
+        if a in first.own or b in second.own:
+            raise Differs(OTHER)
         if a in first.arrays or b in second.arrays:
             if first.arrays.get(a, a) != second.arrays.get(b, b):
                 raise Differs(OTHER)
