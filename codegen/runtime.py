@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gemel.codegen.entries import Entry
     from gemel.codegen.lower import Lowered
     from gemel.codegen.objects import Library
+    from gemel.codegen.prove.proof import CodeProof
 
 SETUP = "setup"
 """The function of a module that computes what depends on constants only."""
@@ -112,6 +113,17 @@ class Compiled:
     def asm(self) -> str:
         """The assembly."""
         return self.code.asm
+
+    def prove(self, seconds: float = 10.0, **scalars: Any) -> CodeProof:
+        """Proves that the LLVM IR, before LLVM's passes, computes the kernel: `.llvm` on symbols against `.scheduled`.
+
+        Gives a CodeProof: `.status` ("proved", "refuted", "unknown"), `.ok`, `.why`, `.assumed`. It holds for all
+        elements of arrays, and all scalars but those that are given. `seconds` is z3's time for each question that is
+        left. With `validate()` of the schedule, the code is that of the kernel as written. Loads z3 and LLVM.
+        """
+        from gemel.codegen.prove.proof import prove
+
+        return prove(self.scheduled, self.llvm, seconds, scalars)
 
     @cached_property
     def library(self) -> Library:

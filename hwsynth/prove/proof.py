@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +23,7 @@ from gemel.semantics.symbolic.decide import Decider
 from gemel.semantics.symbolic.execute import Symbolic, run_kernel, shape_of
 from gemel.semantics.symbolic.meaning import Unsupported, known_function
 from gemel.semantics.symbolic.normal import Normal
+from gemel.semantics.symbolic.stack import deep
 from gemel.semantics.symbolic.terms import Term, Value, Words
 from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNKNOWN, Verdict
 
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 
 SLACK = 16
 """Cycles that a run may take beyond what is predicted before the proof gives up."""
-
-STACK = 512 << 20
 
 
 @dataclass(frozen=True)
@@ -106,30 +103,6 @@ def prove(subject: Subject, seconds: float = 10.0) -> Proof:
     found: list[Obligation] = []
     deep(lambda: found.extend(_obligations(subject, seconds)))
     return Proof(subject.kernel.name, tuple(found))
-
-
-def deep(work: Callable[[], None]) -> None:
-    """Runs something with room for deep terms; raises what it raises."""
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:
-            errors.append(error)
-
-    before, limit = threading.stack_size(STACK), sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, 200_000))
-    try:
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        while thread.is_alive():
-            thread.join(0.2)
-    finally:
-        threading.stack_size(before)
-        sys.setrecursionlimit(limit)
-    if errors:
-        raise errors[0]
 
 
 def _obligations(subject: Subject, seconds: float) -> Iterator[Obligation]:

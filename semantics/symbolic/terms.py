@@ -374,6 +374,8 @@ class Words:
         low = max(_least(a, False), _least(b, False))
         if low < w:
             return 1 if low == 0 and b else self.ult(low, self.ext(a, 0, low), self.ext(b, 0, low))
+        if b == 2 and a.op == "add" and a.args[1] == 1:  # how code asks for 0 and -1 at once
+            return self.or_(1, self.eq(w, a.args[0], 0), self.eq(w, a.args[0], (1 << w) - 1))
         return self.node("ult", 1, a, b)
 
     def slt(self, w: int, a: Value, b: Value) -> Value:
@@ -432,7 +434,7 @@ class Words:
         if b == 1 or b == 0:
             return a if b and op.endswith("div") else 0
         low = max(_least(a, False), _least(b, False))
-        if low < w or (op[0] == "s" and max(_least(a, True), _least(b, True)) < w - 1):
+        if low < w or (op[0] == "s" and max(_least(a, True), _least(b, True)) < w - _may_be_negative(b)):
             return self._divided_narrow(op, w, a, b, low)
         if type(b) is int and b & (b - 1) == 0 and op[0] == "u":
             k = b.bit_length() - 1
@@ -444,7 +446,7 @@ class Words:
         if low < w:
             kind = f"u{op[1:]}"
             return self.zext(self.divided(kind, low, self.ext(a, 0, low), self.ext(b, 0, low)), low, w)
-        n = max(_least(a, True), _least(b, True)) + 1
+        n = max(_least(a, True), _least(b, True)) + _may_be_negative(b)  # the least number by -1 takes a bit more
         return self.sext(self.divided(op, n, self.ext(a, 0, n), self.ext(b, 0, n)), n, w)
 
     def app(self, name: str, w: int, *args: Value) -> Value:
@@ -478,6 +480,11 @@ class Words:
             parts = [n, low[0] if fixed else self.node("pick", n, index, *low), *parts]
             at += n
         return self.cat(*parts)
+
+
+def _may_be_negative(a: Value) -> bool:
+    """Whether a word of some extended operand may be a number below 0."""
+    return type(a) is int or not (a.op == "cat" and a.args[1] == 0)
 
 
 def _least(a: Value, is_signed: bool) -> int:

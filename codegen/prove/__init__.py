@@ -1,0 +1,1 @@
+"""Proof that generated LLVM IR computes the kernel: run on symbols, against the interpreter."""
