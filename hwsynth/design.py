@@ -121,8 +121,8 @@ class Design:
         """Proves that the SystemVerilog computes the kernel, for all inputs, and keeps the handshake in any state.
 
         yosys reads the text back; `seconds` is z3's time for each question that normal forms leave. A kernel with
-        floats is compared in the order of operations of `Design.kernel`. The proof's `status` is "proved", "refuted" or
-        "unknown", never more than what was shown.
+        floats is compared in the order of operations of `Design.kernel`. The proof's `status` is "proved", "tested",
+        "unknown" or "refuted", never more than what was shown.
 
         That a proof tells wrong from right is tried on `mutants` changed texts of the kernel's module, and some of each
         unit; `seed` says which. What became of them is `mutations`; it is None where not everything is proved.

@@ -49,7 +49,7 @@ def idle_of(machine: Machine) -> Idle:
             if s.init is not None and s.next not in (None, s.id) and s.sort.depth_bits is None
         }
         return Idle(started, done)
-    _, following = machine.general(machine.any_state(), machine.inputs({RESET: 1}))
+    _, following = machine.general(machine.any_state(), machine.any_inputs({RESET: 1}))
     fixed = {n: v for n, v in enumerate(following) if type(v) is int}
     return Idle(fixed, done)
 
@@ -70,6 +70,7 @@ def idle_state(machine: Machine, idle: Idle) -> list[Any]:
     return state
 
 
+<<<<<<< HEAD
 def clocks(text: Text) -> str:
     """Whether everything takes the rising edge of `clk`, units too, and these the reset; "" or what doesn't."""
     if text.odd:
@@ -88,6 +89,11 @@ def stays_idle(machine: Machine, idle: Idle, decider: Decider) -> Verdict:
     outputs, following = machine.general(idle_state(machine, idle), machine.inputs({RESET: 0, START: 0}))
     states = machine.circuit.states
     wanted = [(f"register {states[n].name}", following[n], v, states[n].sort.w) for n, v in idle.fixed.items()]
+=======
+def stays_idle(machine: Machine, idle: Idle) -> str:
+    """Whether an idle circuit that isn't started stays so and writes nothing; "" or what it does."""
+    outputs, following = machine.general(idle_state(machine, idle), machine.any_inputs({RESET: 0, START: 0}))
+>>>>>>> 10b00b7 (Proofs of dividers by induction over rows, comparisons as signs and zeros of differences; units keep their results; what isn't proved is tested(n))
     named = dict(zip(machine.places, outputs, strict=True))
     wanted += [(name, v, 0, 1) for name, v in named.items() if name == BUSY or moves(name)]
     for name, found, value, w in wanted:
@@ -110,7 +116,7 @@ def ignores_start(machine: Machine) -> str:
         return "busy is no register"
     state = machine.any_state()
     state[busy] = 1
-    inputs = machine.inputs({RESET: 0, START: 0})
+    inputs = machine.any_inputs({RESET: 0, START: 0})
     at = list(circuit.inputs).index(START)
     first = machine.general(state, inputs)
     inputs[at] = 1

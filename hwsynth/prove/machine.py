@@ -48,9 +48,18 @@ class Cut:
         return lambda *args: self.function(words, dict(zip(self.inputs, args, strict=True)))[name]
 
 
+@dataclass(frozen=True)
+class UnitPorts:
+    """A unit's operands and results with their widths; whether it is started."""
+
+    inputs: Mapping[str, int]
+    outputs: Mapping[str, int]
+    started: bool
+
+
 @dataclass
 class _Line:
-    """What a unit has under way."""
+    """What a unit has under way; what it shows while nothing is known of that is nothing here, and any word."""
 
     results: deque[Mapping[str, Value]] = field(default_factory=deque)
     left: int = 0
@@ -59,10 +68,17 @@ class _Line:
 
 
 class Machine:
-    """A circuit in some state. `step` passes an edge; what isn't given as an input is any word."""
+    """A circuit in some state. `step` passes an edge; what isn't given as an input is any word, as `fresh` makes it."""
 
-    def __init__(self, words: Words, normal: Normal, circuit: Circuit, cuts: Sequence[Cut] = ()) -> None:
-        self.words, self.normal = words, normal
+    def __init__(
+        self,
+        words: Words,
+        normal: Normal,
+        circuit: Circuit,
+        cuts: Sequence[Cut] = (),
+        fresh: Callable[[str, int], Value] | None = None,
+    ) -> None:
+        self.words, self.normal, self.fresh = words, normal, fresh or words.fresh
         self.cuts = [c for c in cuts if not c.timeless]
         self.functions = {f"{c.instance}.{p}": c.port(words, p) for c in cuts if c.timeless for p in c.outputs}
         for c in cuts:
@@ -83,6 +99,19 @@ class Machine:
         self.state: list[Any] = self.any_state()
         self.lines = {c.instance: self._idle(c) for c in self.cuts}
 
+    def start_on_numbers(self) -> None:
+        """Any state, for a run in which all words are known: `fresh` makes numbers."""
+        self.restart()
+        self.current, self.next_time = self._compiled((), ()), -1
+
+    def unit_ports(self) -> UnitPorts:
+        """The ports of a circuit that is a unit; those of units within aren't its own."""
+        nodes = self.circuit.by_id()
+        inputs = {n: x.sort.w for n, x in self.circuit.inputs.items() if n not in ("clk", "rst", "start")}
+        outputs = {n: nodes[abs(x)].sort.w for n, x in self.circuit.outputs.items() if "." not in n}
+        operands = {n: w for n, w in sorted(inputs.items()) if "." not in n}
+        return UnitPorts(operands, outputs, "start" in self.circuit.inputs)
+
     def any_state(self) -> list[Any]:
         """A state in which registers and memories hold anything; what never changes holds its first value."""
         made: list[Any] = []
@@ -90,18 +119,16 @@ class Machine:
             if s.init is not None and s.next in (None, s.id):
                 made.append(initial(self.circuit, s.init))
             elif s.sort.depth_bits is None:
-                made.append(self.words.fresh(s.name, s.sort.w))
+                made.append(self.fresh(s.name, s.sort.w))
             else:
-                made.append([self.words.fresh(f"{s.name}[{k}]", s.sort.w) for k in range(1 << s.sort.depth_bits)])
+                made.append([self.fresh(f"{s.name}[{k}]", s.sort.w) for k in range(1 << s.sort.depth_bits)])
         return made
 
     def _idle(self, c: Cut) -> _Line:
-        return _Line(
-            deque(self._anything(c) for _ in range(c.latency if c.interval == 1 else 0)), shown=self._anything(c)
-        )
+        return _Line(deque(self._anything(c) for _ in range(c.latency if c.interval == 1 else 0)))
 
     def _anything(self, c: Cut) -> Mapping[str, Value]:
-        return {p: self.words.fresh(f"{c.instance}.{p}", w) for p, w in c.outputs.items()}
+        return {p: self.fresh(f"{c.instance}.{p}", w) for p, w in c.outputs.items()}
 
     # ------------------------------------------------------------------------------------------------------- running
 
@@ -126,8 +153,13 @@ class Machine:
         found = []
         for name, node in self.circuit.inputs.items():
             v = given[name] if name in given else ready.get(name)
-            found.append(self.words.fresh(name, node.sort.w) if v is None else v)
+            found.append(self.fresh(name, node.sort.w) if v is None else v)
         return found
+
+    def any_inputs(self, given: Mapping[str, Value]) -> list[Value]:
+        """The values of inputs in order: what is given, and any word for the rest, units' results included."""
+        inputs = self.circuit.inputs.items()
+        return [given[n] if n in given else self.fresh(n, x.sort.w) for n, x in inputs]
 
     def _results(self, c: Cut) -> Mapping[str, Value]:
         line = self.lines[c.instance]
@@ -145,7 +177,7 @@ class Machine:
         if type(start) is not int:
             raise Stuck(f"the start of {c.instance} depends on the data")
         if start:
-            line.pending, line.left, line.shown = c.function(self.words, operands), c.latency, self._anything(c)
+            line.pending, line.left, line.shown = c.function(self.words, operands), c.latency, {}
         if line.left:
             line.left -= 1
             if not line.left:

@@ -16,16 +16,17 @@ from gemel.hwsynth.prove import control
 from gemel.hwsynth.prove.machine import Machine, Stuck
 from gemel.hwsynth.prove.memories import Memory, suffixes
 from gemel.hwsynth.prove.reading import Text, read
-from gemel.hwsynth.prove.units import cuts, function
+from gemel.hwsynth.prove.unitproof import proved_unit
+from gemel.hwsynth.prove.units import applied, cuts
 from gemel.semantics.dtypes import width_of
 from gemel.semantics.ir import Buffer, Kernel, Var
 from gemel.semantics.symbolic.decide import Decider
 from gemel.semantics.symbolic.execute import Symbolic, run_kernel, shape_of
-from gemel.semantics.symbolic.meaning import Unsupported, known_function
+from gemel.semantics.symbolic.meaning import Unsupported
 from gemel.semantics.symbolic.normal import Normal
 from gemel.semantics.symbolic.stack import deep
 from gemel.semantics.symbolic.terms import Term, Value, Words
-from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNKNOWN, Verdict
+from gemel.semantics.symbolic.verdict import PROVED, REFUTED, TESTED, UNKNOWN, Verdict
 
 if TYPE_CHECKING:
     from gemel.hwsynth.prove.counterexample import Counterexample
@@ -37,13 +38,22 @@ SLACK = 16
 
 @dataclass(frozen=True)
 class Obligation:
-    """A statement and what became of it: "proved", "refuted" or "unknown"; `detail` says how, or why not."""
+    """A statement and what became of it: "proved", "tested", "unknown" or "refuted".
+
+    `detail` says how, or why not; `values` are those of a refutation, `tests` counts what was tried without one.
+    """
 
     name: str
     status: str
     detail: str
     seconds: float
     values: Mapping[str, int] = field(default_factory=dict)
+    tests: int = 0
+
+    @property
+    def verdict(self) -> str:
+        """The status, with the number of tests if there are any."""
+        return f"tested({self.tests:,})" if self.status == TESTED else self.status
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,7 @@ class Proof:
 
     @property
     def status(self) -> str:
+<<<<<<< HEAD
         """ "refuted" if one obligation is, else "unknown" if one is, else "proved".
 
         A proof that also proves a text that errs is "unknown".
@@ -69,6 +80,11 @@ class Proof:
         if self.mutations is not None and self.mutations.missed:
             found.add(UNKNOWN)
         return next(s for s in (REFUTED, UNKNOWN, PROVED) if s in found)
+=======
+        """ "refuted" if one obligation is, else "unknown" if one is, else "tested" if one is, else "proved"."""
+        found = {o.status for o in self.obligations}
+        return next(s for s in (REFUTED, UNKNOWN, TESTED, PROVED) if s in found)
+>>>>>>> 10b00b7 (Proofs of dividers by induction over rows, comparisons as signs and zeros of differences; units keep their results; what isn't proved is tested(n))
 
     @property
     def ok(self) -> bool:
@@ -77,9 +93,13 @@ class Proof:
 
     def __str__(self) -> str:
         lines = [f"{self.kernel}: {self.status}"]
+<<<<<<< HEAD
         lines += [f"  {o.status:9} {o.name}: {o.detail} ({o.seconds:.2f} s)" for o in self.obligations]
         for part in (self.mutations, self.counterexample):
             lines += [f"  {line}" for line in str(part or "").splitlines()]
+=======
+        lines += [f"  {o.verdict:9} {o.name}: {o.detail} ({o.seconds:.2f} s)" for o in self.obligations]
+>>>>>>> 10b00b7 (Proofs of dividers by induction over rows, comparisons as signs and zeros of differences; units keep their results; what isn't proved is tested(n))
         return "\n".join(lines)
 
 
@@ -120,7 +140,7 @@ def obligations(subject: Subject, module: str, text: Text, seconds: float) -> It
     if module == subject.top:
         yield from _Run(subject, text, seconds).obligations()
     else:
-        yield _timed(f"unit {module}", lambda: _unit(subject, module, text, seconds))
+        yield _timed(f"unit {module}", lambda: proved_unit(subject.contracts, module, text, seconds))
 
 
 def _timed(name: str, work: Callable[[], Verdict]) -> Obligation:
@@ -132,7 +152,7 @@ def _timed(name: str, work: Callable[[], Verdict]) -> Obligation:
     except RecursionError:
         verdict = Verdict(UNKNOWN, "terms are nested too deep")
     values = {str(t): v for t, v in verdict.values.items()}
-    return Obligation(name, verdict.status, verdict.how, time.perf_counter() - begun, values)
+    return Obligation(name, verdict.status, verdict.how, time.perf_counter() - begun, values, verdict.tests)
 
 
 def _said(problem: str, how: str, otherwise: str = REFUTED) -> Verdict:
@@ -155,7 +175,7 @@ class _Run:
         self.subject, self.text = subject, text
         self.words = Words()
         self.normal = Normal(self.words)
-        self.decider = Decider(self.words, self.normal, _applied, seconds)
+        self.decider = Decider(self.words, self.normal, applied, seconds)
         units = {i: (m, subject.contracts[m]) for i, m in text.units.items()}
         self.machine = Machine(self.words, self.normal, text.circuit, cuts(text.circuit, units))
         circuit = self.machine.circuit
@@ -290,6 +310,7 @@ class _Run:
         if not self.given[b]:
             return []
         return list(place.together(held, np.array(self.given[b], dtype=object)))
+<<<<<<< HEAD
 
 
 def _applied(name: str, w: int, *args: int) -> int:
@@ -342,3 +363,5 @@ def _definition(
     if made is None:
         return function(operation, ports, results)(words, operands)
     return {p: written_out(words, made, list(operands.values())) for p in results}
+=======
+>>>>>>> 10b00b7 (Proofs of dividers by induction over rows, comparisons as signs and zeros of differences; units keep their results; what isn't proved is tested(n))

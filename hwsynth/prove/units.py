@@ -19,6 +19,9 @@ _MULTIPLY = re.compile(r"multiply_([iu])(\d+)_([iu])(\d+)(?:_low_(\d+))?$")
 _ADD = re.compile(r"add_(\d+)$")
 _DIVIDE = re.compile(r"divide_(\d+)_by_(\d+)$")
 
+BY_0 = "division by 0: "
+"""What the names of a divider's results begin with where the divisor is 0."""
+
 
 def function(operation: str, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> Function:
     """What an operation computes, by its name and ports."""
@@ -50,11 +53,16 @@ def _sum(w: int) -> Function:
 
 
 def _quotient(inputs: Mapping[str, int], outputs: Mapping[str, int]) -> Function:
+    """Quotient and remainder; nothing is known of those by 0."""
     w = max(inputs["dividend"], inputs["divisor"])
 
     def of(words: Words, given: Mapping[str, Value]) -> Mapping[str, Value]:
         a, b = (words.zext(given[p], inputs[p], w) for p in ("dividend", "divisor"))
-        found = {"quotient": words.divided("udiv", w, a, b), "remainder": words.divided("urem", w, a, b)}
+        by_0 = words.eq(w, b, 0)
+        found = {}
+        for p, op in (("quotient", "udiv"), ("remainder", "urem")):
+            strange = words.app(f"{BY_0}{p}", w, a, b) if by_0 != 0 else 0
+            found[p] = words.ite(w, by_0, strange, words.divided(op, w, a, b))
         return {p: words.ext(found[p], 0, n) for p, n in outputs.items()}
 
     return of
@@ -67,6 +75,11 @@ def _opaque(name: str, outputs: Mapping[str, int]) -> Function:
         return {p: known_function(name, args) if known else words.app(name, w, *args) for p, w in outputs.items()}
 
     return of
+
+
+def applied(name: str, w: int, *args: int) -> int:
+    """A function that terms leave alone, on known words; what nothing is known of is 0, as the op table has it."""
+    return 0 if name.startswith(BY_0) else known_function(name, args)
 
 
 def cuts(circuit: Circuit, units: Mapping[str, tuple[str, Contract]]) -> list[Cut]:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from gemel.semantics.symbolic.terms import Term, Value, operands, signed
 from gemel.semantics.symbolic.walk import postorder
 
 Range = tuple[int, int]
+
+Mono = tuple[tuple[Term, str], ...]
+Form = dict[Mono, int]
+"""A polynomial: products of the numbers that words stand for, unsigned or signed, each with its coefficient."""
 
 
 class Bounds:
@@ -30,15 +36,20 @@ class Bounds:
 
     def holds_poly(self, t: Term, kind: str) -> bool:
         """Whether a polynomial's number is that of its products with coefficients of two's complement."""
+        lo, hi = self.of_form([(m, signed(c, t.w)) for m, c in t.args])
+        return -(1 << (t.w - 1)) <= lo and hi < 1 << (t.w - 1) if kind == "s" else lo >= 0 and hi < 1 << t.w
+
+    def of_form(self, form: Iterable[tuple[Mono, int]]) -> Range:
+        """The numbers of a sum of products, each with a whole coefficient."""
         lo = hi = 0
-        for mono, factor in t.args:
-            corners = [signed(factor, t.w)] * 2
+        for mono, factor in form:
+            corners = [factor] * 2
             for atom, k in mono:
                 least, most = self.unsigned(atom) if k == "u" else self.signed(atom, atom.w)
                 products = [c * x for c in corners for x in (least, most)]
                 corners = [min(products), max(products)]
             lo, hi = lo + corners[0], hi + corners[1]
-        return -(1 << (t.w - 1)) <= lo and hi < 1 << (t.w - 1) if kind == "s" else lo >= 0 and hi < 1 << t.w
+        return lo, hi
 
     def _of(self, t: Term) -> tuple[Range, Range]:
         for x in postorder([t], self.made.__contains__):
@@ -61,6 +72,8 @@ class Bounds:
             case "sext":
                 lo, hi = self.made[t.args[0]][1]
                 return ((lo, hi) if lo >= 0 else (0, (1 << w) - 1)), (lo, hi)
+            case "poly":
+                return self._polynomial(t)
             case "cat":
                 return _both(self._joined(t), w)
             case "ite":
@@ -81,6 +94,14 @@ class Bounds:
             lo, hi = self._exact(t, kind)
             found.append((lo, hi) if least <= lo and hi < most else (least, most - 1))
         return found[0], found[1]
+
+    def _polynomial(self, t: Term) -> tuple[Range, Range]:
+        lo, hi = self.of_form([(m, signed(c, t.w)) for m, c in t.args])
+        half, size = 1 << (t.w - 1), 1 << t.w
+        return (
+            (lo, hi) if 0 <= lo and hi < size else (0, size - 1),
+            (lo, hi) if -half <= lo and hi < half else (-half, half - 1),
+        )
 
     def _joined(self, t: Term) -> Range:
         lo = hi = 0

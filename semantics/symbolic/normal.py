@@ -11,13 +11,10 @@ import heapq
 from collections.abc import Iterator
 from typing import Any
 
-from gemel.semantics.symbolic.bounds import Bounds
+from gemel.semantics.symbolic import conditions
+from gemel.semantics.symbolic.bounds import Bounds, Form, Mono
 from gemel.semantics.symbolic.terms import Term, Value, Words, operands, signed
 from gemel.semantics.symbolic.walk import postorder, rebuild
-
-Mono = tuple[tuple[Term, str], ...]
-Form = dict[Mono, int]
-"""A polynomial: products of numbers, each with its coefficient."""
 
 MOST = 4000
 """The most products that a product of polynomials is written out to."""
@@ -38,6 +35,7 @@ class Normal:
         self.bounds = Bounds()
         self.made: dict[Term, Value] = {}
         self.forms: dict[tuple[Term, int], Form] = {}
+        self.lows: dict[tuple[Term, int], Value] = {}
 
     def __call__(self, v: Value) -> Value:
         """The normal form of a value."""
@@ -77,30 +75,27 @@ class Normal:
         if t.op == "var":
             return t
         if self._sums(t):
-            return self._term(self.form(t, t.w), t.w)
+            return self.term(self.form(t, t.w), t.w)
         made = rebuild(self.words, t, tuple(self.made[x] if type(x) is Term else x for x in operands(t)))
-        if type(made) is Term and made.op == "eq":
-            return self._equation(made)
+        if type(made) is Term and made.op == "ext":
+            return self._slice(made)
+        rule = conditions.RULES.get(made.op) if type(made) is Term else None
+        if rule is not None:
+            return rule(self, made)
         if type(made) is Term and made is not t and self._sums(made):
-            return self._term(self.form(made, made.w), made.w)
+            return self.term(self.form(made, made.w), made.w)
         return made
 
-    def _equation(self, t: Term) -> Value:
-        """Whether words are the same: whether their difference is 0, with one of its two signs."""
-        a, b = t.args
-        w = a.w
-        difference = self.words.sub(w, a, b)
-        if type(difference) is int:
-            return int(difference == 0)
-        form = self.form(difference, w)
-        other = {m: -c & ((1 << w) - 1) for m, c in form.items()}
-        if list(other.values()) < list(form.values()):
-            form = other
-        made = self._term(form, w)
-        if type(made) is int:
-            return int(made == 0)
-        found = self.words.eq(w, made, 0) if made.op != "poly" else self.words.node("eq", 1, made, 0)
-        return found
+    def _slice(self, t: Term) -> Value:
+        """Low bits of a polynomial are one; its highest is the sign of a number, if it is one."""
+        source, lo = t.args
+        if source.op != "poly":
+            return t
+        if lo == 0:
+            return self._low(source, t.w)
+        if lo < source.w - 1:
+            return t
+        return conditions.negative(self, {m: signed(c, source.w) for m, c in source.args}, source.w)
 
     # --------------------------------------------------------------------------------------------------- polynomials
 
@@ -111,7 +106,7 @@ class Normal:
         key = (t, w)
         found = self.forms.get(key)
         if found is None:
-            found = self.forms[key] = self._settled(self._expanded(t, "u", w), w)
+            found = self.forms[key] = self.settled(self._expanded(t, "u", w), w)
         return found
 
     def _expanded(self, root: Term, kind: str, w: int) -> Form:
@@ -153,10 +148,8 @@ class Normal:
             case "mul" if type(t.args[1]) is Term and (free or self.bounds.holds_sum(t, kind)):
                 self._product(t, kind, factor, w, free, total)
                 return []
-            case "xor" if free and t.args[1] == (1 << t.w) - 1:
-                return [(t.args[0], kind, -factor), (-1, kind, factor)]
-            case "xor" if kind == "s" and t.args[1] == (1 << t.w) - 1:
-                return [(t.args[0], kind, -factor), (-1, kind, factor)]
+            case "xor" if t.args[1] == (1 << t.w) - 1:
+                return [(t.args[0], kind, -factor), (-1 if kind == "s" else t.args[1], kind, factor)]
             case "cat" if free or kind == "u" or t.args[1] == 0:
                 return _joined(t, factor)
             case "sext" if kind == "s" or w - _zeros(factor, w) <= t.w:
@@ -176,7 +169,7 @@ class Normal:
         sides = []
         for x in t.args:
             part = self._expanded(x, kind, w - shift)
-            sides.append(self._settled(part, w - shift))
+            sides.append(self.settled(part, w - shift))
         a, b = sides
         if len(a) * len(b) > MOST:
             self._atom(t, kind, factor, free, total)
@@ -189,7 +182,7 @@ class Normal:
     def _atom(self, t: Term, kind: str, factor: int, free: bool, total: Form) -> None:
         normal = self.made.get(t)
         if normal is None:
-            normal = self._term(self.form(t, t.w), t.w) if self._sums(t) and t.op != "xor" else t
+            normal = self.term(self.form(t, t.w), t.w) if self._sums(t) and t.op != "xor" else t
         if type(normal) is int:
             number = signed(normal, t.w) if kind == "s" else normal
             total[()] = total.get((), 0) + factor * number
@@ -201,7 +194,7 @@ class Normal:
             key = ((normal, kind),)
             total[key] = total.get(key, 0) + factor
 
-    def _settled(self, form: Form, w: int) -> Form:
+    def settled(self, form: Form, w: int) -> Form:
         """A polynomial with coefficients in range and each number by one name."""
         mask = (1 << w) - 1
         made: Form = {}
@@ -226,7 +219,7 @@ class Normal:
         """The name of a number of which `bits` bits matter."""
         if bits > atom.w:
             return (atom, "u") if kind == "s" and self.bounds.unsigned(atom)[1] < 1 << (atom.w - 1) else (atom, kind)
-        low = self.words.ext(atom, 0, bits)
+        low = self._low(self.made.get(atom, atom), bits)
         if type(low) is Term and (low.op in ARITHMETIC or low.op == "xor"):
             return atom, "u"
         return low, "u"
@@ -257,13 +250,22 @@ class Normal:
                     made[key] = made.get(key, 0) + sign * (c >> lo)
         return made
 
-    def _low(self, source: Term, n: int) -> Value:
+    def _low(self, source: Value, n: int) -> Value:
         """The low bits of a word in normal form, in normal form."""
-        if source.op == "poly":
-            return self._term(self._settled(dict(source.args), n), n)
-        return self.words.ext(source, 0, n)
+        if type(source) is int or (source.op not in ("poly", "ite") or source.w == n):
+            return self.words.ext(source, 0, n)
+        found = self.lows.get((source, n))
+        if found is None:
+            found = self.lows[source, n] = self._lower(source, n)
+        return found
 
-    def _term(self, form: Form, w: int) -> Value:
+    def _lower(self, source: Term, n: int) -> Value:
+        if source.op == "poly":
+            return self.term(self.settled(dict(source.args), n), n)
+        cond, a, b = source.args
+        return self.words.ite(n, cond, self._low(a, n), self._low(b, n))
+
+    def term(self, form: Form, w: int) -> Value:
         """The term of a polynomial."""
         if not form:
             return 0

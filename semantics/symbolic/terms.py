@@ -50,9 +50,14 @@ def operands(t: Term) -> tuple[Value, ...]:
 
 
 class Words:
-    """Makes terms. Those of one `Words` are compared by identity; they live as long as it does."""
+    """Makes terms. Those of one `Words` are compared by identity; they live as long as it does.
 
-    def __init__(self) -> None:
+    Slices of sums and products are taken of as few bits as make them, unless `narrows` is off: then a sum of which
+    several slices are used is one term.
+    """
+
+    def __init__(self, narrows: bool = True) -> None:
+        self.narrows = narrows
         self.table: dict[tuple[Any, ...], Value] = {}
         self.slices: dict[tuple[Term, int, int], Value] = {}
         self.count = 0
@@ -536,7 +541,7 @@ def _of_ite(t: Words, a: Term, lo: int, n: int) -> Value:
 def _of_arithmetic(t: Words, a: Term, lo: int, n: int) -> Value:
     """Low bits of a sum or product are those of the operands; others are taken from as few bits as hold them."""
     w = lo + n
-    if w < a.w:
+    if w < a.w and t.narrows:
         x, y = t.ext(a.args[0], 0, w), t.ext(a.args[1], 0, w)
         return t.ext(t.add(w, x, y) if a.op == "add" else t.mul(w, x, y), lo, n)
     factor = a.args[1]

@@ -7,13 +7,18 @@ from dataclasses import dataclass, field
 
 from gemel.semantics.symbolic.terms import Term
 
-PROVED, REFUTED, UNKNOWN = "proved", "refuted", "unknown"
+PROVED, TESTED, UNKNOWN, REFUTED = "proved", "tested", "unknown", "refuted"
+"""From the strongest to the weakest."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether words are equal; by which means; the symbols' values where they aren't."""
+    """Whether words are equal; by which means; the symbols' values where they aren't.
+
+    What was only tested has the number of valuations that were tried.
+    """
 
     status: str
     how: str
     values: Mapping[Term, int] = field(default_factory=dict)
+    tests: int = 0

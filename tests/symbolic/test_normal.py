@@ -1,0 +1,123 @@
+"""Normal forms: what is rewritten has the same value everywhere, and what is equal comes to the same term."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from gemel.semantics.symbolic.normal import Normal
+from gemel.semantics.symbolic.terms import Term, Value, Words
+from gemel.semantics.symbolic.walk import evaluated, symbols
+
+
+def _function(name: str, w: int, *args: int) -> int:
+    return hash((name, *args)) & ((1 << w) - 1)
+
+
+class _Drawn:
+    """Terms of random operators on a few symbols."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.words = Words(narrows=self.random.random() < 0.7)
+        self.pool: list[tuple[Value, int]] = [(self.words.var(f"x{n}", w), w) for n, w in enumerate((1, 1, 2, 3, 5, 8))]
+        for _ in range(self.random.randrange(3, 25)):
+            self.pool.append(self._grown())
+
+    def _word(self, w: int) -> Value:
+        r = self.random
+        if r.random() < 0.2:
+            return r.choice((0, 1, (1 << w) - 1, r.getrandbits(w))) & ((1 << w) - 1)
+        v, own = r.choice(self.pool[-8:] if r.random() < 0.7 else self.pool)
+        if own > w:
+            return self.words.ext(v, r.randrange(own - w + 1), w)
+        return self.words.resized(v, own, w, r.random() < 0.5)
+
+    def _grown(self) -> tuple[Value, int]:
+        r, t = self.random, self.words
+        w = r.choice((1, 1, 2, 3, 4, 5, 8, 9, 12))
+        a, b = self._word(w), self._word(w)
+        kind = r.randrange(14)
+        match kind:
+            case 0 | 1:
+                return t.add(w, a, b), w
+            case 2:
+                return t.mul(w, a, b), w
+            case 3:
+                return t.sub(w, a, b), w
+            case 4:
+                return r.choice((t.and_, t.or_, t.xor))(w, a, b), w
+            case 5 | 6:
+                return t.ite(w, self._word(1), a, b), w
+            case 7 | 8:
+                return r.choice((t.eq, t.ult, t.slt))(w, a, b), 1
+            case 9:
+                parts = [(n, self._word(n)) for n in (r.randrange(1, 4) for _ in range(r.randrange(1, 4)))]
+                return t.cat(*[x for part in parts for x in part]), sum(n for n, _ in parts)
+            case 10:
+                n = r.randrange(1, 4)
+                return r.choice((t.shl, t.lshr, t.ashr))(w, a, self._word(n), n), w
+            case 11:
+                return t.divided(r.choice(("udiv", "urem", "sdiv", "srem")), w, a, b), w
+            case 12:
+                n = r.randrange(1, 3)
+                return t.pick(w, self._word(n), tuple(self._word(w) for _ in range(r.randrange(1, (1 << n) + 1)))), w
+            case _:
+                return t.app("f", w, a, b), w
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_a_normal_form_has_the_value_of_its_term(block: int) -> None:
+    for seed in range(block * 250, block * 250 + 250):
+        drawn = _Drawn(seed)
+        normal = Normal(drawn.words)
+        roots = [v for v, _ in drawn.pool if type(v) is Term]
+        forms = [normal(t) for t in roots]
+        free = symbols([*roots, *forms])
+        for n in range(12):
+            values = {t: drawn.random.choice((0, -1, drawn.random.getrandbits(t.w))) & ((1 << t.w) - 1) for t in free}
+            wanted = evaluated(roots, dict(values), drawn.words, _function)
+            found = evaluated(forms, dict(values), drawn.words, _function)
+            assert found == wanted, (seed, n, [str(t)[:200] for t, a, b in zip(roots, wanted, found) if a != b][:1])
+
+
+def _comparisons(t: Words, a: Value, b: Value) -> list[tuple[Value, Value, bool]]:
+    """Pairs of conditions on words of 8 bits, and whether they are the same."""
+    wide_a, wide_b = t.zext(a, 8, 20), t.zext(b, 8, 20)
+    low, bit = t.ext(a, 0, 3), t.ext(a, 7, 1)
+    three = t.cat(3, low, 1, bit)
+    return [
+        (t.ult(8, a, b), t.ult(20, wide_a, wide_b), True),
+        (t.ult(20, wide_a, wide_b), t.ext(t.sub(20, wide_a, wide_b), 19, 1), True),
+        (t.ult(20, t.add(20, wide_a, 3), t.add(20, wide_b, 3)), t.ult(8, a, b), True),
+        (t.ult(8, t.add(8, a, 3), t.add(8, b, 3)), t.ult(8, a, b), False),
+        (t.ult(8, a, b), t.slt(8, a, b), False),
+        (t.ult(8, a, b), t.xor(1, t.ult(8, b, a), 1), False),
+        (t.eq(20, t.mul(20, wide_a, 4), t.mul(20, wide_b, 4)), t.eq(8, a, b), True),
+        (t.eq(8, t.mul(8, a, 4), t.mul(8, b, 4)), t.eq(8, a, b), False),
+        (t.eq(8, t.mul(8, a, 4), t.mul(8, b, 4)), t.eq(6, t.ext(a, 0, 6), t.ext(b, 0, 6)), True),
+        (t.eq(4, three, 5), t.and_(1, t.eq(3, low, 2), bit), True),
+        (t.eq(4, three, 5), t.and_(1, t.eq(3, low, 3), bit), False),
+    ]
+
+
+@pytest.mark.parametrize("which", range(11))
+def test_conditions_come_together_where_they_are_one(which: int) -> None:
+    words = Words()
+    one, other, same = _comparisons(words, words.var("a", 8), words.var("b", 8))[which]
+    normal = Normal(words)
+    assert (normal(one) is normal(other)) == same
+
+
+def test_conjunctions_come_together_in_any_order() -> None:
+    words = Words()
+    normal = Normal(words)
+    a, b, c = (words.var(n, 1) for n in "abc")
+    both: Callable[..., Value] = lambda x, y: words.and_(1, x, y)  # noqa: E731
+    inv: Callable[[Value], Value] = lambda x: words.xor(1, x, 1)  # noqa: E731
+    assert normal(both(a, both(b, c))) is normal(both(both(c, a), b))
+    assert normal(inv(words.or_(1, a, inv(b)))) is normal(both(b, inv(a)))
+    assert normal(both(both(a, b), inv(a))) == 0
+    assert normal(both(a, b)) is not normal(both(a, c))
