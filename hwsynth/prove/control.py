@@ -70,7 +70,6 @@ def idle_state(machine: Machine, idle: Idle) -> list[Any]:
     return state
 
 
-<<<<<<< HEAD
 def clocks(text: Text) -> str:
     """Whether everything takes the rising edge of `clk`, units too, and these the reset; "" or what doesn't."""
     if text.odd:
@@ -86,14 +85,9 @@ def clocks(text: Text) -> str:
 
 def stays_idle(machine: Machine, idle: Idle, decider: Decider) -> Verdict:
     """Whether an idle circuit that isn't started stays so and moves nothing."""
-    outputs, following = machine.general(idle_state(machine, idle), machine.inputs({RESET: 0, START: 0}))
+    outputs, following = machine.general(idle_state(machine, idle), machine.any_inputs({RESET: 0, START: 0}))
     states = machine.circuit.states
     wanted = [(f"register {states[n].name}", following[n], v, states[n].sort.w) for n, v in idle.fixed.items()]
-=======
-def stays_idle(machine: Machine, idle: Idle) -> str:
-    """Whether an idle circuit that isn't started stays so and writes nothing; "" or what it does."""
-    outputs, following = machine.general(idle_state(machine, idle), machine.any_inputs({RESET: 0, START: 0}))
->>>>>>> 10b00b7 (Proofs of dividers by induction over rows, comparisons as signs and zeros of differences; units keep their results; what isn't proved is tested(n))
     named = dict(zip(machine.places, outputs, strict=True))
     wanted += [(name, v, 0, 1) for name, v in named.items() if name == BUSY or moves(name)]
     for name, found, value, w in wanted:

@@ -143,7 +143,8 @@ def _lowest(roots: Iterable[Value]) -> dict[Term, int]:
 def _signed_by(q: Value) -> Term | None:
     """The word that isn't negative where a bit is set."""
     if type(q) is Term and q.op == "xor" and q.args[1] == 1:
-        sign = q.args[0]
+        sign: Term = q.args[0]
         if sign.op == "ext" and sign.args[1] == sign.args[0].w - 1:
-            return sign.args[0]
+            word: Term = sign.args[0]
+            return word
     return None

@@ -25,7 +25,7 @@ from gemel.semantics.symbolic.execute import Symbolic, run_kernel, shape_of
 from gemel.semantics.symbolic.meaning import Unsupported
 from gemel.semantics.symbolic.normal import Normal
 from gemel.semantics.symbolic.stack import deep
-from gemel.semantics.symbolic.terms import Term, Value, Words
+from gemel.semantics.symbolic.terms import Value, Words
 from gemel.semantics.symbolic.verdict import PROVED, REFUTED, TESTED, UNKNOWN, Verdict
 
 if TYPE_CHECKING:
@@ -71,20 +71,14 @@ class Proof:
 
     @property
     def status(self) -> str:
-<<<<<<< HEAD
-        """ "refuted" if one obligation is, else "unknown" if one is, else "proved".
+        """ "refuted" if one obligation is, else "unknown" or "tested" if one is, else "proved".
 
         A proof that also proves a text that errs is "unknown".
         """
         found = {o.status for o in self.obligations}
         if self.mutations is not None and self.mutations.missed:
             found.add(UNKNOWN)
-        return next(s for s in (REFUTED, UNKNOWN, PROVED) if s in found)
-=======
-        """ "refuted" if one obligation is, else "unknown" if one is, else "tested" if one is, else "proved"."""
-        found = {o.status for o in self.obligations}
         return next(s for s in (REFUTED, UNKNOWN, TESTED, PROVED) if s in found)
->>>>>>> 10b00b7 (Proofs of dividers by induction over rows, comparisons as signs and zeros of differences; units keep their results; what isn't proved is tested(n))
 
     @property
     def ok(self) -> bool:
@@ -93,13 +87,9 @@ class Proof:
 
     def __str__(self) -> str:
         lines = [f"{self.kernel}: {self.status}"]
-<<<<<<< HEAD
-        lines += [f"  {o.status:9} {o.name}: {o.detail} ({o.seconds:.2f} s)" for o in self.obligations]
+        lines += [f"  {o.verdict:9} {o.name}: {o.detail} ({o.seconds:.2f} s)" for o in self.obligations]
         for part in (self.mutations, self.counterexample):
             lines += [f"  {line}" for line in str(part or "").splitlines()]
-=======
-        lines += [f"  {o.verdict:9} {o.name}: {o.detail} ({o.seconds:.2f} s)" for o in self.obligations]
->>>>>>> 10b00b7 (Proofs of dividers by induction over rows, comparisons as signs and zeros of differences; units keep their results; what isn't proved is tested(n))
         return "\n".join(lines)
 
 
@@ -310,58 +300,3 @@ class _Run:
         if not self.given[b]:
             return []
         return list(place.together(held, np.array(self.given[b], dtype=object)))
-<<<<<<< HEAD
-
-
-def _applied(name: str, w: int, *args: int) -> int:
-    return known_function(name, args)
-
-
-# --------------------------------------------------------------------------------------------------------------- units
-
-
-def _unit(subject: Subject, name: str, text: Text, seconds: float) -> Verdict:
-    """Whether a unit's text computes what its contract says, whatever came before and comes after."""
-    if odd := control.clocks(text):
-        return Verdict(REFUTED, odd)
-    words = Words()
-    pairs, given = unit_pairs(subject, name, text, words)
-    verdict = Decider(words, Normal(words), _applied, seconds).same(pairs, given)
-    return Verdict(verdict.status, f"{subject.contracts[name].operation} by {verdict.how}", verdict.values)
-
-
-def unit_pairs(subject: Subject, name: str, text: Text, words: Words) -> tuple[list[tuple[Value, Value, int]], Value]:
-    """A unit's results, what they are to be, and their widths; where a bit is set."""
-    normal = Normal(words)
-    contract = subject.contracts[name]
-    units = {i: (m, subject.contracts[m]) for i, m in text.units.items()}
-    machine = Machine(words, normal, text.circuit, cuts(text.circuit, units))
-    circuit = machine.circuit
-    ports = {n: node.sort.w for n, node in circuit.inputs.items() if n not in ("clk", "rst", "start") and "." not in n}
-    operands = {n: words.var(n, w) for n, w in sorted(ports.items())}
-    outputs: Mapping[str, Value] = {}
-    for cycle in range(contract.latency + 1):
-        first = cycle == 0
-        start = {"start": int(first)} if "start" in circuit.inputs else {}
-        outputs = machine.step({**start, **(operands if first else {})})
-    widths = {n: circuit.by_id()[abs(node)].sort.w for n, node in circuit.outputs.items()}
-    results = {p: w for p, w in widths.items() if "." not in p}
-    expected = _definition(contract.operation, words, operands, ports, results)
-    given: Value = 1
-    if "divisor" in operands:
-        given = words.xor(1, words.eq(ports["divisor"], operands["divisor"], 0), 1)
-    return [(outputs[p], expected[p], w) for p, w in results.items()], given
-
-
-def _definition(
-    operation: str, words: Words, operands: Mapping[str, Term], ports: Mapping[str, int], results: Mapping[str, int]
-) -> Mapping[str, Value]:
-    """What a unit's results are to be, by the op tower where it is a float's."""
-    from gemel.semantics.symbolic.meaning import definition_named, written_out
-
-    made = definition_named(operation)
-    if made is None:
-        return function(operation, ports, results)(words, operands)
-    return {p: written_out(words, made, list(operands.values())) for p in results}
-=======
->>>>>>> 10b00b7 (Proofs of dividers by induction over rows, comparisons as signs and zeros of differences; units keep their results; what isn't proved is tested(n))

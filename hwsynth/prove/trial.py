@@ -18,8 +18,9 @@ import numpy as np
 from gemel.hwsynth.prove import control
 from gemel.hwsynth.prove.machine import Machine, initial
 from gemel.hwsynth.prove.memories import Memory, suffixes
-from gemel.hwsynth.prove.proof import Subject, unit_pairs
+from gemel.hwsynth.prove.proof import Subject
 from gemel.hwsynth.prove.reading import Text
+from gemel.hwsynth.prove.unitproof import unit_pairs
 from gemel.hwsynth.prove.units import cuts
 from gemel.semantics.arguments import shape_of
 from gemel.semantics.convert import to_bits
@@ -386,7 +387,7 @@ def unit_differs(subject: Subject, name: str, text: Text, draws: int = UNIT_DRAW
     """Operands for which a unit errs, in words; "" where none were drawn."""
     words = Drawn(1)
     for _ in range(draws):
-        pairs, given = unit_pairs(subject, name, text, words)
+        pairs, given = unit_pairs(subject.contracts, name, text, words)
         for found, expected, w in pairs if given else ():
             if found != expected:
                 return f"a trial: {found:#x} instead of {expected:#x} in {w} bits"

@@ -10,7 +10,6 @@ import random
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from gemel.hwsynth.netlist import Contract
 from gemel.hwsynth.prove.machine import Machine

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from gemel.hwsynth.netlist import Contract
+from gemel.hwsynth.prove.control import clocks
 from gemel.hwsynth.prove.division import divides
 from gemel.hwsynth.prove.machine import Machine
 from gemel.hwsynth.prove.reading import Text
@@ -25,20 +26,34 @@ from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNKNOWN, Verdict
 
 def proved_unit(contracts: Mapping[str, Contract], name: str, text: Text, seconds: float) -> Verdict:
     """What became of a unit: proved, tested or refuted."""
+    if odd := clocks(text):
+        return Verdict(REFUTED, odd)
     contract = contracts[name]
     units = {i: (m, contracts[m]) for i, m in text.units.items()}
-    verdict = _Unit(contract, text, units).verdict(seconds)
+    verdict = _Unit(contract, text, units, Words(narrows=not _is_divider(contract))).verdict(seconds)
     if verdict.status == UNKNOWN:
         verdict = tried(contract, text, units, seconds, verdict.how)
     return replace(verdict, how=f"{contract.operation} {verdict.how}")
 
 
+Pair = tuple[Value, Value, int]
+
+
+def unit_pairs(contracts: Mapping[str, Contract], name: str, text: Text, words: Words) -> tuple[list[Pair], Value]:
+    """A unit's results, what they are to be, and their widths; whether they mean something, as a bit."""
+    units = {i: (m, contracts[m]) for i, m in text.units.items()}
+    unit = _Unit(contracts[name], text, units, words)
+    given: Value = 1
+    if _is_divider(contracts[name]):
+        given = words.xor(1, words.eq(unit.ports.inputs["divisor"], unit.operands["divisor"], 0), 1)
+    return unit.pairs(unit.results()), given
+
+
 class _Unit:
     """A unit from any state, with symbols as operands."""
 
-    def __init__(self, contract: Contract, text: Text, units: Mapping[str, tuple[str, Contract]]) -> None:
-        self.contract = contract
-        self.words = Words(narrows=not _is_divider(contract))
+    def __init__(self, contract: Contract, text: Text, units: Mapping[str, tuple[str, Contract]], words: Words) -> None:
+        self.contract, self.words = contract, words
         self.normal = Normal(self.words)
         self.machine = Machine(self.words, self.normal, text.circuit, cuts(text.circuit, units))
         self.ports = self.machine.unit_ports()
@@ -46,25 +61,28 @@ class _Unit:
 
     def verdict(self, seconds: float) -> Verdict:
         """Whether the results are those of the definition in the cycle of the contract, and stay."""
-        outputs = self._results()
+        outputs = self.results()
         found = {p: outputs[p] for p in self.ports.outputs}
         if _is_divider(self.contract):
             verdict = divides(self.words, self.operands, found, seconds)
         else:
-            expected = self._definition()
-            pairs = [(found[p], expected[p], w) for p, w in self.ports.outputs.items()]
-            verdict = Decider(self.words, self.normal, applied, seconds).same(pairs)
+            verdict = Decider(self.words, self.normal, applied, seconds).same(self.pairs(outputs))
         if verdict.status != PROVED:
             return verdict
         lost = self._lost(found)
         return Verdict(REFUTED, lost) if lost else replace(verdict, how=f"by {verdict.how}")
 
-    def _results(self) -> Mapping[str, Value]:
+    def results(self) -> Mapping[str, Value]:
         """The outputs in the cycle that the contract says."""
         outputs: Mapping[str, Value] = {}
         for cycle in range(self.contract.latency + 1):
             outputs = self.machine.step({**self._start(not cycle), **({} if cycle else self.operands)})
         return outputs
+
+    def pairs(self, outputs: Mapping[str, Value]) -> list[Pair]:
+        """Results, what they are to be, and their widths."""
+        expected = self._definition()
+        return [(outputs[p], expected[p], w) for p, w in self.ports.outputs.items()]
 
     def _start(self, high: bool) -> dict[str, Value]:
         return {"start": int(high)} if self.ports.started else {}

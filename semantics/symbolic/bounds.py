@@ -99,7 +99,7 @@ class Bounds:
         lo, hi = self.of_form([(m, signed(c, t.w)) for m, c in t.args])
         half, size = 1 << (t.w - 1), 1 << t.w
         return (
-            (lo, hi) if 0 <= lo and hi < size else (0, size - 1),
+            (lo, hi) if lo >= 0 and hi < size else (0, size - 1),
             (lo, hi) if -half <= lo and hi < half else (-half, half - 1),
         )
 

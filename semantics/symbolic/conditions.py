@@ -96,8 +96,8 @@ def _lowest(normal: Normal, form: Form, w: int) -> tuple[Value, Form] | None:
     if k & ((1 << z) - 1):
         return 0, {}
     mono, c = list(form.items())[at]
-    ((atom, kind),) = mono if len(mono) == 1 else (((None, ""),))
-    if kind != "u" or len(lows) == 1 or normal.bounds.unsigned(atom)[1] << z >= 1 << end:
+    atom, kind = mono[0]
+    if len(mono) > 1 or kind != "u" or len(lows) == 1 or normal.bounds.unsigned(atom)[1] << z >= 1 << end:
         return None
     rest = {m: x for m, x in form.items() if m != mono}
     rest[()] = rest.get((), 0) - k
@@ -131,7 +131,7 @@ def _rest(normal: Normal, form: Form, w: int) -> Value:
     return normal.words.eq(w, made, 0)
 
 
-# ---------------------------------------------------------------------------------------------------------- conjunctions
+# -------------------------------------------------------------------------------------------------------- conjunctions
 
 
 def _conjunction(normal: Normal, t: Term) -> Value:

@@ -80,7 +80,11 @@ def test_a_normal_form_has_the_value_of_its_term(block: int) -> None:
             values = {t: drawn.random.choice((0, -1, drawn.random.getrandbits(t.w))) & ((1 << t.w) - 1) for t in free}
             wanted = evaluated(roots, dict(values), drawn.words, _function)
             found = evaluated(forms, dict(values), drawn.words, _function)
-            assert found == wanted, (seed, n, [str(t)[:200] for t, a, b in zip(roots, wanted, found) if a != b][:1])
+            assert found == wanted, (
+                seed,
+                n,
+                [str(t)[:200] for t, a, b in zip(roots, wanted, found, strict=True) if a != b][:1],
+            )
 
 
 def _comparisons(t: Words, a: Value, b: Value) -> list[tuple[Value, Value, bool]]:
