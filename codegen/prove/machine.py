@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -89,6 +90,13 @@ class Machine:
         if cond != 1:
             self.demands.append(Demand(what, self.path, cond))
 
+    @contextmanager
+    def where(self, cond: Value) -> Iterator[None]:
+        """What is done where a condition holds too."""
+        before, self.path = self.path, self.words.and_(1, self.path, cond)
+        yield
+        self.path = before
+
     # ------------------------------------------------------------------------------------------------------- control
 
     def call(self, name: str, args: Sequence[Any]) -> Any:
@@ -157,7 +165,7 @@ class Machine:
 
     def either(self, t: Type, cond: Value, a: Any, b: Any) -> Any:
         """One of two values by a bit."""
-        if a is b or b is None:
+        if a is b or b is None or cond == 1:
             return a
         if a is None:
             return b
@@ -303,19 +311,17 @@ def _masked_load(m: Machine, i: Instruction, args: list[Any]) -> Any:
 def _masked(m: Machine, p: Pointer, kind: Type, bit: Value, other: Value) -> Value:
     if bit == 0:
         return other
-    if type(bit) is Term:
-        raise Unsupported("a masked load by a condition")
-    return m.memory.load(p, kind)
+    with m.where(bit):
+        return m.either(kind, bit, m.memory.load(p, kind), other)
 
 
 def _masked_store(m: Machine, i: Instruction, args: list[Any]) -> None:
     values, pointer, mask = *args[:2], args[-1]
     kind = i.operands[0][0].parts[0]
     for p, b, x in zip(_each(m, pointer, kind, len(values)), mask, values, strict=True):
-        if type(b) is Term:
-            raise Unsupported("a masked store by a condition")
-        if b:
-            m.memory.store(p, kind, x)
+        if b != 0:
+            with m.where(b):
+                m.memory.store(p, kind, m.either(kind, b, x, m.memory.load(p, kind)) if b != 1 else x)
 
 
 def _each(m: Machine, p: Pointer, kind: Type, count: int) -> list[Pointer]:
