@@ -19,7 +19,7 @@ LEAVES = 8
 """The most leaves that an unnamed expression may have."""
 
 
-_MODULAR = (ops.CAST, ops.ADD, ops.SUB, ops.MUL, ops.NEG, ops.AND, ops.OR, ops.XOR, ops.INVERT, ops.SHL)
+_MODULAR = (ops.CAST, ops.ADD, ops.SUB, ops.MUL, ops.NEG, ops.AND, ops.OR, ops.XOR, ops.INVERT, ops.SHL, ops.SELECT)
 """Ops whose low result bits depend only on as many low bits of the (first) operands."""
 
 
@@ -37,6 +37,11 @@ def _sized_from_outside(e: Expr) -> bool:
 
 _SIZED = (ops.BITS, ops.CONCAT, ops.CAST, ops.BITCAST)
 """Ops whose text has a width of its own."""
+
+
+def _value(e: Expr) -> int:
+    """The number of a literal."""
+    return int(e.value) if isinstance(e, Const) else 0
 
 
 def uint(width: int) -> IntType:
@@ -251,19 +256,24 @@ class Lowering:
             return self.reread(const(int(pattern), unsigned, e), dtype)
         if lo == 0 and hi == shape(e).width - 1:
             return self.reread(e, dtype)
-        if isinstance(e, Ref):
-            bounds = (const(hi, uint(max(1, hi.bit_length())), e), const(lo, uint(max(1, lo.bit_length())), e))
-            return self.reread(_apply(ops.BITS, e, *bounds, dtype=unsigned), dtype)
+        if isinstance(e, Apply) and e.op is ops.BITS:
+            net, _, low = e.args
+            return self.slice(net, hi + _value(low), lo + _value(low), dtype)
+        if isinstance(e, Apply) and e.op is ops.CAST and hi < shape(e.args[0]).width:
+            return self.slice(e.args[0], hi, lo, dtype)
         if lo == 0 and isinstance(e, Apply) and e.op in _MODULAR:
             return self.narrow(e, dtype)
-        if lo:
-            e = self.make(ops.SHR, e, const(lo, uint(lo.bit_length()), e), dtype=shape(e))
-        return _apply(ops.CAST, e, dtype=dtype)
+        if not isinstance(e, Ref):
+            e = self.name(e)  # a cast to fewer bits is read at its operand's width by yosys, within other expressions
+        bounds = (const(hi, uint(max(1, hi.bit_length())), e), const(lo, uint(max(1, lo.bit_length())), e))
+        return self.reread(_apply(ops.BITS, e, *bounds, dtype=unsigned), dtype)
 
     def narrow(self, e: Apply, dtype: IntType) -> Expr:
         """The low bits of a result, computed with just these."""
         if e.op is ops.CAST:
             return self.to(e.args[0], dtype)
+        if e.op is ops.SELECT:
+            return self.select(e.args[0], *e.args[1:], dtype)
         kept = 1 if e.op is ops.SHL else len(e.args)
         return self.make(e.op, *(self.to(a, dtype) for a in e.args[:kept]), *e.args[kept:], dtype=dtype)
 

@@ -161,9 +161,11 @@ class Expressions:
         return f"{name}[{top}]" if top == bottom else f"{name}[{top}:{bottom}]"
 
     def cast(self, e: Apply) -> str:
-        """A conversion to another width, then to another sign."""
+        """A conversion to more bits, then to another sign."""
         a, target = e.args[0], shape(e)
         source = shape(a)
+        if source.width > target.width:
+            raise TypeError("a conversion to fewer bits, which yosys reads at its operand's width")
         text = self.text(a)
         if source.width != target.width:
             text = f"{target.width}'({text})"

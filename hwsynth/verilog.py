@@ -8,6 +8,7 @@ has a title, its own declarations, and its logic with references to the source.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -287,7 +288,8 @@ class _Printer:
             yield ""
             yield "  // bits that nothing reads"
             yield f"  logic {SINK};"
-            yield f"  assign {SINK} = &{{1'b0, {', '.join(loose)}}};"
+            text = f"  assign {SINK} = &{{1'b0, {', '.join(loose)}}};"
+            yield from textwrap.wrap(text, WIDTH, subsequent_indent=" " * 6, break_long_words=False)
 
     def unread(self, v: Var) -> Iterator[str]:
         width = width_of(v.dtype)

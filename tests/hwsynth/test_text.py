@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from circuits import HERE, const, module, net, ref
+from circuits import HERE, const, module, net, op, ref
 from designs import DESIGNS, Made
 from needs import needs
 
@@ -26,6 +26,7 @@ from gemel.semantics import build, ops
 from gemel.semantics.dtypes import BOOL, UInt
 from gemel.semantics.ir import Expr, Var
 from gemel.semantics.samples import Spread, sample
+from gemel.semantics.storage import same_bits
 
 each_design = pytest.mark.parametrize("made", DESIGNS.values(), ids=DESIGNS)
 
@@ -153,3 +154,32 @@ def test_a_result_that_is_a_number() -> None:
         return r
 
     assert five.synth().simulate(engine="icarus").outputs == 5
+
+
+def test_no_conversion_to_fewer_bits() -> None:
+    """Yosys (0.23 and 0.70) reads `{s, t ? 8'(wide >> 23) : 8'd0}` with a first part as wide as what is cut."""
+    needs("yosys")
+    s, t, wide = net("s", BOOL), net("t", BOOL), net("wide", UInt(32))
+    shifted = build.apply(ops.CAST, op(ops.SHR, ref(wide), const(23, UInt(5))), span=HERE, dtype=UInt(8))
+    chosen = build.apply(ops.SELECT, ref(t), shifted, const(0, UInt(8)), span=HERE)
+    joined = build.apply(ops.CONCAT, build.apply(ops.CAST, ref(s), span=HERE, dtype=UInt(1)), chosen, span=HERE)
+    text = verilog(module("joined", inputs=[Input(s), Input(t), Input(wide)], outputs=[Output("o", joined)]))
+    assert "8'(" not in text and "wide[30:23]" in text
+    cells = judges.through_yosys(text, "joined")
+    assert re.search(r"assign (o\[8\] = s|o = \{ s,)", cells), cells
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["xcup", "ecp5"])
+def test_yosys_keeps_the_bits_of_floats(target: str) -> None:
+    @gm.kernel
+    def axpy(a: gm.f32[24], b: gm.f32[24]) -> gm.f32[24]:
+        c = gm.empty((24,), gm.f32)
+        for i in range(24):
+            c[i] = a[i] * b[i] + a[i]
+        return c
+
+    needs("icarus", "yosys")
+    arrays = sample(axpy.ir, 3)
+    found = axpy.synth(target=target, clock_mhz=140).simulate(*arrays, engine="netlist").outputs
+    assert same_bits(np.asarray(found), axpy.interpret(*arrays))

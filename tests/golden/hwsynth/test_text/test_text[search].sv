@@ -75,6 +75,7 @@ module search (
 
   // ------------------------------------------- while: an iteration takes 2 cycles (designs.py:112)
   logic       again;  // another iteration begins
+  logic [4:0] lo_plus_hi;
   logic [3:0] lo;
   logic       v_rdata_lt_key_held;
   logic [3:0] lo_next;
@@ -85,9 +86,10 @@ module search (
   logic [3:0] hi;
 
   assign again = step[1] && lo_lt_hi_1;
+  assign lo_plus_hi = 5'(lo_1) + 5'(hi);
 
   // designs.py:113: mid = gm.cast((lo + hi) >> 1, i32)
-  assign mid = 4'((5'(lo_1) + 5'(hi)) >> 1);
+  assign mid = lo_plus_hi[4:1];
 
   // designs.py:115: lo = mid + 1
   assign lo = mid_q + 4'd1;
@@ -142,4 +144,8 @@ module search (
   // ----------------------------------------------------------------------------------------- ports
   assign v_raddr = mid;
   assign v_ren = step[0];
+
+  // bits that nothing reads
+  logic unused;
+  assign unused = &{1'b0, lo_plus_hi[0]};
 endmodule
