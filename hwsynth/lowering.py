@@ -273,7 +273,8 @@ class Lowering:
         if e.op is ops.CAST:
             return self.to(e.args[0], dtype)
         if e.op is ops.SELECT:
-            return self.select(e.args[0], *e.args[1:], dtype)
+            cond, a, b = e.args
+            return self.select(cond, a, b, dtype)
         kept = 1 if e.op is ops.SHL else len(e.args)
         return self.make(e.op, *(self.to(a, dtype) for a in e.args[:kept]), *e.args[kept:], dtype=dtype)
 
