@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gemel.hwsynth import cells
 from gemel.hwsynth.dividers import divider
 from gemel.hwsynth.nodes import Kind, Node
+from gemel.hwsynth.targets import factors, one_multiplier
 from gemel.hwsynth.units import Operation
 from gemel.semantics import ops
 from gemel.semantics.dtypes import BOOL, DType, IntType, as_int, width_of
@@ -40,7 +41,7 @@ def multiply(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Node
         if _is_const(constant):
             made = _by_constant(g, other, constant.value, dtype, span)
             return _with_registers(g, a, b, dtype, span) if made is None else made
-    if _one_multiplier(g, a, b) and "mul" not in g.shared.limits:
+    if one_multiplier(g.clock.target, a.dtype, b.dtype) and "mul" not in g.shared.limits:
         return _with_registers(g, a, b, dtype, span)
     operation = multiplier(_int(a), _int(b), _whole(dtype))
     return g.cast(g.unit(g.shared.serving(operation), args, span)[0], dtype, span)
@@ -48,8 +49,9 @@ def multiply(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Node
 
 def _with_registers(g: Graph, a: Node, b: Node, dtype: DType, span: Span) -> Node | None:
     """By a multiplier with registers of its own, where one without takes longer than the clock has."""
-    widest = max(_int(n).width for n in (a, b))
-    if g.clock.target.rows["multiply"].delay(widest) <= g.clock.room or cells.way_of(g.clock, cells.MULTIPLY) is None:
+    t = g.clock.target
+    plain = t.rows["multiply"].delay(factors(t, a.dtype, b.dtype))
+    if plain <= g.clock.room or cells.way_of(g.clock, cells.MULTIPLY) is None:
         return None
     return g.cast(g.unit(cells.product(_int(a), _int(b)), (a, b), span)[0], dtype, span)
 
@@ -99,12 +101,6 @@ def _whole(dtype: DType) -> IntType:
     return found
 
 
-def _one_multiplier(g: Graph, a: Node, b: Node) -> bool:
-    """Whether a multiplier of the target holds both factors."""
-    wide, narrow = sorted((_int(n).width + (not _int(n).signed) for n in (a, b)), reverse=True)
-    return wide <= g.clock.target.multiplier[0] and narrow <= g.clock.target.multiplier[1]
-
-
 @cache
 def multiplier(a: IntType, b: IntType, product: IntType) -> Operation:
     """The low bits of a product."""
@@ -130,7 +126,7 @@ def _product(g: Graph, a: Node, b: Node, width: int, span: Span) -> Node:
     a, b = (g.cast(n, IntType(width, _int(n).signed), span) if _int(n).width > width else n for n in (a, b))
     full = _int(a).width + _int(b).width
     dtype = IntType(min(full, width), _int(a).signed or _int(b).signed)
-    if _one_multiplier(g, a, b):
+    if one_multiplier(g.clock.target, a.dtype, b.dtype):
         return g.apply(ops.MUL, (a, b), dtype, span)
     wide, other, cut = _cut(g, a, b)
     low_part = _product(g, g.cast(wide, IntType(cut, False), span), other, width, span)
@@ -157,7 +153,7 @@ def _cut(g: Graph, a: Node, b: Node) -> tuple[Node, Node, int]:
 def _by_constant(g: Graph, x: Node, value: int, dtype: DType, span: Span) -> Node | None:
     """Shifted operands added up, where these are few; a product in parts where one multiplier isn't enough."""
     digits, factor = signed_digits(value), g.const(value, None, span)
-    fits = _one_multiplier(g, x, factor)
+    fits = one_multiplier(g.clock.target, x.dtype, factor.dtype)
     if len(digits) - 1 <= SUMS * (1 if fits else _multipliers(g, x, factor)):
         return _shifted_sum(g, x, digits, dtype, span)
     return None if fits else g.cast(_product(g, x, factor, _whole(dtype).width, span), dtype, span)

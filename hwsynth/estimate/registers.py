@@ -50,7 +50,7 @@ class Registers:
                     found[place] = flop.data
                 elif first.setdefault(flop, place) != place:
                     found[place] = first[flop]
-                needs = (flop.enable, flop.reset) if r in shifted else (flop.data, flop.enable, flop.reset)
+                needs = (flop.data, flop.enable, flop.reset)
                 out = self.words.of[r.var][n]
                 if out > TRUE:
                     self.words.hard.append(Hard("registers", area, (out,), tuple(b for b in needs if b > TRUE)))

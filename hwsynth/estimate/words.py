@@ -152,6 +152,8 @@ def reduced(gate: Callable[[int, int], int], bits: list[int]) -> int:
 def _shift(left: bool) -> Callable[[Words, Apply], Bits]:
     def rule(w: Words, e: Apply) -> Bits:
         word, amount = w.args(e)
+        if left:  # what leaves the operand's width stays in the result's
+            word = extended(word, max(len(word), shape(e).width), shape(e.args[0]).signed)
         fill = word[-1] if not left and shape(e.args[0]).signed else FALSE
         for k, choice in enumerate(amount):
             moved = _moved(word, min(1 << k, len(word)), left, fill)

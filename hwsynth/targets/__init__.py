@@ -3,8 +3,8 @@
 A target is a data file: what a person states of the technology, then what `gemel calibrate` has measured of it.
 """
 
-from gemel.hwsynth.targets.delays import choice, delay, widest
+from gemel.hwsynth.targets.delays import choice, delay, factors, one_multiplier, widest
 from gemel.hwsynth.targets.files import Target, target, targets
 from gemel.hwsynth.targets.tables import Table
 
-__all__ = ["Table", "Target", "choice", "delay", "target", "targets", "widest"]
+__all__ = ["Table", "Target", "choice", "delay", "factors", "one_multiplier", "target", "targets", "widest"]

@@ -6,8 +6,9 @@ from math import log
 
 from gemel.hwsynth.targets.files import Target
 from gemel.semantics import ops
-from gemel.semantics.dtypes import BOOL, width_of
+from gemel.semantics.dtypes import BOOL, DType, width_of
 from gemel.semantics.ir import Apply, Const
+from gemel.semantics.typerules import is_signed
 
 _WIRES = (ops.CAST, ops.BITCAST, ops.BITS, ops.CONCAT)
 _ORDERED = (ops.LT, ops.LE, ops.GT, ops.GE)
@@ -71,7 +72,21 @@ def _multiply(t: Target, e: Apply, width: int) -> float:
     constant = next((a for a in e.args if isinstance(a, Const)), None)
     if constant is not None and int(constant.value).bit_count() <= 2:
         return t.rows["add"].delay(width) * (int(constant.value).bit_count() - 1)
-    return t.rows["multiply"].delay(max(width_of(a.dtype) for a in e.args))
+    a, b = e.args
+    return t.rows["multiply"].delay(factors(t, a.dtype, b.dtype))
+
+
+def factors(t: Target, a: DType, b: DType) -> int:
+    """The size at which the row of products, which is of square ones, holds for two factors: beyond what is the narrow
+    side of a multiplier, its wide side costs no more."""
+    wide = max(width_of(a), width_of(b))
+    return min(wide, t.multiplier[1]) if one_multiplier(t, a, b) else wide
+
+
+def one_multiplier(t: Target, a: DType, b: DType) -> bool:
+    """Whether a multiplier of the target holds both factors."""
+    narrow, wide = sorted(width_of(n) + (not is_signed(n)) for n in (a, b))
+    return wide <= t.multiplier[0] and narrow <= t.multiplier[1]
 
 
 def widest(t: Target, row: str, room: float) -> int:
