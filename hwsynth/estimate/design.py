@@ -48,11 +48,12 @@ def estimate(top: Module, target: Target) -> Estimate:
     m = flatten(lower(top)[-1].module, cells=True).module
     same: dict[Place, int | Place] = {}
     zeros: dict[Expr, int] = {}
-    for _ in range(LOOKS):
-        w, roots, found = _looked(m, target, same, zeros)
+    for _ in range(LOOKS - 1):
+        *_, found = _looked(m, target, same, zeros, covered=False)
         if not found.keys() - same.keys():
             break
         same |= found
+    w, roots, _ = _looked(m, target, same, zeros)
     alive = _alive(w, roots)
     needed = [b for h in alive for b in h.inputs] + roots
     late = max((w.net.time(b) for b in needed), default=0.0)
@@ -97,10 +98,10 @@ def _as_stated(used: Mapping[str, float], target: Target) -> dict[str, float]:
 
 
 def _looked(
-    m: Module, target: Target, same: Mapping[Place, int | Place], zeros: dict[Expr, int]
+    m: Module, target: Target, same: Mapping[Place, int | Place], zeros: dict[Expr, int], covered: bool = True
 ) -> tuple[Words, list[int], dict[Place, int | Place]]:
     """A module as bits, those that its outputs need, and register bits that are found to be constant or equal."""
-    w = Words(target, Network(Tables(target.fabric.tables, target.level)), zeros=zeros)
+    w = Words(target, Network(Tables(target.fabric.tables, target.level), covered), zeros=zeros)
     for i in m.inputs:
         w.of[i.var] = tuple(w.net.leaf(0.0) for _ in range(shape(i.var).width))
     for r in m.registers:
@@ -141,7 +142,7 @@ def _cell(i: Instance) -> Cell:
 
 
 def _made(w: Words, e: Expr) -> Bits:
-    for node in postorder((e,)):
+    for node in postorder((e,)) if e not in w.made else ():
         w.bits(node)
     return w.bits(e)
 

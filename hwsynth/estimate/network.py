@@ -11,12 +11,15 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 KEPT = 5
 """Cuts that are kept of a node."""
 
 FALSE, TRUE = 0, 1
 Cut = frozenset[int]
+_Rated = tuple[float, float, int, list[int], Cut]
+"""When a table with the cut's inputs has its output, what it costs, how many inputs it has, which."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,10 @@ class Tables:
 
 @dataclass
 class Network:
-    """Gates and what drives them from outside. Lists are by node."""
+    """Gates and what drives them from outside. Lists are by node; without `covered` there are no cuts and times."""
 
     tables: Tables
+    covered: bool = True
     fanins: list[tuple[int, ...]] = field(default_factory=lambda: [()])
     arrival: list[float] = field(default_factory=lambda: [0.0])
     cuts: list[tuple[Cut, ...]] = field(default_factory=lambda: [(frozenset(),)])
@@ -48,6 +52,8 @@ class Network:
         """A bit that is there at a time."""
         node = len(self.fanins)
         self.fanins.append(())
+        if not self.covered:
+            return 2 * node
         self.arrival.append(arrival)
         self.cuts.append((frozenset((node,)),))
         self.flow.append(0.0)
@@ -56,7 +62,7 @@ class Network:
 
     def time(self, bit: int) -> float:
         """When a bit is there."""
-        return self.arrival[bit >> 1]
+        return self.arrival[bit >> 1] if self.covered else 0.0
 
     def both(self, a: int, b: int) -> int:
         """a and b."""
@@ -111,36 +117,41 @@ class Network:
     def _node(self, fanins: tuple[int, ...]) -> int:
         node = len(self.fanins)
         self.fanins.append(fanins)
+        if not self.covered:
+            return 2 * node
         for f in fanins:
             self.fanout[f] += 1
         best = self._best(self._merged(fanins))
-        self.arrival.append(self.cut_time(best[0]))
-        self.flow.append(self.cut_flow(best[0]))
+        self.arrival.append(best[0][0])
+        self.flow.append(best[0][1])
         self.fanout.append(0)
-        self.cuts.append((*best, frozenset((node,))))
+        self.cuts.append((*(cut for *_, cut in best), frozenset((node,))))
         return 2 * node
 
-    def _merged(self, fanins: tuple[int, ...]) -> Iterable[Cut]:
+    def _merged(self, fanins: tuple[int, ...]) -> set[Cut]:
         most = self.tables.inputs
         found: set[Cut] = set(self.cuts[fanins[0]])
         for f in fanins[1:]:
-            found = {a | b for a in found for b in self.cuts[f] if len(a | b) <= most}
+            found = {cut for a in found for b in self.cuts[f] if len(cut := a | b) <= most}
         found.add(frozenset(fanins))
         return found
 
-    def _best(self, cuts: Iterable[Cut]) -> list[Cut]:
+    def _best(self, cuts: Iterable[Cut]) -> list[_Rated]:
         """The earliest cut, and the cheapest of the others."""
-        ranked = sorted(cuts, key=lambda c: (self.cut_time(c), self.cut_flow(c), len(c), sorted(c)))
-        cheap = sorted(ranked[1:], key=lambda c: (self.cut_flow(c), self.cut_time(c), len(c), sorted(c)))
-        return [ranked[0], *cheap[: KEPT - 1]]
+        rated = [(self.cut_time(c), self.cut_flow(c), len(c), sorted(c), c) for c in cuts]
+        first = min(rated, key=itemgetter(0, 1, 2, 3))
+        rated.remove(first)
+        rated.sort(key=itemgetter(1, 0, 2, 3))
+        return [first, *rated[: KEPT - 1]]
 
     def cut_time(self, cut: Cut) -> float:
         """When a table with these inputs has its output."""
-        return max((self.arrival[n] for n in cut), default=0.0) + self.tables.level
+        return max(map(self.arrival.__getitem__, cut), default=0.0) + self.tables.level
 
     def cut_flow(self, cut: Cut) -> float:
         """What a table costs with a share of what is before it."""
-        before = sum(self.flow[n] / max(1, self.fanout[n]) for n in cut)
+        flow, fanout = self.flow, self.fanout
+        before = sum([flow[n] / (fanout[n] or 1) for n in cut])
         return self.tables.costs[len(cut)] + before
 
 

@@ -7,7 +7,9 @@ array of which each access has constant indices becomes a variable for each elem
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from gemel.semantics.ir import (
     Alloc,
@@ -28,11 +30,11 @@ from gemel.semantics.ir import (
     While,
     in_order,
 )
-from gemel.semantics.linear import sum_of
+from gemel.semantics.linear import Sum, sum_of
 from gemel.semantics.traverse import (
     Body,
     accesses,
-    exprs_of,
+    blocks_of,
     map_blocks,
     map_body,
     statements,
@@ -112,25 +114,74 @@ class _Splitter:
 MANY = 256
 """Elements of an array that get variables in one block."""
 
+Place = tuple[Expr, ...]
+Sums = tuple["Sum | None", ...]
 
-@dataclass(frozen=True)
-class _Element:
-    """One element of an array."""
+
+@dataclass
+class _Elements:
+    """The elements of an array that a block uses, by number; two with the same number are certainly one."""
 
     buffer: Buffer
-    place: tuple[Expr, ...]
+    places: list[Place] = field(default_factory=list)
+    sums: list[Sums] = field(default_factory=list)
+    known: dict[object, int] = field(default_factory=dict)
+    others: list[int] = field(default_factory=list)
+    """Those at a place that is no sum."""
 
-    def meets(self, b: Buffer, indices: tuple[Expr, ...]) -> bool:
-        """Whether an access is one of this element, where others that are used are certainly others."""
-        return b is self.buffer and all(map(same, self.place, indices))
+    def number(self, b: Buffer, place: Place) -> int | None:
+        """The element that an access is of; None for one of another array, or at a place not met before."""
+        if b is not self.buffer:
+            return None
+        key = _key(tuple(map(sum_of, place)))
+        if key is not None:
+            return self.known.get(key)
+        return next((n for n in self.others if all(map(same, self.places[n], place))), None)
+
+    def add(self, place: Place) -> bool:
+        """Takes up a new element, if it is certainly another one than all before."""
+        sums = tuple(map(sum_of, place))
+        if not all(_different(sums, other) for other in self.sums):
+            return False
+        key, n = _key(sums), len(self.places)
+        if key is None:
+            self.others.append(n)
+        else:
+            self.known[key] = n
+        self.places.append(place)
+        self.sums.append(sums)
+        return True
+
+
+def _key(sums: Sums) -> object:
+    """What is equal for equal places; None for one that is no sum."""
+    return None if None in sums else tuple((f.constant, frozenset(f.terms.items())) for f in sums if f is not None)
+
+
+def _different(a: Sums, b: Sums) -> bool:
+    """Whether two places are never one: their indices differ by a number along some axis."""
+    for f, g in zip(a, b, strict=True):
+        if f is not None and g is not None and f.terms == g.terms and f.constant != g.constant:
+            return True
+    return False
+
+
+@dataclass
+class _Uses:
+    """Of the elements of an array, by number: how often a statement uses each, with what is in it, which it stores,
+    which it uses each time that it runs, and of which that is a load before any store."""
+
+    count: Counter[int] = field(default_factory=Counter)
+    stored: set[int] = field(default_factory=set)
+    certain: set[int] = field(default_factory=set)
+    loaded_first: set[int] = field(default_factory=set)
 
 
 def _elements(body: Body, given: set[Buffer]) -> Body:
     """The block, and those in it, with elements that statements in a row keep using in variables."""
     for b in sorted(stored(body), key=lambda b: b.hint):
-        for e in _apart(body, b) if b.rank else ():
-            users = _users(body, e)  # none where an index of it went into a variable
-            body = _with_cell(body, users, e, b in given) if users else body
+        if b.rank and (found := _apart(body, b)).places:
+            body = _with_cells(body, found, b in given)
     return tuple(_inside(s, given) for s in body)
 
 
@@ -146,85 +197,112 @@ def _size(s: Stmt) -> int:
     return sum(1 for _ in statements((s,)))
 
 
-def _apart(body: Body, b: Buffer) -> list[_Element]:
+def _apart(body: Body, b: Buffer) -> _Elements:
     """The elements of `b` that a block uses, if their places don't change in it and are certainly different ones."""
     users = [n for n, s in enumerate(body) if any(buffer is b for x in statements((s,)) for buffer, _ in accesses(x))]
     part = body[users[0] : users[-1] + 1] if users else ()
     inside = {v for s in statements(part) for v in _bound(s)}
     written = stored(part)
-    found: list[_Element] = []
-    for s in statements(part):
-        for buffer, indices in accesses(s):
-            if buffer is not b or any(e.meets(buffer, indices) for e in found):
-                continue
-            steady = not any(changes(i, inside, written) for i in indices)
-            if not steady or len(found) == MANY or not all(_different(e.place, indices) for e in found):
-                return []
-            found.append(_Element(b, indices))
+    found = _Elements(b)
+    for place in _new_places(part, found):
+        steady = not any(changes(i, inside, written) for i in place)
+        if not steady or len(found.places) == MANY or not found.add(place):
+            return _Elements(b)
     return found
 
 
-def _users(body: Body, e: _Element) -> list[int]:
-    """Where statements use an element."""
-    return [n for n, s in enumerate(body) if any(e.meets(*a) for x in statements((s,)) for a in accesses(x))]
+def _new_places(body: Body, found: _Elements) -> Iterator[Place]:
+    for s in statements(body):
+        for b, place in accesses(s):
+            if b is found.buffer and found.number(b, place) is None:
+                yield place
 
 
-def _with_cell(body: Body, users: list[int], e: _Element, given: bool) -> Body:
-    """The block with an element in a variable, if it is used often and certainly."""
-    part = body[users[0] : users[-1] + 1]
-    fresh = _stores_first(part[0], e)
-    if not _worthwhile(part, e) or not (given or fresh or _loads_first(part[0], e)):
-        return body
-    span = part[0].span
-    cell = Buffer(e.buffer.hint, e.buffer.dtype, (), span)
-    load = Load(e.buffer, e.place, span)
-    before: Body = (Alloc(cell, span),) if fresh else (Alloc(cell, span), Store(cell, (), load, span))
-    after = () if not _written(part, e) else (Store(e.buffer, e.place, Load(cell, (), span), span),)
-    return (*body[: users[0]], *before, *_in_cell(part, e, cell), *after, *body[users[-1] + 1 :])
+def _with_cells(body: Body, elements: _Elements, given: bool) -> Body:
+    """The block with those elements in variables that are used often and certainly."""
+    uses = [_uses(s, elements) for s in body]
+    users: list[list[int]] = [[] for _ in elements.places]
+    for n, u in enumerate(uses):
+        for e in u.count:
+            users[e].append(n)
+    before: list[list[Stmt]] = [[] for _ in body]
+    after: list[list[Stmt]] = [[] for _ in body]
+    cells: dict[int, Buffer] = {}
+    for e, numbers in enumerate(users):
+        first, fresh = numbers[0], _stores_first(body[numbers[0]], uses[numbers[0]], e)
+        if not _worthwhile([(body[n], uses[n]) for n in numbers], e):
+            continue
+        if not (given or fresh or e in uses[first].loaded_first):
+            continue
+        span, place = body[first].span, elements.places[e]
+        cell = cells[e] = Buffer(elements.buffer.hint, elements.buffer.dtype, (), span)
+        load = Load(elements.buffer, place, span)
+        before[first] += [Alloc(cell, span)] if fresh else [Alloc(cell, span), Store(cell, (), load, span)]
+        if any(e in uses[n].stored for n in numbers):
+            after[numbers[-1]].insert(0, Store(elements.buffer, place, Load(cell, (), span), span))
+    changed = [_in_cells(s, elements, cells) if cells else (s,) for s in body]
+    return tuple(s for parts in zip(before, changed, after, strict=True) for part in parts for s in part)
 
 
-def _written(part: Body, e: _Element) -> bool:
-    return any(_stores(s, e) for s in statements(part))
+def _uses(s: Stmt, elements: _Elements) -> _Uses:
+    if isinstance(s, For | While | If):
+        return _nested_uses(s, elements)
+    own = Counter(_numbers(accesses(s), elements))
+    into = set(_numbers([(s.buffer, s.indices)], elements)) if isinstance(s, Store | Reduce) else set()
+    loads = own - Counter(into) if isinstance(s, Store) else own
+    return _Uses(own, into, set(own), set(loads))
 
 
-def _worthwhile(part: Body, e: _Element) -> bool:
+def _nested_uses(s: For | While | If, elements: _Elements) -> _Uses:
+    """Of a statement with blocks; only those of a loop that certainly runs are certain."""
+    made = _Uses(Counter(_numbers(accesses(s), elements)))
+    certain = isinstance(s, For) and _runs(s) and s.until is None
+    met: set[int] = set()
+    for block in blocks_of(s):
+        for u in (_uses(x, elements) for x in block):
+            made.stored |= u.stored
+            made.certain |= u.certain if certain else set()
+            made.loaded_first |= u.loaded_first - met if certain else set()
+            met |= u.count.keys()
+            made.count += u.count
+    return made
+
+
+def _numbers(found: Iterable[tuple[Buffer, Place]], elements: _Elements) -> Iterator[int]:
+    return (n for a in found if (n := elements.number(*a)) is not None)
+
+
+def _worthwhile(users: Sequence[tuple[Stmt, _Uses]], e: int) -> bool:
     """Whether statements use an element more than once, or accumulate into it, and some use always happens."""
-    count = sum(e.meets(*a) for s in statements(part) for a in accesses(s))
-    often = count > 1 or not any(_stores(s, e) for s in part if isinstance(s, Store))
-    return often and any(_certain(s, e) for s in part)
+    count = sum(u.count[e] for _, u in users)
+    often = count > 1 or not any(isinstance(s, Store) and e in u.stored for s, u in users)
+    return often and any(e in u.certain for _, u in users)
+
+
+def _stores_first(s: Stmt, u: _Uses, e: int) -> bool:
+    return isinstance(s, Store) and e in u.stored and e not in u.loaded_first
+
+
+def _in_cells(s: Stmt, elements: _Elements, cells: dict[int, Buffer]) -> Body:
+    """A statement whose accesses of elements are those of their cells."""
+
+    def cell(b: Buffer, place: Place) -> Buffer | None:
+        number = elements.number(b, place)
+        return None if number is None else cells.get(number)
+
+    def expr(x: Expr) -> Expr:
+        found = cell(x.buffer, x.indices) if isinstance(x, Load) else None
+        return x if found is None else Load(found, (), x.span)
+
+    def stmt(s: Stmt) -> Stmt:
+        found = cell(s.buffer, s.indices) if isinstance(s, Store | Reduce) else None
+        return s if found is None else replace(s, buffer=found, indices=())  # type: ignore[call-arg]
+
+    return map_body((s,), expr, stmt)
 
 
 def _bound(s: Stmt) -> tuple[Var, ...]:
     return (s.var,) if isinstance(s, Let | For) else ()
-
-
-def _certain(s: Stmt, e: _Element) -> bool:
-    """Whether a statement uses an element each time that it runs."""
-    if isinstance(s, For):
-        return _runs(s) and s.until is None and any(_certain(x, e) for x in s.body)
-    return not isinstance(s, If | While) and any(e.meets(*a) for a in accesses(s))
-
-
-def _stores(s: Stmt, e: _Element) -> bool:
-    return isinstance(s, Store | Reduce) and e.meets(s.buffer, s.indices)
-
-
-def _stores_first(s: Stmt, e: _Element) -> bool:
-    return isinstance(s, Store) and _stores(s, e) and not _loads(s, e)
-
-
-def _loads_first(s: Stmt, e: _Element) -> bool:
-    """Whether the first use in a statement is a load that always happens: the element has a value then."""
-    if isinstance(s, For):
-        first = next((x for x in s.body if any(e.meets(*a) for y in statements((x,)) for a in accesses(y))), None)
-        return first is not None and _runs(s) and s.until is None and _loads_first(first, e)
-    return not isinstance(s, If | While) and _loads(s, e)
-
-
-def _loads(s: Stmt, e: _Element) -> bool:
-    """Whether a statement itself loads an element."""
-    read = any(isinstance(x, Load) and e.meets(x.buffer, x.indices) for v in exprs_of(s) for x in subexprs(v))
-    return read or (isinstance(s, Reduce) and _stores(s, e))
 
 
 def _runs(s: For) -> bool:
@@ -254,21 +332,3 @@ def same(a: Expr, b: Expr) -> bool:
             return a.op is b.op and a.dtype == b.dtype and all(map(same, a.args, b.args))
         case _:
             return False
-
-
-def _different(a: tuple[Expr, ...], b: tuple[Expr, ...]) -> bool:
-    """Whether two places are never one: their indices differ by a number along some axis."""
-    for f, g in zip(map(sum_of, a), map(sum_of, b), strict=True):
-        if f is not None and g is not None and f.terms == g.terms and f.constant != g.constant:
-            return True
-    return False
-
-
-def _in_cell(body: Body, e: _Element, cell: Buffer) -> Body:
-    def expr(x: Expr) -> Expr:
-        return Load(cell, (), x.span) if isinstance(x, Load) and e.meets(x.buffer, x.indices) else x
-
-    def stmt(s: Stmt) -> Stmt:
-        return replace(s, buffer=cell, indices=()) if isinstance(s, Store | Reduce) and _stores(s, e) else s
-
-    return map_body(body, expr, stmt)
