@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from gemel.hwsynth.nodes import Kind
 from gemel.hwsynth.units import Iteration, Operation
 from gemel.semantics import ops
 from gemel.semantics.dtypes import BOOL, IntType, width_of
@@ -69,18 +70,27 @@ def _rows(g: Graph, args: tuple[Node, ...], span: Span) -> tuple[Node, ...]:
 
 
 def row(g: Graph, rest: Node, bit: Node, b: Node, span: Span) -> tuple[Node, Node]:
-    """The next partial remainder and bit of the quotient; both choices are one adder, with a carry put in below."""
+    """The next partial remainder and bit of the quotient."""
     wide = IntType(b.width + 1, True)
     minus = g.apply(ops.GE, (rest, g.const(0, None, span)), BOOL, span)
+    grown = g.cast(g.apply(ops.CONCAT, (rest, bit), None, span), wide, span)
+    if minus.kind is Kind.CONST and minus.value:  # the first row, whose divisor is inverted by the chain of carries itself
+        rest = g.apply(ops.SUB, (grown, b), wide, span)
+    else:
+        rest = _more_or_less(g, grown, b, minus, span)
+    fits = g.apply(ops.GE, (rest, g.const(0, None, span)), BOOL, span)
+    return rest, g.cast(fits, IntType(1, False), span)
+
+
+def _more_or_less(g: Graph, grown: Node, b: Node, minus: Node, span: Span) -> Node:
+    """Less the divisor, or with it; a carry put in below makes both one sum."""
+    wide = grown.dtype
     low = g.cast(minus, IntType(1, False), span)
     mask = g.cast(g.cast(minus, IntType(1, True), span), wide, span)
     term = g.apply(ops.XOR, (g.cast(b, wide, span), mask), wide, span)
-    grown = g.cast(g.apply(ops.CONCAT, (rest, bit), None, span), wide, span)
     pair = (g.apply(ops.CONCAT, (grown, low), None, span), g.apply(ops.CONCAT, (term, low), None, span))
     total = g.apply(ops.ADD, pair, IntType(b.width + 2, True), span)
-    rest = g.apply(ops.SHR, (total, g.const(1, None, span)), wide, span)
-    fits = g.apply(ops.GE, (rest, g.const(0, None, span)), BOOL, span)
-    return rest, g.cast(fits, IntType(1, False), span)
+    return g.apply(ops.SHR, (total, g.const(1, None, span)), wide, span)
 
 
 def remainder(g: Graph, rest: Node, b: Node, span: Span) -> Node:

@@ -295,8 +295,10 @@ def _in_cells(s: Stmt, elements: _Elements, cells: dict[int, Buffer]) -> Body:
         return x if found is None else Load(found, (), x.span)
 
     def stmt(s: Stmt) -> Stmt:
-        found = cell(s.buffer, s.indices) if isinstance(s, Store | Reduce) else None
-        return s if found is None else replace(s, buffer=found, indices=())  # type: ignore[call-arg]
+        if not isinstance(s, Store | Reduce):
+            return s
+        found = cell(s.buffer, s.indices)
+        return s if found is None else replace(s, buffer=found, indices=())
 
     return map_body((s,), expr, stmt)
 

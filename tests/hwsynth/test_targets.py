@@ -13,14 +13,20 @@ import gemel as gm
 from gemel import i16, i32
 from gemel.errors import SynthesisError
 from gemel.hwsynth import judges
+from gemel.hwsynth.arithmetic import multiplier
 from gemel.hwsynth.calibrate.arrival import CellModel, longest_path
 from gemel.hwsynth.calibrate.flows import measure
 from gemel.hwsynth.calibrate.sweep import SWEEPS
+from gemel.hwsynth.estimate import estimate
 from gemel.hwsynth.estimate.network import Network, Tables, cover
+from gemel.hwsynth.floats import operation
+from gemel.hwsynth.schedule import Clock
 from gemel.hwsynth.targets import delay, files, target, targets
 from gemel.hwsynth.targets.tables import interpolated
+from gemel.hwsynth.unitsynth import UNITS
+from gemel.hwsynth.verilog import print_design
 from gemel.semantics import build, ops
-from gemel.semantics.dtypes import IntType
+from gemel.semantics.dtypes import F32, IntType
 from gemel.semantics.ir import Apply, Expr, Ref, Var
 from gemel.semantics.span import BUILTIN
 
@@ -142,6 +148,29 @@ def test_estimates_are_near_synthesis(name: str) -> None:
         made = t.used(judges.area(design.verilog, design.module.name, t))
         for resource, n in made.items():
             assert design.report.estimate.resources[resource] == pytest.approx(n, rel=0.4, abs=6)
+
+
+@pytest.mark.parametrize(
+    ("target_name", "mhz", "dsp"),
+    [("xcup", 300, 2), ("xcup", 140, 2), ("xilinx7", 200, 2), ("ecp5", 100, 4)],
+)
+def test_a_float_product_takes_multipliers(target_name: str, mhz: float, dsp: int) -> None:
+    """At a short period too: a multiplier is timed by its narrow side."""
+    t = target(target_name)
+    unit = UNITS.pipelined(operation(ops.MUL, F32, F32), Clock(1000 / mhz, t))
+    assert estimate(unit.module, t).resources["dsp"] == dsp
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mhz", [300, 140])
+def test_products_take_as_many_multipliers_as_estimated(mhz: float) -> None:
+    """Behind chains of registers, and in sums of shifted products, too."""
+    needs("yosys")
+    t, word = target("xcup"), IntType(32, True)
+    unit = UNITS.pipelined(multiplier(word, word, word), Clock(1000 / mhz, t))
+    text = "\n".join(p.text for p in print_design(unit.module))
+    found = judges.synth_yosys(text, unit.module.name, "xcup").cells["DSP48E2"]
+    assert estimate(unit.module, t).resources["dsp"] == found == 3
 
 
 # ---------------------------------------------------------------------------------------------------------- calibration
