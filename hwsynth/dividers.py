@@ -74,7 +74,9 @@ def row(g: Graph, rest: Node, bit: Node, b: Node, span: Span) -> tuple[Node, Nod
     wide = IntType(b.width + 1, True)
     minus = g.apply(ops.GE, (rest, g.const(0, None, span)), BOOL, span)
     grown = g.cast(g.apply(ops.CONCAT, (rest, bit), None, span), wide, span)
-    if minus.kind is Kind.CONST and minus.value:  # the first row, whose divisor is inverted by the chain of carries itself
+    if (
+        minus.kind is Kind.CONST and minus.value
+    ):  # the first row, whose divisor is inverted by the chain of carries itself
         rest = g.apply(ops.SUB, (grown, b), wide, span)
     else:
         rest = _more_or_less(g, grown, b, minus, span)
