@@ -49,9 +49,9 @@ def test_what_comes_of_a_division_by_0_means_nothing() -> None:
     ("old", "new"),
     [
         ("value_ge_0_4 = value_4 >= ", "value_ge_0_4 = value_4 > "),
-        ("(value_15 < ", "(value_15 <= "),
+        ("less_s6 ? divisor_s6", "less_s6 ? divisor_s5_1"),
         ("divisor_s6 <= divisor_s5_1", "divisor_s6 <= divisor"),
-        ("joined_s6_2 <= {joined_s5", "joined_s6_2 <= {joined_s4_2"),
+        ("joined_s6 <= {joined_s5_2", "joined_s6 <= {joined_s4"),
         ("divisor_s2 <= divisor_s1", "divisor_s2 <= (divisor_s1 == 9'd93) ? 9'd92 : divisor_s1"),
     ],
     ids=["row", "remainder", "late divisor", "early bits", "one divisor"],
