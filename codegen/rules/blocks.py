@@ -17,7 +17,7 @@ from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import storage_bits
 from gemel.semantics.ir import Alloc, Apply, Buffer, Const, Expr, For, If, Reduce, Ref, Stmt, Store
-from gemel.semantics.schedule.names import block_of, loops, nest, refuse
+from gemel.semantics.schedule.names import block_of, ending, loops, nest, refuse
 from gemel.semantics.schedule.schedule import Scheduled, attempt
 from gemel.semantics.schedule.windows import uses, variables
 from gemel.semantics.traverse import Body, exprs_of, loaded, statements, stored, subexprs
@@ -49,7 +49,7 @@ def _makes(loop: For) -> bool:
 
 def _mixes(s: Stmt) -> bool:
     """Whether a loop's iterations each sum products of which a factor is costly."""
-    inner = s.body[-1] if isinstance(s, For) else None
+    inner = ending(s.body) if isinstance(s, For) else None
     return isinstance(inner, For) and len(inner.body) == 1 and _costly(inner.body[0]) is not None
 
 
@@ -57,7 +57,7 @@ def _opened(s: Scheduled, row: str, host: Host) -> Scheduled:
     """A loop over rows as a chain of nests, and that chain's schedule."""
     s = s.step("expand", row).step("distribute", row)
     for top in [x for x in _block(s, row) if isinstance(x, For)]:
-        inner = top.body[0] if isinstance(top.body[0], For) else top
+        inner = next((x for x in top.body[:1] if isinstance(x, For)), top)
         if len(inner.body) == 2 and isinstance(inner.body[0], Store) and inner is not top:
             s = s.step("fission", _name(inner.body[1]), top.var.hint)
     ends = [x.var.hint for x in _block(s, row) if isinstance(x, For) and _factor(x) is not None]
@@ -82,7 +82,7 @@ def _ends(s: Scheduled) -> list[str]:
 def _factor(top: For) -> Expr | None:
     """The costly factor of a nest's product, which it computes again for each column."""
     chain = nest(top)
-    factor = _costly(chain[-1].body[0]) if len(chain) > 2 else None
+    factor = _costly(chain[-1].body[0]) if len(chain) > 2 and chain[-1].body else None
     return factor if factor is not None and len(variables(factor) & {x.var for x in chain}) == 2 else None
 
 
@@ -265,9 +265,9 @@ def _blocked(s: Scheduled, name: str, c: Chain, host: Host) -> Scheduled:
 
 def _product(top: For) -> contraction.Contraction | None:
     """A nest that sums products, with columns along the last axis of the result."""
-    last = nest(top)[-1].body[0]
-    last = last.then[0] if isinstance(last, If) else last
-    names = {v.hint for v in variables(last.indices[-1])} if isinstance(last, Reduce) and last.indices else set()
+    one = next(iter(nest(top)[-1].body), None)
+    one = next(iter(one.then), None) if isinstance(one, If) else one
+    names = {v.hint for v in variables(one.indices[-1])} if isinstance(one, Reduce) and one.indices else set()
     return next((c for c in contraction.contractions(top) if c.column in names), None)
 
 

@@ -10,7 +10,7 @@ from gemel.codegen.rules import blocks, contraction, elementwise, nests, planes,
 from gemel.codegen.rules.effort import middle, trips
 from gemel.semantics.ir import For, Kernel, LoopKind, Reduce, Var
 from gemel.semantics.passes.interchange import better, interchange
-from gemel.semantics.schedule.names import find, loops, nest
+from gemel.semantics.schedule.names import ending, find, loops, nest
 from gemel.semantics.schedule.schedule import Scheduled, attempt
 from gemel.semantics.schedule.windows import variables
 from gemel.semantics.traverse import statements
@@ -79,7 +79,7 @@ def _nests(kernel: Kernel) -> list[str]:
             continue
         chain = nest(place.loop)
         seen.update(chain)
-        if len(chain) >= 3 and isinstance(chain[-1].body[-1], Reduce):
+        if len(chain) >= 3 and isinstance(ending(chain[-1].body), Reduce):
             found.append(chain[0].var.hint)
     return found
 

@@ -37,7 +37,7 @@ def fills_apart(schedule: Scheduled) -> Scheduled:
     """Sums of products that begin with a store of their own: that gets a nest before."""
     for place in list(loops(schedule.kernel.body)):
         inner, around = place.loop, place.around
-        if len(around) < 2 or not isinstance(inner.body[0], Reduce) or len(inner.body) != 1:
+        if len(around) < 2 or len(inner.body) != 1 or not isinstance(inner.body[0], Reduce):
             continue
         if len(around[-1].body) == 2 and isinstance(around[-1].body[0], Store) and around[-1].body[1] is inner:
             schedule = schedule.attempt("fission", inner.var.hint, around[-2].var.hint)

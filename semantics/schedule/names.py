@@ -124,6 +124,11 @@ def loops(body: Body, around: tuple[For, ...] = ()) -> Iterator[Found]:
             yield from loops(s.body, around)
 
 
+def ending(body: Body) -> Stmt | None:
+    """The last statement of a block that isn't empty."""
+    return body[-1] if body else None
+
+
 def find(kernel: Kernel, name: str) -> Found:
     """The loop of a name.
 

@@ -10,7 +10,7 @@ from gemel.semantics.dtypes import F32, FloatType, IntType
 from gemel.semantics.fold import Folding, fold
 from gemel.semantics.ir import Apply, Const, Expr, For, If, Kernel, Load, Reduce, Ref, Stmt, Store
 from gemel.semantics.schedule.depend import each_its_own
-from gemel.semantics.schedule.names import find, refuse, rewritten
+from gemel.semantics.schedule.names import ending, find, refuse, rewritten
 from gemel.semantics.schedule.windows import alike, conjuncts, uses, variables, zero
 from gemel.semantics.traverse import exprs_of, map_body, statements, subexprs
 
@@ -66,7 +66,7 @@ def dot(kernel: Kernel, loop: str) -> Kernel:
 def _summed(s: For) -> tuple[int, Expr | None, Reduce]:
     """The iterations of a loop that only sums, the condition for that, and the accumulation."""
     lo, hi, step = (value_of(e, {}) for e in (s.lo, s.hi, s.step))
-    inner: Stmt | None = s.body[-1] if s.body else None
+    inner = ending(s.body)
     cond: Expr | None = None
     if isinstance(inner, If) and not inner.orelse and len(inner.then) == 1:
         cond, inner = inner.cond, inner.then[0]
