@@ -49,6 +49,9 @@ MAX_SIZE = (1 << 48) - 1
 
 WIDEN_AFTER = 3
 
+MANY_TERMS = 64
+"""A sum of more variables than an index ever has is bounded by the ranges of its parts alone."""
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -80,6 +83,8 @@ class Ranges:
         self.facts: dict[Atom, Interval] = {}
         self.buffers: dict[Buffer, Interval | None] = {}
         self.params = {*kernel.params, *kernel.results}
+        self.found: dict[Expr, Interval] = {}
+        self.forms: dict[Expr, Linear | None] = {}
         for d in kernel.dims:
             self.vars[d] = (0, MAX_SIZE)
         self._settle_buffers(kernel.body)
@@ -88,6 +93,16 @@ class Ranges:
 
     def of(self, e: Expr) -> Interval:
         """The range of an integer, bool or fixed-point (raw) expression."""
+        if e not in self.found:
+            self.found[e] = self._of(e)
+        return self.found[e]
+
+    def _moved(self) -> None:
+        """What is known has changed: answers are looked for anew."""
+        self.found.clear()
+        self.forms.clear()
+
+    def _of(self, e: Expr) -> Interval:
         own = intervals.of_type(e.dtype)
         if own is None:
             raise TypeError(f"{e.dtype} has no range")
@@ -156,7 +171,10 @@ class Ranges:
                     return None
                 return self.definitions.get(e.var, Linear(0, {e.var: 1}))
             case Apply():
-                return self._linear_apply(e)
+                if e not in self.forms:
+                    form = self._linear_apply(e)
+                    self.forms[e] = form if form is None or len(form.terms) <= MANY_TERMS else None
+                return self.forms[e]
             case _:
                 return None
 
@@ -219,6 +237,7 @@ class Ranges:
             case _:
                 for b in stored((s,)):
                     self.facts.pop(b, None)
+        self._moved()
 
     def _let(self, s: Let) -> None:
         if isinstance(s.var.dtype, FloatType):
@@ -250,16 +269,19 @@ class Ranges:
         saved = dict(self.facts)
         for b in stored(s.body):
             self.facts.pop(b, None)
+        self._moved()
         if isinstance(s, For):
             self._bind_loop(s)
             if s.until is not None:
                 self._learn(s.until, False)
         else:
             self._learn(s.cond, True)
+        self._moved()
         yield
         self.facts = saved
         for b in stored(s.body):
             self.facts.pop(b, None)
+        self._moved()
 
     def _bind_loop(self, s: For) -> None:
         lo, hi, step = self.of(s.lo), self.of(s.hi), self.of(s.step)
@@ -285,6 +307,7 @@ class Ranges:
         self._learn(cond, truth)
         yield
         self.facts = saved
+        self._moved()
 
     def _learn(self, cond: Expr, truth: bool) -> None:
         if not isinstance(cond, Apply):
@@ -319,7 +342,7 @@ class Ranges:
         elif low == high:
             lo, hi = lo + (lo == low), hi - (hi == low)
         if lo <= hi:
-            self.facts[atom] = (lo, hi)
+            self._note(atom, (lo, hi))
 
     def _compare_forms(self, op: ops.Op, a: Expr, b: Expr) -> None:
         """Notes the range of the difference of two linear forms, as far as the comparison narrows it."""
@@ -336,7 +359,11 @@ class Ranges:
         else:
             lo, hi = max(lo, 0), min(hi, 0)
         if form.terms and -(1 << 63) <= lo <= hi < 1 << 63:
-            self.facts[_key(form, a)] = (lo - form.constant, hi - form.constant)
+            self._note(_key(form, a), (lo - form.constant, hi - form.constant))
+
+    def _note(self, atom: Atom, interval: Interval) -> None:
+        self.facts[atom] = interval
+        self._moved()
 
     # --------------------------------------------------------------------------------------------------------- buffers
 
@@ -351,6 +378,7 @@ class Ranges:
             grown: dict[Buffer, Interval | None] = {b: self.buffers[b] for b in self.buffers}
             self._collect(body, grown)
             self.facts = {}  # what checks on the way taught holds after them only
+            self._moved()
             if grown == self.buffers:
                 return
             for b, interval in grown.items():

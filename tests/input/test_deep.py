@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import linecache
 import operator
+import time
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,29 @@ def test_lists_of_values() -> None:
 def test_integers_that_grow() -> None:
     a = np.arange(8, dtype=np.int32)
     agrees(reduced, a, functools.reduce(operator.xor, [i % 8 + i for i in range(N)]), rtl=True)
+
+
+@gm.kernel
+def grown(a: i32[8]) -> i32:
+    return i32(functools.reduce(operator.add, [a[i % 8] for i in gm.unroll(range(5000))]))
+
+
+@pytest.mark.slow
+def test_sums_of_which_each_is_a_bit_wider() -> None:
+    a = np.arange(8, dtype=np.int32)
+    assert grown.interpret(a) == grown(a) == 5000 // 8 * 28
+    assert grown.verify().ok and grown.synth().cycles is not None
+
+
+def test_ranges_are_found_once_for_each_part() -> None:
+    start = time.process_time()
+    assert summed_up.synth().cycles is not None
+    assert time.process_time() - start < 5  # minutes, where each part looks at all that is below it
+
+
+@gm.kernel
+def summed_up(a: i32[8]) -> i32:
+    return i32(functools.reduce(operator.add, [a[i % 8] for i in gm.unroll(range(400))]))
 
 
 def test_tensors() -> None:
