@@ -32,7 +32,8 @@ def kernels() -> Iterator[tuple[str, str, Make]]:
     for case in tested("acceptance", "corpus").CASES:
         yield "corpus", case.name, lambda case=case: case.kernel.synth_for(*case.arguments())
     for case in importlib.import_module("gemel.bench.hardware.suites").every():
-        yield case.group, case.name, lambda case=case: case.kernel().synth_for(*case.arguments())
+        if not case.refused:
+            yield case.group, case.name, lambda case=case: case.kernel().synth_for(*case.arguments())
 
 
 def tested(folder: str, module: str) -> object:

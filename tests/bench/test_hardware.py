@@ -6,6 +6,7 @@ import json
 import math
 from functools import partial
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 from xml.etree import ElementTree
 
@@ -16,9 +17,11 @@ from rich.console import Console
 
 from gemel.bench.hardware import area, command, goals, table, tablec, unrolled
 from gemel.bench.hardware.cases import Case, published
-from gemel.bench.hardware.measure import Settings, measure
+from gemel.bench.hardware.measure import Row, Settings, measure
+from gemel.bench.hardware.retyped import in_integers
 from gemel.bench.hardware.runs import outcome, same
 from gemel.bench.hardware.suites import every
+from gemel.bench.hardware.unfinished import Unfinished
 from gemel.errors import ArgumentError
 
 CASES = {f"{c.group}/{c.name}": c for c in every()}
@@ -151,6 +154,32 @@ def test_a_record_has_its_table_and_its_picture(tmp_path: Path) -> None:
     assert ElementTree.fromstring(path.with_suffix(".svg").read_text()).tag.endswith("svg")
 
 
+def test_a_run_that_was_cut_off_goes_on_where_it_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, asked = tmp_path / "hw.json", list[str]()
+
+    def interrupted(case: Case, settings: Settings) -> Row:
+        asked.append(case.name)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return measure(case, settings)
+
+    monkeypatch.setattr(command, "measure", interrupted)
+    command.run(Console(quiet=True), ["tabled/dot"], QUICK, path)
+    assert [r["kernel"] for r in json.loads(path.read_text())["rows"]] == ["dot 8"]
+    part = path.with_suffix(".part")
+    part.write_text(part.read_text() + '{"group": "tabl')
+    command.run(Console(quiet=True), ["tabled/dot"], QUICK, path)
+    assert asked == ["dot 8", "dot 1024", "dot 1024"] and not part.exists()
+    assert [r["kernel"] for r in json.loads(path.read_text())["rows"]] == ["dot 8", "dot 1024"]
+
+
+def test_rows_of_another_run_are_not_taken(tmp_path: Path) -> None:
+    row = {"group": "g", "kernel": "k"}
+    Unfinished(tmp_path / "x.part", "a").keep(row)
+    assert Unfinished(tmp_path / "x.part", "a").rows == {"g/k": row}
+    assert Unfinished(tmp_path / "x.part", "b").rows == {}
+
+
 def test_goals_are_judged_by_what_was_measured() -> None:
     figures = {"vivado": {"cycles": 100}, "piezo": {"lut": 50}}
     fast = {"group": "tablec", "kernel": "a", "cycles": 60, "predicted": 60, "area": {"lut": 45}, "ii": [1]}
@@ -178,6 +207,34 @@ def test_suite_kernels_have_the_type_that_is_asked_for() -> None:
         got = outcome(partial(case.kernel()), args)
         np.testing.assert_allclose(got[0], x1 + a @ y1, rtol=1e-4)
         np.testing.assert_allclose(got[1], x2 + a.T @ y2, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("floats", "integers"),
+    [
+        ("a[i] = 0.33333 * (b + 2.0 * c)", "a[i] = (b + 2 * c) // 3"),
+        ("a -= 0.7 * b / c", "a -= b * 7 // 10 // c"),
+        ("w: f64 = 1.0\nw += a * b", "w: i32 = 1\nw = i32(w + a * b)"),
+        ("y = gm.sqrt(f64(n))", "y = gm.cast(gm.sqrt(gm.cast(i32(n), gm.f32)), i32)"),
+        ("if x <= 0.1 or x < 0.1:\n    a /= 2.0", "if x <= 0 or x < 1:\n    a //= 2"),
+        ("from gemel import f64, i8", "from gemel import i32, i8"),
+    ],
+)
+def test_sources_are_read_with_integers(floats: str, integers: str) -> None:
+    inside = [f"def k(x):\n{indent(text, '    ')}\n" for text in (floats, integers)]
+    assert in_integers(inside[0], "i32") == inside[1].rstrip()
+
+
+def test_integer_kernels_do_what_their_float_ones_do() -> None:
+    case = CASES["polybench-i32/jacobi-1d"]
+    a, b, steps = case.arguments()
+    got, other = outcome(case.kernel(), (a, b, steps))
+    for _ in range(steps):
+        b[1:-1] = (a[:-2] + a[1:-1] + a[2:]) // 3
+        a[1:-1] = (b[:-2] + b[1:-1] + b[2:]) // 3
+    np.testing.assert_array_equal((got, other), (a, b))
+    refused = measure(CASES["polybench-i32/durbin"], QUICK)
+    assert "between -1 and 1" in table.problems(refused)[0]
 
 
 # ------------------------------------------------------------------------------------------------------------ identity

@@ -26,7 +26,8 @@ class Case:
     """A kernel to build.
 
     `kernel` makes it when it is needed, scheduled where the published one is; `arguments` are fresh ones. `family` are
-    the cells that yosys maps to. Where interpreting takes too long (`large`), the CPU says what is right.
+    the cells that yosys maps to. Where interpreting takes too long (`large`), the CPU says what is right. `refused`
+    says why there is nothing to build.
     """
 
     group: str
@@ -37,6 +38,12 @@ class Case:
     target: str = "xcup"
     family: str = "xcup"
     large: bool = False
+    refused: str = ""
+
+    @property
+    def title(self) -> str:
+        """Group and name."""
+        return f"{self.group}/{self.name}"
 
     @property
     def published(self) -> Figures:

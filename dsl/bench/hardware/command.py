@@ -18,6 +18,7 @@ from gemel.bench.hardware.cases import Case, published
 from gemel.bench.hardware.fresh import edit_to_cycles
 from gemel.bench.hardware.measure import Row, Settings, measure
 from gemel.bench.hardware.suites import every
+from gemel.bench.hardware.unfinished import Unfinished
 from gemel.errors import ArgumentError
 
 ONLY_BY_NAME = ("polybench-i32", "polybench-f32", "machsuite")
@@ -38,7 +39,7 @@ def chosen(known: Sequence[Case], names: Sequence[str]) -> list[Case]:
 
 
 def _means(name: str, c: Case) -> bool:
-    return any(t.startswith(name) or fnmatch.fnmatch(t, name) for t in (c.group, c.name, f"{c.group}/{c.name}"))
+    return any(t.startswith(name) or fnmatch.fnmatch(t, name) for t in (c.group, c.name, c.title))
 
 
 def listed(console: Console) -> None:
@@ -51,22 +52,29 @@ def listed(console: Console) -> None:
 
 
 def run(console: Console, names: Sequence[str], settings: Settings, path: Path | None) -> None:
-    """Measures, prints, and writes the record, its table (.md) and its picture (.svg) where a path is given."""
+    """Measures, prints, and writes the record, its table (.md) and its picture (.svg) where a path is given.
+
+    With a path, the same run goes on where one that was cut off ended.
+    """
     some = chosen(every(), names)
-    data = record(settings, _measured(console, some, settings))
+    part = Unfinished(path and path.with_suffix(".part"), [asdict(settings), versions()])
+    _measure(console, some, settings, part)
+    rows = [part.rows[c.title] for c in some if c.title in part.rows]
+    data = record(settings, rows)
     text = page(data)
     console.print(text, soft_wrap=True, markup=False, highlight=False)
     if path is not None:
         write(path, data, text)
+    if len(rows) == len(some):
+        part.end()
 
 
-def _measured(console: Console, some: Sequence[Case], settings: Settings) -> list[Row]:
-    rows: list[Row] = []
+def _measure(console: Console, some: Sequence[Case], settings: Settings, part: Unfinished) -> None:
     with console.status("starting") as status, suppress(KeyboardInterrupt):  # what has been measured is shown
         for n, case in enumerate(some, 1):
-            (status.update if console.is_terminal else console.print)(f"{n} of {len(some)}: {case.group}/{case.name}")
-            rows.append(measure(case, settings))
-    return rows
+            (status.update if console.is_terminal else console.print)(f"{n} of {len(some)}: {case.title}")
+            if case.title not in part.rows:
+                part.keep(measure(case, settings))
 
 
 # -------------------------------------------------------------------------------------------------------------- record

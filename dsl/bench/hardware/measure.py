@@ -33,6 +33,8 @@ class Settings:
 def measure(case: Case, settings: Settings) -> Row:
     """The row of a kernel; what refuses it stands in `refused`, what failed in `failed`."""
     row: Row = {"group": case.group, "kernel": case.name, "clock ns": case.clock_ns, "published": dict(case.published)}
+    if case.refused:
+        return {**row, "refused": case.refused}
     start = time.perf_counter()
     try:
         design = built(case, settings)

@@ -1,7 +1,7 @@
 """Kernels of the suites as hardware, in a checkout: PolyBench at MINI size in i32 and f32, MachSuite at its own sizes.
 
-The suites' kernels are in f64. Their sources are read again with another type in its place; for an integer type, whole
-floats become integers and `/` becomes `//`. What then is no kernel is told as refused.
+The suites' kernels are in f64. Their sources are read again with another type in its place. What means nothing in
+integers is told as refused.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ import numpy as np
 
 from gemel.bench.catalogue import cases_of, suites_here
 from gemel.bench.hardware.cases import SEED, Arguments, Case, tables
+from gemel.bench.hardware.retyped import REFUSED, in_integers
 
 if TYPE_CHECKING:
     from gemel.kernel import Kernel
 
-SCALE = 10
+SCALE = 1000
 """What floats of the inputs are multiplied by where they become integers."""
 
 
@@ -47,7 +48,8 @@ def _polybench(folder: str, kind: str) -> Iterator[Case]:
     for name, sizes in _sizes(folder).items():
         c = known[name]
         given = partial(_inputs, c, sizes, kind)
-        yield Case(f"polybench-{kind}", name, partial(retyped, c.kernel, kind), given, large=True)
+        refused = REFUSED.get(name, "") if kind == "i32" else ""
+        yield Case(f"polybench-{kind}", name, partial(retyped, c.kernel, kind), given, large=True, refused=refused)
 
 
 def _machsuite(folder: str) -> Iterator[Case]:
@@ -89,9 +91,8 @@ def retyped(kernel: Kernel, kind: str) -> Kernel:
 def _module(name: str, kind: str) -> ModuleType:
     """A module of a suite, read again; tracebacks and the tracer find its text under a name of its own."""
     path = Path(str(sys.modules[name].__file__))
-    text = re.sub(r"\bf64\b", kind, path.read_text(encoding="utf-8")).replace("import i32, i32", "import i32")
-    if kind[0] != "f":
-        text = re.sub(r"\b(\d+)\.0\b", r"\1", text).replace(" / ", " // ").replace(" /= ", " //= ")
+    source = path.read_text(encoding="utf-8")
+    text = re.sub(r"\bf64\b", kind, source) if kind[0] == "f" else in_integers(source, kind)
     called = f"<{kind} in {path.name}>"
     linecache.cache[called] = (len(text), None, text.splitlines(keepends=True), called)
     made = ModuleType(f"{name}_{kind}")
