@@ -16,6 +16,7 @@ nets is set on which its value matters, then so they do after the edge.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import heappop, heappush
 
 from gemel.hwsynth.dag import postorder, roots_of
 from gemel.hwsynth.netcheck import ordered_wires
@@ -142,12 +143,14 @@ class Activity:
 
     def _observe(self) -> None:
         """Finds the gate of every part, from what can be seen back to what it is made of."""
-        for part, gate, reads in list(self._parts()):  # all free parts are known before anything is demanded
+        asked: list[tuple[Expr, Gate]] = [(o.value, None) for o in self.m.outputs]
+        for part, gate, reads in self._parts():
             self.gates[part] = gate
-            for e, matters in reads:
-                self._demand(e, matters)
-        for o in self.m.outputs:
-            self._demand(o.value, None)
+            asked += reads
+        self._order = list(postorder((*self.wires.values(), *roots_of(self.m))))
+        self._place = {e: n for n, e in enumerate(self._order)}
+        while asked:
+            asked = list(self._round(asked))
 
     def _parts(self) -> Iterator[tuple[Part, Gate, list[tuple[Expr, Gate]]]]:
         """Parts with their gates and what they read where; not those whose gate depends on who looks at them."""
@@ -205,31 +208,42 @@ class Activity:
             gate = join(gate, self.zero(t))
         return gate
 
-    def _demand(self, root: Expr, gate: Gate) -> None:
-        """Takes in that a value matters where a gate says so."""
-        todo = [(root, gate)]
-        while todo:
-            e, gate = todo.pop()
-            before = self._seen.get(e, NEVER)
-            if _within(gate, before):
-                continue
-            self._seen[e] = join(before, gate)
-            match e:
-                case Apply(op=ops.SELECT):
-                    cond, a, b = e.args
-                    chosen = self.zero(cond)
-                    todo += [(cond, gate), (a, gate if chosen is None else chosen), (b, gate)]
-                case Apply():
-                    todo += [(a, gate) for a in e.args]
-                case Ref() if e.var in self.wires:
-                    todo.append((self.wires[e.var], gate))
-                case Ref() if e.var in self._free:
+    def _round(self, asked: list[tuple[Expr, Gate]]) -> Iterator[tuple[Expr, Gate]]:
+        """Takes in that values matter where gates say so, users before operands; gives what matters a cycle earlier."""
+        due: dict[Expr, Gate] = {}
+        todo: list[int] = []
+        earlier: dict[Var, None] = {}
+        while asked or todo:
+            for e, gate in asked:
+                if e not in due:
+                    heappush(todo, -self._place[e])
+                due[e] = join(due.get(e, NEVER), gate)
+            e = self._order[-heappop(todo)]
+            gate, before = due.pop(e), self._seen.get(e, NEVER)
+            asked = []
+            if not _within(gate, before):
+                self._seen[e] = join(before, gate)
+                asked = list(self._operands(e, gate))
+                if isinstance(e, Ref) and e.var in self._free:
                     part = self._free[e.var]
-                    earlier = join(self.gates[part], self._before(gate))
-                    self.gates[part] = earlier
-                    todo.append((part.next if isinstance(part, Register) else part.addr, earlier))
-                case _:
-                    pass
+                    self.gates[part] = join(self.gates[part], self._before(gate))
+                    earlier[e.var] = None
+        for part in map(self._free.__getitem__, earlier):
+            yield part.next if isinstance(part, Register) else part.addr, self.gates[part]
+
+    def _operands(self, e: Expr, gate: Gate) -> Iterator[tuple[Expr, Gate]]:
+        """What a value that matters at a gate is made of in the same cycle, and where that matters."""
+        match e:
+            case Apply(op=ops.SELECT):
+                cond, a, b = e.args
+                chosen = self.zero(cond)
+                yield from ((cond, gate), (a, gate if chosen is None else chosen), (b, gate))
+            case Apply():
+                yield from ((a, gate) for a in e.args)
+            case Ref() if e.var in self.wires:
+                yield self.wires[e.var], gate
+            case _:
+                pass
 
     def _before(self, gate: Gate) -> Gate:
         """The gate in the cycle before: where none of its nets is set, none of `gate`'s will be."""

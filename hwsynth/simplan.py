@@ -139,14 +139,13 @@ class _Planner:
         for v, (_, bit) in places.items():
             if not bit:
                 self.before.pop(v, None)
-        for word in range(1 + max((word for word, _ in places.values()), default=-1)):
-            masks: dict[Hashable, int] = {}
-            guards: dict[Hashable, Expr | None] = {}
-            for v, (_, bit) in ((v, at) for v, at in places.items() if at[0] == word and v in self.before):
-                guard = self.before[v][1]
-                guards[_key(guard)] = guard
-                masks[_key(guard)] = masks.get(_key(guard), 0) | 1 << bit
-            yield tuple(Shift(guards[k], mask) for k, mask in masks.items())
+        words: list[dict[Hashable, Shift]] = [{} for _ in range(1 + max((w for w, _ in places.values()), default=-1))]
+        for v, (word, bit) in places.items():
+            if v in self.before:
+                guard, known = self.before[v][1], words[word]
+                mask = known[_key(guard)].mask if _key(guard) in known else 0
+                known[_key(guard)] = Shift(guard, mask | 1 << bit)
+        yield from (tuple(known.values()) for known in words)
 
     # --------------------------------------------------------------------------------------------------------- groups
 
