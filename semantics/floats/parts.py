@@ -80,8 +80,34 @@ def rounded(t: FloatType, sign: X, x: X, above: X, special: Special, zeros: X | 
     zeros = leading_zeros(x).called("leading") if zeros is None else zeros
     moved = zeros if known(zeros) == 0 else _smaller(zeros, above).called("moves")
     kept, rest = shifted_left(x, moved, t.mantissa + 2)
-    size, over = _rounded(t, kept.called("kept"), rest, minus(above, moved, width(above)).called("exponent"))
-    return finished(t, sign, size, special, over)
+    below = minus(above, moved, width(above)).called("exponent")
+    put = _clamped if t.finite else _overruled
+    return put(t, sign, kept, rest, below, special)
+
+
+def _overruled(t: FloatType, sign: X, kept: X, rest: X, below: X, special: Special) -> X:
+    """The rounded pattern, where infinity is what comes of counting on from the greatest number.
+
+    So what overrules the number does so before it is rounded, together with the last step of the shift.
+    """
+    large = truth(below, False) if width(below) < t.exponent else every(cut(below, t.exponent - 1, 1))
+    if width(below) > t.exponent:
+        large = either(large, some(cut(below, width(below) - 1, t.exponent)))
+    beyond = either(special.nan, special.infinite, both(large, ~special.zero)).called("beyond")
+    kept = masked(kept, ~either(beyond, special.zero)).called("kept")
+    exponent = masked(resized(below, t.exponent), ~special.zero)
+    size = _counted(t, kept, rest, below.f.where(beyond, (1 << t.exponent) - 1, exponent), t.width - 1)
+    m = t.mantissa
+    quiet = joined(either(bit(size, m - 1), special.nan), cut(size, m - 2, 0))
+    return joined(both(sign, ~special.nan), cut(size, t.width - 2, m), quiet)
+
+
+def _counted(t: FloatType, kept: X, rest: X, below: X, bits: int) -> X:
+    """The pattern without its sign: the hidden bit, which stands at the exponent's end, and a rounding are added."""
+    m = t.mantissa
+    up = both(bit(kept, 0), either(rest, bit(kept, 1)))
+    carried = joined(bit(kept, m + 1), literal(kept, 0, m - 1), up)
+    return plus(joined(below, cut(kept, m, 1)), carried, bits).called("rounded")
 
 
 def _smaller(a: X, b: X) -> X:
@@ -90,31 +116,15 @@ def _smaller(a: X, b: X) -> X:
     return a.f.where(a < b, resized(a, bits), resized(b, bits))
 
 
-def _rounded(t: FloatType, kept: X, rest: X, below: X) -> tuple[X, X]:
-    """The pattern without its sign, and whether it is beyond the numbers.
+def _clamped(t: FloatType, sign: X, kept: X, rest: X, below: X, special: Special) -> X:
+    """The rounded pattern in a format without infinities, where NaN is in the place of the number after the greatest.
 
     The exponent is one less than it should be: the hidden bit, which stands at its end, is added to it.
     """
-    m = t.mantissa
-    hidden, fraction, half, odd = bit(kept, m + 1), cut(kept, m, 1), bit(kept, 0), bit(kept, 1)
-    up = both(half, either(rest, odd))
-    carried = joined(hidden, literal(kept, 0, m - 1), up)
-    size = plus(joined(resized(below, t.exponent), fraction), carried, t.width).called("rounded")
-    over = either(bit(size, t.width - 1), every(cut(size, t.width - 2, 0 if t.finite else m)))
+    size = _counted(t, kept.called("kept"), rest, resized(below, t.exponent), t.width)
+    over = either(bit(size, t.width - 1), every(cut(size, t.width - 2, 0)))
     if width(below) > t.exponent:
         over = either(over, some(cut(below, width(below) - 1, t.exponent)))
-    return resized(size, t.width - 1), over
-
-
-def finished(t: FloatType, sign: X, size: X, special: Special, over: X) -> X:
-    """The pattern of a size with a sign, where it is a number in the format's range."""
-    infinite = either(special.infinite, both(over, ~special.zero))
-    beyond = either(special.nan, infinite)
-    if t.finite:
-        chosen = size.f.where(beyond, t.nan, masked(size, ~special.zero))
-        return joined(both(sign, ~beyond), chosen)
-    fraction, exponent = cut(size, t.mantissa - 1, 0), cut(size, t.width - 2, t.mantissa)
-    exponent = size.f.where(beyond, (1 << t.exponent) - 1, masked(exponent, ~special.zero))
-    fraction = masked(fraction, ~either(beyond, special.zero))
-    quiet = joined(either(bit(fraction, t.mantissa - 1), special.nan), cut(fraction, t.mantissa - 2, 0))
-    return joined(both(sign, ~special.nan), exponent, quiet)
+    beyond = either(special.nan, special.infinite, both(over, ~special.zero))
+    chosen = size.f.where(beyond, t.nan, masked(resized(size, t.width - 1), ~special.zero))
+    return joined(both(sign, ~beyond), chosen)
