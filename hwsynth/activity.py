@@ -15,7 +15,7 @@ nets is set on which its value matters, then so they do after the edge.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 
 from gemel.hwsynth.dag import postorder, roots_of
@@ -73,13 +73,34 @@ class Activity:
             self._wire_of.setdefault(value, []).append(v)
         for v in self._moving(order):
             del self.bits[v]
-        while True:
-            self._find_zeros(order)
-            moving = [v for v, r in self.bits.items() if self.zero(r.next) is None]
-            if not moving:
-                return
+        self._find_zeros(order)
+        readers, place = self._readers(order), {e: n for n, e in enumerate(order)}
+        while moving := [v for v, r in self.bits.items() if self.zero(r.next) is None]:
             for v in moving:
                 del self.bits[v]
+                self._zero_net[v] = None
+            self._find_again(order, place, [r for v in moving for r in readers.get(v, ())], readers)
+
+    def _find_again(
+        self,
+        order: list[Expr],
+        place: dict[Expr, int],
+        changed: list[Expr | Var],
+        readers: dict[Expr | Var, list[Expr | Var]],
+    ) -> None:
+        """What is 0 where bits are, once some of what is read has changed; operands before users."""
+        todo = _Places(place)
+        todo.add(changed)
+        for n in todo:
+            e = order[n]
+            found = self._zero_of(e)
+            if found == self._zero[e]:
+                continue
+            self._zero[e] = found
+            todo.add(readers.get(e, ()))
+            for v in () if self._is_pulse(e) else self._wire_of.get(e, ()):
+                self._zero_net[v] = found
+                todo.add(readers.get(v, ()))
 
     def _moving(self, order: list[Expr]) -> list[Var]:
         """Bits that no others make 0: what the rounds after this would find a stage of a pipeline at a time."""
@@ -251,6 +272,28 @@ class Activity:
         for v in gate or ():
             earlier = join(earlier, self.zero(self.bits[v].next) if v in self.bits else None)
         return None if gate is None else earlier
+
+
+class _Places:
+    """Places of expressions that are to be looked at, the first one first, each once; also while more are added."""
+
+    def __init__(self, place: dict[Expr, int]) -> None:
+        self.place = place
+        self.heap: list[int] = []
+        self.due: set[int] = set()
+
+    def add(self, found: Iterable[Expr | Var]) -> None:
+        """Adds those among some that have a place."""
+        for n in (self.place[x] for x in found if not isinstance(x, Var) and x in self.place):
+            if n not in self.due:
+                self.due.add(n)
+                heappush(self.heap, n)
+
+    def __iter__(self) -> Iterator[int]:
+        while self.heap:
+            n = heappop(self.heap)
+            self.due.remove(n)
+            yield n
 
 
 def _moves(e: Expr, moving: set[Expr | Var], quiet: set[Var]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -43,7 +44,8 @@ WORTH = 4
 class Compiled:
     """Native code for one flat netlist; simulations of it share it.
 
-    It is built in little time at first. Once it has run for `WORTH` times as long, `improve` is worth calling.
+    It is built in little time at first. Once it has run for `WORTH` times as long, `improve` is worth calling; not for
+    what is very long, on which LLVM's passes would work for minutes.
     """
 
     def __init__(self, top: Module, stop: str | None = None, trace: bool = False) -> None:
@@ -57,7 +59,7 @@ class Compiled:
         self._codes: list[Code] = []
         start = time.perf_counter()
         self._build()
-        self.worth = WORTH * (time.perf_counter() - start)
+        self.worth = math.inf if writer.long else WORTH * (time.perf_counter() - start)
 
     def improve(self) -> None:
         """Builds with all of LLVM's passes, for all simulations from their next call on."""

@@ -82,10 +82,11 @@ def _measure(console: Console, some: Sequence[Case], settings: Settings, part: U
 
 def record(settings: Settings, rows: Sequence[Row]) -> dict[str, Any]:
     """A run as data."""
+    tables = any(row["group"] not in ONLY_BY_NAME for row in rows)
     facts = {"machine": machine.machine(), "date": machine.now(), "versions": versions()}
     return {
         **facts,
-        "edit to cycles": {} if settings.quick else edit_to_cycles(),
+        "edit to cycles": edit_to_cycles() if tables and not settings.quick else {},
         "settings": asdict(settings),
         "tools": published()["tools"],
         "means": table.means(rows),
