@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 
@@ -20,7 +20,10 @@ from gemel.errors import GemelError
 from gemel.hwsynth import judges, tools
 from gemel.hwsynth.netlist import Input, Memory, Module, Output, ReadPort, WritePort
 from gemel.hwsynth.placers import Placer, Routed, place
+from gemel.hwsynth.rams import block, blocks
+from gemel.hwsynth.schedule import Clock
 from gemel.hwsynth.targets import Target, target
+from gemel.hwsynth.units import named_apart
 from gemel.hwsynth.verilog import verilog
 from gemel.semantics.dtypes import BOOL, IntType
 from gemel.semantics.ir import Ref, Var
@@ -75,7 +78,7 @@ def _rows(cases: Sequence[Case], mhz: float, paths: bool) -> Iterator[Row]:
 
 def _row(t: Target, case: Case, mhz: float) -> Row:
     design = case.kernel().synth_for(*case.arguments(), target=t.name, clock_mhz=mhz)
-    routed = routing(hosted(design.system.module), t, mhz)
+    routed = routing(named_apart(hosted(design.system.module, Clock(1000 / mhz, t))), t, mhz)
     cells = {kind: routed.cells.get(kind, 0) for kind in ("TRELLIS_COMB", "TRELLIS_FF", "MULT18X18D", "DP16KD")}
     name = f"{case.group}/{case.name}"
     return Row(
@@ -99,32 +102,43 @@ def _routed(text: str, top: Module, t: Target, mhz: float) -> Routed:
         return place(folder / "top.json", Placer(**t.tools["placer"]), mhz)
 
 
-def hosted(system: Module) -> Module:
+def hosted(system: Module, clock: Clock) -> Module:
     """The system with pins that write the memories which the kernel only reads, and read all others."""
-    ports = [_Host(m) for m in system.memories]
+    behind = {r.next.var: r.var for r in system.registers if isinstance(r.next, Ref)}
+    ports = [_Host(m, behind, clock) for m in system.memories]
     return replace(
         system,
         inputs=(*system.inputs, *(Input(v) for p in ports for v in p.inputs)),
         outputs=(*system.outputs, *(o for p in ports for o in p.outputs)),
-        memories=tuple(p.memory for p in ports),
+        registers=(),
+        memories=tuple(m for p in ports for m in p.memories),
+        instances=(*system.instances, *(i for p in ports for i in p.instances)),
     )
 
 
 class _Host:
-    def __init__(self, m: Memory) -> None:
+    """A memory with the pins; one with registers behind it (`behind`) is the target's block RAM with its own."""
+
+    def __init__(self, m: Memory, behind: Mapping[Var, Var], clock: Clock) -> None:
         address = Var(f"host_{m.hint}_addr", IntType(max(1, (m.depth - 1).bit_length()), False), m.span)
         data = Var(f"host_{m.hint}_data", m.dtype, m.span)
         self.inputs: list[Var] = [address]
         self.outputs: list[Output] = []
         if m.writes:
-            reads = (*m.reads, ReadPort(Ref(address, m.span), None, data))
-            self.memory = replace(m, reads=reads)
+            host = ReadPort(Ref(address, m.span), None, data)
+            memory = replace(m, reads=(*m.reads, host))
+            alone = replace(m, reads=(host,))
             self.outputs = [Output(f"host_{m.hint}_word", Ref(data, m.span))]
         else:
             write = Var(f"host_{m.hint}_wen", BOOL, m.span)
             port = WritePort(Ref(address, m.span), Ref(data, m.span), Ref(write, m.span))
             self.inputs += [data, write]
-            self.memory = replace(m, writes=(port,))
+            memory = replace(m, writes=(port,))
+            alone = None
+        registered = bool(m.reads) and m.reads[0].data in behind
+        self.memories = [memory] if not registered else [alone] if alone is not None else []
+        ports = replace(memory, reads=tuple(replace(r, data=behind[r.data]) for r in m.reads)) if registered else None
+        self.instances = blocks(block(clock, m.depth, m.dtype), ports) if ports is not None else ()
 
 
 def _path(routed: Routed) -> tuple[str, ...]:

@@ -77,14 +77,16 @@ def _made(operation: Operation, clock: Clock, name: str, stated: Mapping[str, in
         BUILTIN,
         (head, how, where),
         contract=Contract(operation.name, way.latency, 1),
-        cell=_cell(clock.target, name, way, stated),
+        cell=stated_cell(clock.target, name, way, stated),
     )
     return Unit(operation, module, way.latency, way.setup, way.delay)
 
 
-def _cell(target: Target, name: str, way: Way, stated: Mapping[str, int]) -> Cell:
+def stated_cell(target: Target, name: str, way: Way, stated: Mapping[str, int], count: int = 1) -> Cell:
+    """The text for a cell, or for some of them, with what is stated of it in the places for that."""
     hard = target.cells[name]
     text = hard.text.replace("@SET@", way.set)
     for key, number in stated.items():
         text = text.replace(f"@{key}@", str(number))
-    return Cell(target.macro, text, hard.area, way.setup, way.delay)
+    area = {resource: count * n for resource, n in hard.area.items()}
+    return Cell(target.macro, text, area, way.setup, way.delay)

@@ -82,5 +82,5 @@ def _step(n: Node, clock: Clock, memories: Memories) -> Step:
     what = described(n, memories)
     if n.unit is not None:
         return Step(what, n.span, n.unit.latency, n.unit.setup + n.unit.delay)
-    whole = n.kind in (Kind.LOAD, Kind.STORE, Kind.WRITE)
-    return Step(what, n.span, int(whole), node_delay(n, clock.target))
+    whole = n.reads_in or int(n.kind in (Kind.STORE, Kind.WRITE))
+    return Step(what, n.span, whole, node_delay(n, clock.target))

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from gemel.hwsynth import arithmetic, floats, peephole, wide
 from gemel.hwsynth.forms import apart
-from gemel.hwsynth.nodes import Kind, Node, net_dtype, stand_in
+from gemel.hwsynth.nodes import Access, Kind, Node, net_dtype, stand_in
+from gemel.hwsynth.rams import reading, writing
 from gemel.hwsynth.schedule import Clock
 from gemel.hwsynth.sharing import Sharing
 from gemel.hwsynth.targets import delay
@@ -55,6 +56,8 @@ class Graph:
     outer: Callable[[Var], Var] = lambda v: v
     sites: list[Assert] = field(default_factory=list)
     depth_of: Mapping[Buffer, int] = field(default_factory=dict)
+    counts: Mapping[tuple[Buffer, Kind], int] = field(default_factory=dict)
+    """The loads and stores of each memory in the whole kernel."""
     shared: Sharing = field(default_factory=Sharing)
     uncounted: bool = False
     numbers: set[Var] = field(default_factory=set)
@@ -175,7 +178,15 @@ class Graph:
         fresh = key not in self.known
         node = self._add(
             key,
-            Node(Kind.LOAD, net_dtype(e.dtype, e.span), (addr,), e.span, buffer=e.buffer, pred=pred),
+            Node(
+                Kind.LOAD,
+                net_dtype(e.dtype, e.span),
+                (addr,),
+                e.span,
+                buffer=e.buffer,
+                pred=pred,
+                access=self._access(e.buffer, Kind.LOAD),
+            ),
         )
         if fresh:
             self.accesses.setdefault(e.buffer, []).append(node)
@@ -225,10 +236,17 @@ class Graph:
     def _store(self, b: Buffer, indices: tuple[Expr, ...], value: Node, pred: Node | None, span: Span) -> None:
         addr = self.address(b, indices, pred)
         data = self.cast(value, net_dtype(b.dtype, span), span)
-        node = Node(Kind.STORE, BOOL, (addr, data), span, buffer=b, pred=pred)
+        access = self._access(b, Kind.STORE)
+        node = Node(Kind.STORE, BOOL, (addr, data), span, buffer=b, pred=pred, access=access)
         self.nodes.append(node)
         self.accesses.setdefault(b, []).append(node)
         self.stores.setdefault(b, []).append(node)
+
+    def _access(self, b: Buffer, kind: Kind) -> Access:
+        several = self.counts.get((b, kind), 0) > 1
+        if kind is Kind.STORE:
+            return writing(self.clock, self.depth_of[b], several)
+        return reading(self.clock, self.depth_of[b], b.data is not None, several)
 
     def both(self, a: Node | None, b: Node, span: Span) -> Node:
         """The conjunction of a predicate and a condition."""

@@ -12,6 +12,16 @@ from gemel.semantics.ir import Buffer, Const, Expr, Ref, Var
 from gemel.semantics.span import Span
 
 
+@dataclass(frozen=True)
+class Access:
+    """An access to a memory: the ns of logic before its edge, and of a read the whole cycles to its word, and when in
+    the cycle after them that is there."""
+
+    setup: float
+    cycles: int = 1
+    delay: float = 0.0
+
+
 class Kind(enum.Enum):
     """What a node is."""
 
@@ -58,13 +68,22 @@ class Node:
     kept: int = 0
     kept_in: Var | None = None
     beside: Node | None = None
+    access: Access | None = None
+    """Of a load or store how its memory takes it; None where a graph isn't scheduled."""
 
     @property
     def ready(self) -> int:
         """The first cycle in which the value can be used."""
         if self.unit is not None:
             return self.cycle + self.unit.latency
-        return self.cycle + 1 if self.kind is Kind.LOAD else self.cycle
+        return self.cycle + self.reads_in
+
+    @property
+    def reads_in(self) -> int:
+        """The cycles that a load takes; 0 for all else."""
+        if self.kind is not Kind.LOAD:
+            return 0
+        return 1 if self.access is None else self.access.cycles
 
     @property
     def width(self) -> int:

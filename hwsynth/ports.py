@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.netlist import Input, Memory, Output, ReadPort, WritePort
-from gemel.hwsynth.nodes import net_dtype
+from gemel.hwsynth.nodes import Kind, net_dtype
 from gemel.semantics.arguments import value_of
 from gemel.semantics.convert import to_bits
 from gemel.semantics.dtypes import FloatType
@@ -38,6 +38,8 @@ class Ports:
     """The read ports that loops may ask for; none where it is settled who has how many."""
     more: dict[str, int] = field(default_factory=dict)
     """The read ports of memories with more than the usual, by name."""
+    counts: Mapping[tuple[Buffer, Kind], int] = field(default_factory=dict)
+    """The loads and stores of each memory in the kernel."""
 
     @property
     def limits(self) -> dict[Buffer, tuple[int, int]]:
@@ -71,9 +73,9 @@ class Ports:
         """Notes a write."""
         self.writes.setdefault((b, port), []).append((active, addr, data))
 
-    def memories(self) -> list[Memory]:
+    def memories(self) -> dict[Buffer, Memory]:
         """The memories inside of the module."""
-        made = []
+        made: dict[Buffer, Memory] = {}
         for b in self.internal:
             reads = tuple(
                 ReadPort(lg.chosen(uses, 1), lg.any_of(u[0] for u in uses), self.nets[key])
@@ -87,9 +89,8 @@ class Ports:
             )
             if reads:
                 dtype = net_dtype(b.dtype, b.span)
-                made.append(
-                    Memory(self.names[b], dtype, max(self.depths[b], 1), _init(b), reads, writes, b.span, calm=True)
-                )
+                words = max(self.depths[b], 1)
+                made[b] = Memory(self.names[b], dtype, words, _init(b), reads, writes, b.span, calm=True)
         return made
 
     def inputs(self) -> list[Input]:

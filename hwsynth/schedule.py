@@ -62,7 +62,9 @@ class Clock:
 def node_delay(n: Node, t: Target) -> float:
     """The delay of an operator in ns, or of a memory from the clock to its word."""
     if n.kind is Kind.LOAD:
-        return t.read_delay(_words(n.buffer))
+        return t.read_delay(_words(n.buffer)) if n.access is None else n.access.delay
+    if n.kind is Kind.STORE and n.access is not None:
+        return n.access.setup
     if n.op is None:
         return 0.0
     return delay(t, Apply(n.op, tuple(map(stand_in, n.args)), n.dtype, n.span))
@@ -124,7 +126,7 @@ def _task(n: Node, number: Mapping[Node, int], clock: Clock, most: Mapping[str, 
     if needed > clock.room:
         raise _too_fast(n, needed, clock)
     unit = None if n.buffer is None or n.beside is not None else (n.buffer, n.kind)
-    return Task(needed, int(n.kind is Kind.LOAD), 0.0, operands, unit)
+    return Task(needed, n.reads_in, n.access.setup if n.access is not None else 0.0, operands, unit)
 
 
 def _too_fast(n: Node, needed: float, clock: Clock) -> SynthesisError:

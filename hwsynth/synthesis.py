@@ -20,11 +20,12 @@ from gemel.hwsynth.keeping import keep
 from gemel.hwsynth.kinds import most_reads
 from gemel.hwsynth.names import KEYWORDS, legal
 from gemel.hwsynth.netcheck import check
-from gemel.hwsynth.netlist import Input, Module, Output, Register, Reset, Wire
-from gemel.hwsynth.nodes import net_dtype
+from gemel.hwsynth.netlist import Input, Instance, Memory, Module, Output, Register, Reset, Wire
+from gemel.hwsynth.nodes import Kind, net_dtype
 from gemel.hwsynth.pipeline import HARDWARE, schedule
 from gemel.hwsynth.placement import Placement
 from gemel.hwsynth.ports import Ports, depth
+from gemel.hwsynth.rams import block, blocks, reading
 from gemel.hwsynth.regions import regions
 from gemel.hwsynth.report import MemoryReport, Report
 from gemel.hwsynth.schedule import Clock
@@ -39,10 +40,25 @@ from gemel.semantics import ops
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import BOOL, DType, IntType, width_of
 from gemel.semantics.errors import SynthesisError
-from gemel.semantics.ir import Alloc, Apply, Assert, Buffer, Const, Expr, Kernel, Let, Ref, Stmt, Store, Var
+from gemel.semantics.ir import (
+    Alloc,
+    Apply,
+    Assert,
+    Buffer,
+    Const,
+    Expr,
+    Kernel,
+    Let,
+    Load,
+    Reduce,
+    Ref,
+    Stmt,
+    Store,
+    Var,
+)
 from gemel.semantics.pipeline import run
 from gemel.semantics.span import BUILTIN
-from gemel.semantics.traverse import Body, map_body, statements
+from gemel.semantics.traverse import Body, all_exprs, map_body, statements
 
 if TYPE_CHECKING:
     from gemel.hwsynth.estimate import Estimate
@@ -162,7 +178,8 @@ class _Maker:
         self.depths = {b: depth(b) for b in (*self.external, *internal)}
         self._too_large()
         check_capacity(internal, self.depths, self.clock.target)
-        self.ports = Ports(self.external, internal, self.depths, more=dict(asked.reads or {}))
+        more, counts = dict(asked.reads or {}), _accesses(kernel.body)
+        self.ports = Ports(self.external, internal, self.depths, more=more, counts=counts)
         if asked.reads is None:
             target = self.clock.target
             self.ports.most = {b: most_reads(target, self.depths[b], b.data is not None) for b in internal}
@@ -222,7 +239,23 @@ class _Maker:
         )
 
     def _memory(self, b: Buffer) -> External:
-        return External(self.ports.names[b], net_dtype(b.dtype, b.span), max(self.depths[b], 1), b.span)
+        words = max(self.depths[b], 1)
+        return External(self.ports.names[b], net_dtype(b.dtype, b.span), words, b.span, self._latency(b))
+
+    def _latency(self, b: Buffer) -> int:
+        """The cycles from an address to its word."""
+        return reading(self.clock, self.depths[b], b.data is not None, False).cycles
+
+    def _inside(self) -> tuple[tuple[Memory, ...], tuple[Instance, ...]]:
+        """The memories inside: as such, or with an output register as modules of their own."""
+        memories: list[Memory] = []
+        instances: list[Instance] = []
+        for b, m in self.ports.memories().items():
+            if self._latency(b) == 1:
+                memories.append(m)
+            else:
+                instances += blocks(block(self.clock, m.depth, m.dtype), m)
+        return tuple(memories), tuple(instances)
 
     def _places(self) -> tuple[Placement, ...]:
         return tuple(
@@ -320,14 +353,15 @@ class _Maker:
             str(self.source).splitlines()[0].removeprefix("kernel ").removesuffix(" {"),
             f"made by Gemel for {self.clock.target.name} at {self.clock_mhz:g} MHz; x_s2 is the value of x in stage 2",
         )
+        memories, instances = self._inside()
         return Module(
             self.kernel.name,
             (*inputs, *self.ports.inputs()),
             (*outputs, *self.ports.outputs()),
             tuple(gen.wires),
             tuple(gen.registers),
-            tuple(self.ports.memories()),
-            gen.units.instances(),
+            memories,
+            (*gen.units.instances(), *instances),
             self.kernel.span,
             comments,
             gen.telling.layout(self._port_groups(gen)),
@@ -382,6 +416,16 @@ class _Maker:
             gen.charts(),
             estimated=partial(_estimated, module, self.clock.target),
         )
+
+
+def _accesses(body: Body) -> Counter[tuple[Buffer, Kind]]:
+    """The loads and stores of each memory."""
+    found = Counter((e.buffer, Kind.LOAD) for e in all_exprs(body) if isinstance(e, Load))
+    for s in statements(body):
+        if isinstance(s, Store | Reduce):
+            found[s.buffer, Kind.STORE] += 1
+            found[s.buffer, Kind.LOAD] += isinstance(s, Reduce)
+    return found
 
 
 def _estimated(module: Module, target: Target) -> Estimate:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gemel.hwsynth.dag import net_type
-from gemel.hwsynth.netlist import Input, Instance, Memory, Module, NetType, Output, ReadPort, WritePort
+from gemel.hwsynth.netlist import Input, Instance, Memory, Module, NetType, Output, ReadPort, Register, WritePort
 from gemel.semantics.errors import SynthesisError
 from gemel.semantics.ir import Expr, Ref, Var
 from gemel.semantics.span import Span
@@ -27,6 +27,8 @@ class External:
     dtype: NetType
     depth: int
     span: Span
+    latency: int = 1
+    """The cycles from a read's address to its word; with 2 the memory has an output register."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,7 @@ class _Wrapper:
         self.inputs: dict[str, Expr] = {}
         self.outputs = {o.name: Var(o.name, o.value.dtype, o.value.span) for o in kernel.outputs}
         self.taken: set[str] = set()
+        self.registers: list[Register] = []
 
     def system(self) -> System:
         k = self.kernel
@@ -62,7 +65,8 @@ class _Wrapper:
         self.inputs |= {p.var.hint: Ref(p.var, p.var.span) for p in ports}
         outputs = tuple(Output(n, Ref(v, v.span)) for n, v in self.outputs.items() if n not in self.taken)
         inside = Instance(k, "kernel", self.inputs, self.outputs, k.span)
-        module = Module(f"{k.name}_system", ports, outputs, (), (), memories, (inside,), k.span, reset=k.reset)
+        parts = (), tuple(self.registers), memories, (inside,)
+        module = Module(f"{k.name}_system", ports, outputs, *parts, k.span, reset=k.reset)
         scalars = {p.var.hint: net_type(p.var) for p in ports if p.var.hint != START}
         return System(module, {e.name: e for e in self.externals}, scalars)
 
@@ -76,7 +80,10 @@ class _Wrapper:
         for suffix in self.suffixes(f"{e.name}_raddr"):
             data = Var(f"{e.name}_rdata{suffix}", e.dtype, e.span)
             self.inputs[data.hint] = Ref(data, e.span)
-            yield ReadPort(self.output(f"{e.name}_raddr{suffix}"), self.output(f"{e.name}_ren{suffix}"), data)
+            word = data if e.latency == 1 else Var(f"{e.name}_word{suffix}", e.dtype, e.span)
+            if word is not data:
+                self.registers.append(Register(data, Ref(word, e.span)))
+            yield ReadPort(self.output(f"{e.name}_raddr{suffix}"), self.output(f"{e.name}_ren{suffix}"), word)
 
     def writes(self, e: External) -> Iterator[WritePort]:
         for suffix in self.suffixes(f"{e.name}_waddr"):

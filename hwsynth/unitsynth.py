@@ -146,7 +146,7 @@ class _Unit:
         inputs = [_net(a).var for a in (*extra, *self.args)]
         outputs = [Output(name, e) for (name, _), e in zip(self.operation.outputs, results, strict=True)]
         head = f"{name}: made by Gemel for {self.clock.target.name} at {1000 / self.clock.period:g} MHz"
-        parts = (tuple(gen.wires), tuple(gen.registers), tuple(gen.ports.memories()), gen.units.instances())
+        parts = (tuple(gen.wires), tuple(gen.registers), tuple(gen.ports.memories().values()), gen.units.instances())
         contract = Contract(self.operation.name, cycles, interval)
         own = tuple(map(Input, inputs))
         return prune(Module(name, own, tuple(outputs), *parts, BUILTIN, (head, how), contract=contract))

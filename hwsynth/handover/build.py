@@ -28,6 +28,7 @@ def facts(interface: Interface, made: Sequence[Run]) -> str:
             "name": m.name,
             "words": m.words,
             "width": m.width,
+            "latency": m.latency,
             "reads": [[p.enable, p.address, p.data] for p in m.reads],
             "writes": [[p.enable, p.address, p.data] for p in m.writes],
             "given": m.name in made[0].given,

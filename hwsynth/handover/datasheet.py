@@ -17,6 +17,7 @@ from gemel.hwsynth.handover.waveform import picture
 from gemel.hwsynth.netlist import NetType, Reset
 from gemel.hwsynth.report import LoopReport
 from gemel.semantics.dtypes import BoolType, DType, IntType, width_of
+from gemel.semantics.errors import counted
 from gemel.semantics.ir import Banking
 from gemel.semantics.span import Span
 
@@ -116,7 +117,8 @@ class Datasheet:
         for r in m.reads:
             found[r.enable] = f"asks for the word of {m.name} at `{r.address}`"
             found[r.address] = f"address of a read, counts while `{r.enable}` is high"
-            found[r.data] = f"the word, to be there in the cycle after `{r.enable}`; {encoding}"
+            when = "in the cycle after" if m.latency == 1 else f"{counted(m.latency, 'cycle')} after"
+            found[r.data] = f"the word, to be there {when} `{r.enable}`; {encoding}"
         for w in m.writes:
             found[w.enable] = f"`{w.data}` goes to word `{w.address}` of {m.name} at the next edge"
             found[w.address] = f"address of a write, counts while `{w.enable}` is high"

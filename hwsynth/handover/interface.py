@@ -43,6 +43,8 @@ class Outside:
     dtype: NetType
     reads: tuple[MemoryPort, ...]
     writes: tuple[MemoryPort, ...]
+    latency: int
+    """The cycles from a read's address to its word."""
 
     @property
     def width(self) -> int:
@@ -84,7 +86,7 @@ class Interface:
         sizes = tuple(value_of(s, {}) or 0 for s in b.shape)
         reads = tuple(self._ports(name, "ren", "raddr", "rdata"))
         writes = tuple(self._ports(name, "wen", "waddr", "wdata"))
-        return Outside(name, b, sizes, layout, number, external.depth, external.dtype, reads, writes)
+        return Outside(name, b, sizes, layout, number, external.depth, external.dtype, reads, writes, external.latency)
 
     def _ports(self, name: str, *kinds: str) -> Iterator[MemoryPort]:
         count = 0

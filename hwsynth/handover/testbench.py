@@ -88,8 +88,12 @@ class _Bench:
             yield f"{type_text(m.dtype)} {given} [0:RUNS*{m.words}-1];"
         if m.writes:
             yield f"{type_text(m.dtype)} {self[f'{m.name}_expected']} [0:RUNS*{m.words}-1];"
+        held = {p: p.data if m.latency == 1 else self[f"{p.data}_word"] for p in m.reads}
+        if m.latency > 1:
+            yield from (f"{type_text(m.dtype)} {word};  // behind it is the output register" for word in held.values())
         yield "always @(posedge clk) begin"
-        yield from (f"  if ({p.enable}) {p.data} <= {words}[{p.address}];" for p in m.reads)
+        yield from (f"  {p.data} <= {word};" for p, word in held.items() if m.latency > 1)
+        yield from (f"  if ({p.enable}) {word} <= {words}[{p.address}];" for p, word in held.items())
         yield from (f"  if ({p.enable}) {words}[{p.address}] = {p.data};" for p in m.writes)
         if m.name in self.known:
             yield f"  if ({load}) for (int n = 0; n < {m.words}; n++) {words}[n] = {given}[{run}*{m.words}+n];"

@@ -25,17 +25,22 @@ class Memory:
     cells: list[Any]
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    latency: int = 1
+    """The cycles from an address to its word: with 2 there is a register behind the memory."""
     shown: dict[str, Value] = field(default_factory=dict)
+    held: dict[str, Value] = field(default_factory=dict)
 
     def inputs(self, words: Words) -> Iterator[tuple[str, Value]]:
         """What the read ports show."""
         for suffix in self.reads:
-            if suffix not in self.shown:
-                self.shown[suffix] = words.fresh(f"{self.name}_rdata{suffix}", self.w)
-            yield f"{self.name}_rdata{suffix}", self.shown[suffix]
+            for known in (self.shown, self.held):
+                if suffix not in known:
+                    known[suffix] = words.fresh(f"{self.name}_rdata{suffix}", self.w)
+            yield f"{self.name}_rdata{suffix}", (self.shown if self.latency == 1 else self.held)[suffix]
 
     def edge(self, words: Words, normal: Normal, outputs: Mapping[str, Value]) -> None:
         """Takes the requests of a cycle."""
+        self.held = dict(self.shown)
         for suffix in self.reads:
             enable, address = outputs[f"{self.name}_ren{suffix}"], outputs[f"{self.name}_raddr{suffix}"]
             if type(enable) is Term or enable:

@@ -103,6 +103,8 @@ class Subject:
     kernel: Kernel
     places: Mapping[Buffer | Var, Placement]
     cycles: int | None
+    latencies: Mapping[str, int] = field(default_factory=dict)
+    """The cycles from an address to its word, of memories outside by name; of others 1."""
 
 
 def prove(subject: Subject, seconds: float = 10.0) -> Proof:
@@ -277,7 +279,8 @@ class _Run:
             flat = np.array(self.given[p] or [0], dtype=object)
             for name, cells in place.apart(flat).items() if self.given[p] else ():
                 reads, writes = suffixes(self.ports, f"{name}_rdata"), suffixes(self.ports, f"{name}_wdata")
-                yield Memory(name, width_of(p.dtype), len(cells), list(cells), reads, writes)
+                latency = self.subject.latencies.get(name, 1)
+                yield Memory(name, width_of(p.dtype), len(cells), list(cells), reads, writes, latency)
 
     def _compare(self) -> Verdict:
         run, expected = self.reference, self.expected

@@ -37,7 +37,8 @@ def subject_of(design: Design) -> Subject:
     places = dict(zip((*kernel.params, *kernel.results), design.places.values(), strict=True))
     contracts = {m.name: m.contract for m in modules_of(design.module) if m.contract is not None}
     *_, top = split_modules(design.verilog)
-    return Subject(design.verilog, top, contracts, kernel, places, design.cycles)
+    latencies = {name: e.latency for name, e in design.system.memories.items()}
+    return Subject(design.verilog, top, contracts, kernel, places, design.cycles, latencies)
 
 
 def _has_floats(kernel: Kernel) -> bool:

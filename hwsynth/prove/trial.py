@@ -182,7 +182,8 @@ class Trial:
             for name, cells in place.apart(np.arange(max(1, self._size(p)), dtype=object)).items():
                 w = width_of(p.dtype)
                 reads, writes = suffixes(self.ports, f"{name}_rdata"), suffixes(self.ports, f"{name}_wdata")
-                yield Memory(name, w, len(cells), [self.drawn.getrandbits(w) for _ in cells], reads, writes)
+                drawn, latency = [self.drawn.getrandbits(w) for _ in cells], self.subject.latencies.get(name, 1)
+                yield Memory(name, w, len(cells), drawn, reads, writes, latency)
 
     def _size(self, p: Buffer) -> int:
         return int(np.prod(shape_of(p, {})))

@@ -57,12 +57,16 @@ class Way:
 class Hard:
     """A cell whose registers synthesis leaves unused where it finds the cell's function in a text: it is instantiated.
 
-    `text` is in the module's place; in it `@SET@` stands for a way's parameters.
+    `text` is in the module's place; in it `@SET@` stands for a way's parameters. Of a memory `shapes` are the words
+    that a block may have, and the bits of each word then, from the fewest words on.
     """
 
     area: Mapping[str, float]
     ways: tuple[Way, ...]
     text: str
+    shapes: tuple[tuple[int, int], ...] = ()
+    write: float = 0.0
+    """Of a memory the ns from what is written to the edge that writes it, with the route."""
 
 
 CONSTRAINTS = ("lpf", "pcf", "xdc", "sdc")
@@ -103,7 +107,7 @@ class Target:
     synthesis: str = "synth -flatten"
     """The yosys command in a design's folder, without its top."""
     cells: Mapping[str, Hard] = field(default_factory=dict)
-    """Cells to be instantiated: `multiply`."""
+    """Cells to be instantiated: `multiply`, `memory`."""
     tools: Mapping[str, Any] = field(default_factory=dict)
     made: str = ""
     """How the figures were found."""
@@ -204,7 +208,14 @@ def fabric(stated: Mapping[str, Any]) -> Fabric:
 
 
 def _hard(stated: Mapping[str, Any]) -> Hard:
-    return Hard(stated["area"], tuple(Way(**way) for way in stated["ways"]), stated["text"].strip("\n"))
+    shapes = tuple((words, bits) for words, bits in stated.get("shapes", ()))
+    return Hard(
+        stated["area"],
+        tuple(Way(**way) for way in stated["ways"]),
+        stated["text"].strip("\n"),
+        shapes,
+        stated.get("write", 0.0),
+    )
 
 
 def _folder() -> Any:

@@ -1,0 +1,156 @@
+"""Block RAM with its output register, where the clock is too short for a memory without."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from needs import needs
+
+import gemel as gm
+from gemel import i32
+from gemel.hwsynth import Design, tools
+from gemel.hwsynth.rams import block, reading
+from gemel.hwsynth.schedule import Clock
+from gemel.hwsynth.targets import target
+from gemel.hwsynth.verilog import verilog
+from gemel.semantics.dtypes import IntType
+from gemel.semantics.samples import sample
+
+ECP5 = target("ecp5")
+SHORT = Clock(1000 / 150, ECP5)
+
+MODEL = """
+module DP16KD #(parameter DATA_WIDTH_A = 18, DATA_WIDTH_B = 18, REGMODE_A = "NOREG", REGMODE_B = "NOREG",
+  CLKAMUX = "CLKA", CLKBMUX = "CLKB", GSR = "ENABLED") (
+  input CLKA, CEA, WEA, OCEA, RSTA, CSA0, CSA1, CSA2, CLKB, CEB, WEB, OCEB, RSTB, CSB0, CSB1, CSB2, @INPUTS@,
+  output @OUTPUTS@);
+  reg bits [0:18431];
+  wire [13:0] wa = {@ADA@}, ra = {@ADB@};
+  wire [35:0] d = {@DIB@, @DIA@};
+  reg [35:0] word, held;
+  integer lane = DATA_WIDTH_A, n, w, r;
+  always @(posedge CLKA) begin
+    w = wa * (lane < 9 ? 1.0 : 1.125); r = ra * (lane < 9 ? 1.0 : 1.125);
+    if (lane >= 18) begin
+      w = (wa >> (lane / 18 + 3)) * lane; r = (ra >> (lane / 18 + 3)) * lane;
+      if (CEA && WEA && ((wa & (lane == 36 ? 15 : 3)) != (lane == 36 ? 15 : 3))) $display("bytes left out");
+    end
+    for (n = 0; n < lane; n = n + 1) word[n] <= bits[r + n];
+    if (CEA && WEA) for (n = 0; n < lane; n = n + 1) bits[w + n] = d[n];
+    held <= word;
+  end
+  wire [35:0] found = REGMODE_B == "OUTREG" ? held : word;
+  assign {@DOB@, @DOA@} = DATA_WIDTH_B == 36 ? found : {found[17:0], 18'bx};
+endmodule
+"""
+
+BENCH = """
+module bench;
+  logic clk = 0;
+  logic [@A@:0] raddr = 0, waddr = 0; logic [@D@:0] wdata = 0; logic wen = 1; wire [@D@:0] rdata;
+  @NAME@ ram(.clk(clk), .raddr(raddr), .waddr(waddr), .wdata(wdata), .wen(wen), .rdata(rdata));
+  initial begin
+    for (int n = 0; n < @WORDS@; n++) begin waddr = n; wdata = {2{$urandom}}; #1 clk = 1; #1 clk = 0; end
+    for (int n = 0; n < 300; n++) begin
+      raddr = $urandom % @WORDS@; waddr = $urandom % @WORDS@; wen = $urandom; wdata = {2{$urandom}};
+      if (waddr == raddr) wen = 0;
+      #1 clk = 1; #1 clk = 0; if (n > 2) $display("%h", rdata);
+    end
+  end
+endmodule
+"""
+
+
+def model() -> str:
+    """What the data sheet says of the cell, as far as it is used."""
+    pins = {p: [f"{p}{n}" for n in reversed(range(18))] for p in ("DIA", "DIB", "DOA", "DOB")}
+    pins |= {p: [f"{p}{n}" for n in reversed(range(14))] for p in ("ADA", "ADB")}
+    inputs = [n for p, names in pins.items() if not p.startswith("DO") for n in names]
+    text = MODEL.replace("@INPUTS@", ", ".join(inputs)).replace("@OUTPUTS@", ", ".join((*pins["DOA"], *pins["DOB"])))
+    for p, names in pins.items():
+        text = text.replace(f"@{p}@", ", ".join(names))
+    return text
+
+
+def words(size: int, bits: int, folder: Path, *options: str) -> list[str]:
+    """The words that Icarus finds."""
+    module = block(SHORT, size, IntType(bits, False))
+    marks = {"A": (size - 1).bit_length() - 1, "D": bits - 1, "WORDS": size, "NAME": module.name}
+    text = BENCH
+    for mark, value in marks.items():
+        text = text.replace(f"@{mark}@", str(value))
+    (folder / "all.sv").write_text(verilog(module) + model() + text)
+    compiler, runner = tools.icarus()
+    command = [compiler, "-g2012", *options, "-s", "bench", "-o", "out", "all.sv"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+    done = subprocess.run([runner, "-n", "out"], cwd=folder, check=True, capture_output=True, text=True, timeout=60)
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(("size", "bits", "blocks"), [(64, 32, 1), (512, 40, 2), (600, 20, 2), (3000, 10, 3)])
+def test_the_cell_does_what_its_text_does(size: int, bits: int, blocks: int, tmp_path: Path) -> None:
+    needs("icarus")
+    found = words(size, bits, tmp_path, f"-D{ECP5.macro}")
+    assert found == words(size, bits, tmp_path)
+    assert len(set(found)) > 100 and "bytes" not in found
+    cell = block(SHORT, size, IntType(bits, False)).cell
+    assert cell is not None and cell.area == {"block": blocks}
+
+
+def test_reads_take_two_cycles_only_where_one_is_too_short() -> None:
+    assert reading(SHORT, 64, False, False).cycles == 2
+    assert reading(SHORT, 16, False, False).cycles == 1  # in tables
+    assert reading(Clock(10.0, ECP5), 64, False, False).cycles == 1
+    assert reading(Clock(1000 / 300, target("xcup")), 1024, False, False).cycles == 1
+
+
+M, N = gm.dims("M N")
+
+
+@gm.kernel
+def summed(A: i32[M, N], y: i32[M]):
+    """Two memories outside, and one inside that is block RAM."""
+    B = gm.empty((M, N), i32)
+    for i, j in gm.grid(M, N):
+        B[i, j] = A[i, j] + 1
+    for i, j in gm.grid(M, N):
+        y[i] += B[i, j] * 3 + A[M - 1 - i, j]
+
+
+def design(mhz: float = 150.0) -> Design:
+    made: Design = summed.synth(target="ecp5", clock_mhz=mhz, M=10, N=8)
+    return made
+
+
+def run(made: Design, engine: str) -> None:
+    want, got = sample(made.source), sample(made.source)
+    summed.specialize(M=10, N=8).interpret(*want)
+    simulated = made.simulate(*got, engine=engine)
+    np.testing.assert_array_equal(got[1], want[1])
+    assert simulated.cycles == made.cycles
+
+
+@pytest.mark.parametrize("engine", ["native", "icarus"])
+def test_words_that_come_two_cycles_later(engine: str) -> None:
+    needs(*([engine] if engine != "native" else []))
+    fast, slow = design(), design(100.0)
+    assert "memory_80_x_32 B" in fast.verilog and "memory_80_x_32" not in slow.verilog
+    assert fast.system.memories["A"].latency == 2 and slow.system.memories["A"].latency == 1
+    assert (fast.cycles or 0) > (slow.cycles or 0)
+    assert fast.report.estimate.resources["block"] == 1 and fast.report.estimate.mhz >= 150
+    run(fast, engine)
+
+
+@pytest.mark.slow
+def test_in_verilator_in_the_folder_and_proved(tmp_path: Path) -> None:
+    needs("verilator", "icarus", "yosys")
+    made = design()
+    run(made, "verilator")
+    made.write(tmp_path / "out", *sample(made.source))
+    done = subprocess.run(["make", "sim"], cwd=tmp_path / "out", capture_output=True, text=True, timeout=120)
+    assert "PASS" in done.stdout, done.stdout + done.stderr
+    assert "2 cycles after" in (tmp_path / "out" / "datasheet.md").read_text()
+    assert made.prove(mutants=0).status == "proved"
