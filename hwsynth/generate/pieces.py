@@ -192,9 +192,14 @@ class Generator:
 
     def graph(self) -> Graph:
         """An empty dataflow graph."""
-        ports = self.ports
-        known = {"sites": self.sites, "depth_of": ports.depths, "counts": ports.counts, "shared": self.shared}
-        return Graph(self.clock, outer=self.outer, **known)
+        return Graph(
+            self.clock,
+            outer=self.outer,
+            sites=self.sites,
+            depth_of=self.ports.depths,
+            counts=self.ports.counts,
+            shared=self.shared,
+        )
 
     def chain(self, first: Expr, depth: int, span: Span, hint: str) -> list[Expr]:
         """Bits that a pulse runs through, the first one given."""
