@@ -245,7 +245,7 @@ class Graph:
     def _access(self, b: Buffer, kind: Kind) -> Access:
         several = self.counts.get((b, kind), 0) > 1
         if kind is Kind.STORE:
-            return writing(self.clock, self.depth_of[b], several)
+            return writing(self.clock, several)
         return reading(self.clock, self.depth_of[b], b.data is not None, several)
 
     def both(self, a: Node | None, b: Node, span: Span) -> Node:

@@ -36,10 +36,10 @@ def reading(clock: Clock, words: int, constant: bool, several: bool) -> Access:
     return Access(way.setup + several * clock.target.level, way.latency, way.delay)
 
 
-def writing(clock: Clock, words: int, several: bool) -> Access:
-    """How a memory of so many words is written to, at `several` places."""
+def writing(clock: Clock, several: bool) -> Access:
+    """How a memory is written to, at `several` places: of any size alike, so that cycles have one formula."""
     hard = clock.target.cells.get(CELL)
-    if hard is None or not _fits(clock, hard, words):
+    if hard is None:
         return Access(0.0)
     return Access(min(hard.write + several * clock.target.level, clock.room))
 
