@@ -87,7 +87,7 @@ def _unsaid(kernel: Kernel) -> Iterator[str]:
 @cache
 def front_end() -> str:
     """Which Gemel traces a kernel: the files as they are."""
-    return "\n".join(_files(os.path.dirname(gemel.__file__), nested=False))
+    return "\n".join(files(os.path.dirname(gemel.__file__), nested=False))
 
 
 @cache
@@ -97,10 +97,10 @@ def compiler() -> str:
     found = find_spec("llvmlite")
     if found is not None and found.origin is not None:
         folders.append(os.path.join(os.path.dirname(found.origin), "binding"))
-    return "\n".join([sys.version, *(line for folder in folders for line in _files(folder))])
+    return "\n".join([sys.version, *(line for folder in folders for line in files(folder))])
 
 
-def _files(folder: str, nested: bool = True) -> Iterator[str]:
+def files(folder: str, nested: bool = True) -> Iterator[str]:
     """Path, size and time of each source and library in a folder."""
     with os.scandir(folder) as found:
         inside = sorted(found, key=lambda f: f.name)
@@ -109,7 +109,7 @@ def _files(folder: str, nested: bool = True) -> Iterator[str]:
             facts = one.stat()
             yield f"{one.path} {facts.st_size} {facts.st_mtime_ns}"
         elif nested and one.is_dir() and one.name not in ("__pycache__", "tests"):
-            yield from _files(one.path)
+            yield from files(one.path)
 
 
 @cache

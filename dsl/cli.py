@@ -17,6 +17,7 @@ import gemel as gm
 from gemel import cachecommand
 from gemel.benchcli import bench
 from gemel.calibratecli import calibrate
+from gemel.checkcli import check
 from gemel.errors import CATALOGUE, ArgumentError, GemelError
 from gemel.fuzzcli import fuzz
 from gemel.named import load, sizes
@@ -141,14 +142,20 @@ def synth(
         Path | None, typer.Option("-o", "--out", "--output", help="Write RTL, tests, constraints and a datasheet here.")
     ] = None,
     page: Annotated[Path | None, typer.Option("--report", help="Write the report as an HTML page here.")] = None,
+    prove: Annotated[bool, typer.Option("--prove", help="Prove the text too; --out has the certificate.")] = False,
 ) -> None:
     """Make hardware of a kernel and print the report. Executes the file."""
     design = load(kernel).synth(target=target, clock_mhz=clock, reset=reset, **sizes(given))
     print(design.report)
     if page is not None:
         console.print(f"written: {design.report.save(page)}")
+    proof = design.prove() if prove else None
+    if proof is not None:
+        print(proof)
     if output is not None:
         console.print(f"written: {design.write(output)}")
+    if proof is not None and not proof.ok:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -173,6 +180,7 @@ def sim(
         raise typer.Exit(1)
 
 
+app.command()(check)
 app.command()(fuzz)
 app.command()(bench)
 app.command()(tune)

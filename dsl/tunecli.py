@@ -79,7 +79,7 @@ def _search(
     from gemel.tuning.tune import tune as search
 
     with ExitStack() as stack:
-        executor = stack.enter_context(_cluster(dask)).get_executor() if dask else None
+        executor = stack.enter_context(cluster(dask)).get_executor() if dask else None
         limit = minutes if minutes > 0 else math.inf
         found = search(
             k, *args, trials=trials, minutes=limit, seed=seed, anew=anew, executor=executor, jobs=jobs if dask else 1
@@ -89,7 +89,7 @@ def _search(
         console.print(f"kept as {found.kept.stem[:8]}; later runs use it", highlight=False)
 
 
-def _cluster(address: str) -> Any:
+def cluster(address: str) -> Any:
     """A client of a Dask cluster.
 
     Raises ToolError where Dask or the cluster is missing.

@@ -58,6 +58,8 @@ class Design:
         self.report: Report = made.report
         self.cycles: int | None = made.cycles
         self._models: dict[str, Model] = {}
+        self._proof: Proof | None = None
+        self._settings: Mapping[str, Any] = {}
 
     @property
     def module(self) -> Module:
@@ -78,6 +80,13 @@ class Design:
     def system(self) -> System:
         """The module with memories around it, as it is simulated."""
         return self._made.system
+
+    @property
+    def certificate(self) -> str:
+        """The record of the last proof, if there was one, as JSON; with the files of `write` it is enough to prove anew."""
+        from gemel.hwsynth.prove.certificate import of_design
+
+        return of_design(self, self._proof, self._settings)
 
     @cached_property
     def verilog(self) -> str:
@@ -117,21 +126,37 @@ class Design:
         return deliver(self, Path(folder), args)
 
     @entry
-    def prove(self, *, seconds: float = 10.0, mutants: int = 10, seed: int = 1) -> Proof:
+    def prove(
+        self,
+        *,
+        seconds: float = 10.0,
+        mutants: int = 10,
+        seed: int = 1,
+        timeout: float | None = None,
+        workers: int = 1,
+        client: Any = None,
+        record: str | os.PathLike[str] | None = None,
+    ) -> Proof:
         """Proves that the SystemVerilog computes the kernel, for all inputs, and keeps the handshake in any state.
 
-        yosys reads the text back; `seconds` is z3's time for each question that normal forms leave. A kernel with
-        floats is compared in the order of operations of `Design.kernel`. The proof's `status` is "proved", "tested",
-        "unknown" or "refuted", never more than what was shown.
+        yosys reads the text back; `seconds` is z3's time for each question that normal forms leave, and `timeout` the
+        seconds that an obligation may take, after which it is "unknown". A kernel with floats is compared in the order
+        of operations of `Design.kernel`. The proof's `status` is "proved", "tested", "unknown" or "refuted", never more
+        than what was shown; one that fails has a `counterexample`, if one is found.
 
         That a proof tells wrong from right is tried on `mutants` changed texts of the kernel's module, and some of each
         unit; `seed` says which. What became of them is `mutations`; it is None where not everything is proved.
 
+        The work goes to `workers` processes, or to a Dask cluster by its `client`. What is found is kept on disk. A
+        record of it goes to the file `record`, where Ctrl-C leaves what was found until then; `write` has it too.
+
         Raises ToolError where yosys is missing or fails.
         """
-        from gemel.hwsynth.prove.subject import proof_of
+        from gemel.hwsynth.prove.certificate import proved
 
-        return proof_of(self, seconds, mutants, seed)
+        self._settings = {"seconds": seconds, "mutants": mutants, "seed": seed, "timeout": timeout}
+        self._proof = proved(self, self._settings, workers, client, None if record is None else Path(record))
+        return self._proof
 
     def model(self, engine: str) -> Model:
         """The system built for an engine; built once."""

@@ -178,6 +178,7 @@ CATALOGUE: dict[str, str] = {
     "H07": "loop that can't begin iterations as often as asked",
     "H08": "limit on functional units that can't be",
     "H09": "too few ports of a memory",
+    "H10": "certificate that isn't valid",
     "N01": "netlist that is not valid",
     "N02": "combinational loop",
     "X01": "tool missing",

@@ -14,6 +14,7 @@ from gemel.hwsynth.handover.interface import Interface
 from gemel.hwsynth.handover.readme import readme
 from gemel.hwsynth.handover.testbench import testbench
 from gemel.hwsynth.handover.vectors import hex_files, runs
+from gemel.hwsynth.prove.certificate import RECORD, files_of
 from gemel.hwsynth.reporting.page import page
 from gemel.semantics.errors import ToolError
 
@@ -70,8 +71,8 @@ def files(design: Design, args: tuple[Any, ...]) -> dict[str, str]:
         "report.txt": f"{design.report}\n",
         "report.html": page(design.report),
         "report.json": sheet.json(),
-        f"{name}.gemel": f"{design.scheduled}\n",
-        **{f"rtl/{m.name}.sv": m.text for m in interface.modules},
+        **files_of(design),
+        RECORD: design.certificate,
         f"rtl/{name}.f": build.file_list(interface),
         f"tb/{name}_tb.sv": testbench(interface, made),
         "tb/interface.json": build.facts(interface, made),

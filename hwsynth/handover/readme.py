@@ -32,4 +32,5 @@ fusesoc --cores-root . run --target=sim gemel:kernels:{name}
 | `syn/{name}.ys` | synthesis script |
 | `report.html`, `report.txt`, `report.json` | loops and what bounds them, schedules as pictures, cycles, memories, operators |
 | `{name}.gemel` | the kernel as it was scheduled, as text |
+| `proof/` | the kernel as text, and a certificate: what was proved of `rtl/`; `gemel check .` proves it anew |
 """

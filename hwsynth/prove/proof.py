@@ -16,6 +16,7 @@ from gemel.hwsynth.prove import control
 from gemel.hwsynth.prove.machine import Machine, Stuck
 from gemel.hwsynth.prove.memories import Memory, suffixes
 from gemel.hwsynth.prove.reading import Text, read
+from gemel.hwsynth.prove.running import OutOfTime, deep, watch
 from gemel.hwsynth.prove.unitproof import proved_unit
 from gemel.hwsynth.prove.units import applied, cuts
 from gemel.semantics.dtypes import width_of
@@ -61,13 +62,14 @@ class Proof:
     """What was shown of a design's text. `status` is that of the weakest obligation.
 
     `mutations` has what became of texts that were changed on purpose, if there were any, and `counterexample` a run in
-    which the text errs, if one was found.
+    which the text errs, if one was found. One that was stopped isn't `complete`, and proves nothing as a whole.
     """
 
     kernel: str
     obligations: tuple[Obligation, ...]
     mutations: Mutations | None = None
     counterexample: Counterexample | None = None
+    complete: bool = True
 
     @property
     def status(self) -> str:
@@ -76,7 +78,7 @@ class Proof:
         A proof that also proves a text that errs is "unknown".
         """
         found = {o.status for o in self.obligations}
-        if self.mutations is not None and self.mutations.missed:
+        if not self.complete or (self.mutations is not None and self.mutations.missed):
             found.add(UNKNOWN)
         return next(s for s in (REFUTED, UNKNOWN, TESTED, PROVED) if s in found)
 
@@ -138,7 +140,10 @@ def obligations(subject: Subject, module: str, text: Text, seconds: float) -> It
 def _timed(name: str, work: Callable[[], Verdict]) -> Obligation:
     begun = time.perf_counter()
     try:
-        verdict = work()
+        with watch().piece():
+            verdict = work()
+    except OutOfTime:
+        verdict = Verdict(UNKNOWN, f"takes more than {watch().seconds:g} s")
     except (Stuck, Unsupported) as error:
         verdict = Verdict(UNKNOWN, str(error))
     except RecursionError:
