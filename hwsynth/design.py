@@ -83,7 +83,7 @@ class Design:
 
     @property
     def certificate(self) -> str:
-        """The record of the last proof, if there was one, as JSON; with the files of `write` it is enough to prove anew."""
+        """The record of the last proof, if there was one, as JSON; with what `write` writes it can be proved anew."""
         from gemel.hwsynth.prove.certificate import of_design
 
         return of_design(self, self._proof, self._settings)

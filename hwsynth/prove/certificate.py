@@ -109,9 +109,7 @@ def refused(why: str) -> SynthesisError:
 # -------------------------------------------------------------------------------------------------------------- making
 
 
-def proved(
-    design: Design, options: Mapping[str, Any], workers: int, client: object, record: Path | None
-) -> Proof:
+def proved(design: Design, options: Mapping[str, Any], workers: int, client: object, record: Path | None) -> Proof:
     """The proof of a design, with its record in a file if one is named."""
     subject, settings = subject_of(design), work.Settings(**options)
     return run(subject, settings, workers, client, record, files_of(design), design)

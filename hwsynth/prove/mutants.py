@@ -20,7 +20,6 @@ from gemel.hwsynth.prove.reading import Text, mutated
 from gemel.hwsynth.prove.running import deep
 from gemel.hwsynth.prove.trial import differs, unit_differs
 from gemel.semantics.errors import ToolError
-from gemel.semantics.symbolic.stack import deep
 from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNKNOWN
 
 MISSED, EQUIVALENT = "missed", "equivalent"
@@ -142,7 +141,7 @@ def _proved(subject: Subject, module: str, text: Text) -> tuple[str, str]:
         if o.status == REFUTED:
             return o.status, f"{o.name}: {o.detail}"
         if o.status != PROVED:
-            weak = o.status, f"{o.name}: {o.detail}"
+            weak = UNKNOWN, f"{o.name}: {o.detail}"
     return weak if weak[1] else (PROVED, "all obligations")
 
 

@@ -25,7 +25,6 @@ from gemel.semantics.symbolic.decide import Decider
 from gemel.semantics.symbolic.execute import Symbolic, run_kernel, shape_of
 from gemel.semantics.symbolic.meaning import Unsupported
 from gemel.semantics.symbolic.normal import Normal
-from gemel.semantics.symbolic.stack import deep
 from gemel.semantics.symbolic.terms import Value, Words
 from gemel.semantics.symbolic.verdict import PROVED, REFUTED, TESTED, UNKNOWN, Verdict
 

@@ -177,6 +177,7 @@ def test_what_is_read_from_a_folder_is_what_was_to_be_proved(make: Any, tmp_path
 
 def test_what_was_found_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GEMEL_CACHE", str(tmp_path))
+    monkeypatch.setenv("GEMEL_CACHE_MB", "16")
     subject, settings = subject_of(scaled.synth()), work.Settings(mutants=2)
     first = work.full_proof(subject, settings)
     monkeypatch.setattr(work, "_results", lambda *args: pytest.fail("it was known"))
