@@ -60,7 +60,9 @@ def main() -> int:
         row = measured(case.group, case.name, make, asked.seconds, asked.mutants)
         rows.append(row)
         print(f"{row['group']}/{row['name']}: {row['status']} in {row['seconds']} s {row['why'][:160]}", flush=True)
-        print("\n".join(f"  {told}" for told in (row.get("mutants") or "", *row.get("left", ())) if told), end="")
+        for told in (row.get("mutants"), *row.get("left", ())):
+            if told:
+                print(f"  {told}", flush=True)
     for group in dict.fromkeys(r["group"] for r in rows):
         own = [r for r in rows if r["group"] == group]
         proved = [r for r in own if r["status"] == "proved"]
