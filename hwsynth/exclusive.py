@@ -63,7 +63,8 @@ class Exclusive:
         taken = {n.beside for n in self.graph.nodes}
         for users in self._crowds(limits):
             able = [n for n in users if n.kind is Kind.STORE]
-            yield from ((a, b) for a in able for b in able if a is not b and b not in taken and self.later(a, b))
+            pairs = ((a, b) for a in able for b in able if a is not b and b not in taken and self.later(a, b))
+            yield from ((a, b) for a, b in pairs if not self._after(b, a))
 
     def _crowds(self, limits: Limits) -> Iterator[list[Node]]:
         """The accesses of memories with more of them than ports."""

@@ -79,6 +79,10 @@ class Infeasible(Exception):
     """No start cycles satisfy the constraints at this II."""
 
 
+class Never(Exception):
+    """A cycle of rules that no II satisfies."""
+
+
 class Recurs(Infeasible):
     """A recurrence is why; each time round puts its tasks off by `gain` cycles."""
 
@@ -133,7 +137,10 @@ def unit_bound(tasks: Sequence[Task], units: Mapping[Resource, int]) -> tuple[in
 
 
 def recurrence_bound(tasks: Sequence[Task], rules: Sequence[Rule], room: float) -> tuple[int, Recurrence | None]:
-    """The least II that the recurrences allow, exactly, and the recurrence that asks for it."""
+    """The least II that the recurrences allow, exactly, and the recurrence that asks for it.
+
+    Raises Never where there is none.
+    """
     ii, found = 1, None
     for part in strong_components(tasks, rules):
         number = {k: n for n, k in enumerate(part)}
@@ -144,7 +151,9 @@ def recurrence_bound(tasks: Sequence[Task], rules: Sequence[Rule], room: float) 
                 Search(inner, between, room, {}, ii).run()
                 break
             except Recurs as error:
-                ii += -(-error.gain // max(1, error.distance))
+                if error.distance <= 0:
+                    raise Never from None
+                ii += -(-error.gain // error.distance)
                 found = Recurrence(tuple(part[k] for k in error.tasks), error.distance)
     return ii, found
 

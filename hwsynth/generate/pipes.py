@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Counts
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from gemel.hwsynth.generate.nests import NestGraph
 from gemel.hwsynth.generate.pacing import Pace, Pacing
 from gemel.hwsynth.generate.pieces import Generator
 from gemel.hwsynth.generate.plans import Held, LevelPlan, PipePlan
+from gemel.hwsynth.modulo import Never
 from gemel.hwsynth.netlist import NetType, Register
 from gemel.hwsynth.nodes import Kind, Node
 from gemel.hwsynth.regions import Pipe, constant_bounds
@@ -122,8 +124,9 @@ def _sharing(
     if not shared.possible(limits) or (plain := ii(orders)) <= 1:
         return orders
     shared.share(limits)
-    if ii(shared.orders) < plain:
-        return shared.orders
+    with suppress(Never):
+        if ii(shared.orders) < plain:
+            return shared.orders
     shared.undo()
     return orders
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemel.hwsynth.modulo import ONCE, Recurrence, Rule, Task, recurrence_bound, schedule
+from gemel.hwsynth.modulo import ONCE, Never, Recurrence, Rule, Task, recurrence_bound, schedule
 
 ROOM = 5.0
 UNITS = {"one": 1, "two": 2}
@@ -113,3 +113,10 @@ def test_long_bodies_take_no_time_to_speak_of(size: int) -> None:
     timing = schedule(tasks, [Rule(size - 1, 0, 1, 1)], ROOM, UNITS)
     assert timing.ii == size // 5
     assert holds((tasks, []), timing.cycles, timing.ii)
+
+
+def test_rules_that_no_interval_satisfies() -> None:
+    """A task that has to come an interval after another, which waits for it in the same iteration."""
+    tasks = [Task(1.0), Task(1.0)]
+    with pytest.raises(Never):
+        schedule(tasks, [Rule(0, 1, 0, -1), Rule(1, 0, 1, 0)], 5.0, {})
