@@ -20,7 +20,7 @@ from gemel.semantics.storage import is_wide
 from gemel.semantics.symbolic.decide import Decider
 from gemel.semantics.symbolic.execute import Symbolic, run_kernel, shape_of
 from gemel.semantics.symbolic.meaning import Unsupported, known_function
-from gemel.semantics.symbolic.stack import deep
+from gemel.semantics.symbolic.running import deep
 from gemel.semantics.symbolic.terms import Term, Value, Words
 from gemel.semantics.symbolic.verdict import PROVED, UNKNOWN, Verdict
 from gemel.semantics.traverse import statements, stored

@@ -17,9 +17,9 @@ from gemel.hwsynth.judges import split_modules
 from gemel.hwsynth.prove.mutate import Mutant, mutants
 from gemel.hwsynth.prove.proof import Subject, cut, obligations, text_of
 from gemel.hwsynth.prove.reading import Text, mutated
-from gemel.hwsynth.prove.running import deep
 from gemel.hwsynth.prove.trial import differs, unit_differs
 from gemel.semantics.errors import ToolError
+from gemel.semantics.symbolic.running import deep
 from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNKNOWN
 
 MISSED, EQUIVALENT = "missed", "equivalent"

@@ -16,7 +16,6 @@ from gemel.hwsynth.prove import control
 from gemel.hwsynth.prove.machine import Machine, Stuck
 from gemel.hwsynth.prove.memories import Memory, suffixes
 from gemel.hwsynth.prove.reading import Text, read
-from gemel.hwsynth.prove.running import OutOfTime, deep, watch
 from gemel.hwsynth.prove.unitproof import proved_unit
 from gemel.hwsynth.prove.units import applied, cuts
 from gemel.semantics.dtypes import width_of
@@ -25,6 +24,7 @@ from gemel.semantics.symbolic.decide import Decider
 from gemel.semantics.symbolic.execute import Symbolic, run_kernel, shape_of
 from gemel.semantics.symbolic.meaning import Unsupported
 from gemel.semantics.symbolic.normal import Normal
+from gemel.semantics.symbolic.running import OutOfTime, deep, watch
 from gemel.semantics.symbolic.terms import Value, Words
 from gemel.semantics.symbolic.verdict import PROVED, REFUTED, TESTED, UNKNOWN, Verdict
 

@@ -25,8 +25,8 @@ from gemel.hwsynth.judges import split_modules
 from gemel.hwsynth.prove.counterexample import contradicted, search
 from gemel.hwsynth.prove.mutants import Mutations, Outcome, drawn, judged
 from gemel.hwsynth.prove.proof import Obligation, Proof, Subject, cut, obligations, text_of
-from gemel.hwsynth.prove.running import deep
 from gemel.semantics.errors import ArgumentError
+from gemel.semantics.symbolic.running import deep
 from gemel.semantics.symbolic.verdict import UNKNOWN
 from gemel.semantics.text import print_kernel
 

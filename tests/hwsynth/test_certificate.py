@@ -22,8 +22,8 @@ from gemel.cli import app
 from gemel.errors import ArgumentError, GemelError, ToolError
 from gemel.hwsynth.prove import certificate, work
 from gemel.hwsynth.prove.proof import Proof
-from gemel.hwsynth.prove.running import OutOfTime, deep, watch
 from gemel.hwsynth.prove.subject import subject_of
+from gemel.semantics.symbolic.running import OutOfTime, deep, watch
 
 TABLE = np.array([3, 1, 4, 1, 5, 9, 2, 6], np.int32)
 
