@@ -260,8 +260,9 @@ class Words:
             if type(u) is int and type(v) is int:
                 flat[-2:] = [m + n, u << n | v]
                 return
-            if type(u) is Term and type(v) is Term and n == 1 and (u is v or (u.op == "sext" and u.args[0] is v)):
-                flat[-2:] = [m + 1, self.sext(v, 1, m + 1)]
+            bit = _copied(u)
+            if bit is not None and bit is _copied(v):
+                flat[-2:] = [m + n, self.sext(bit, 1, m + n)]
                 return
             if type(u) is Term and type(v) is Term and u.op == "ext" and self._below(u, v):
                 flat[-2:] = [m + n, self.ext(u.args[0], u.args[1] - n, m + n)]
@@ -490,6 +491,14 @@ class Words:
 def _may_be_negative(a: Value) -> bool:
     """Whether a word of some extended operand may be a number below 0."""
     return type(a) is int or not (a.op == "cat" and a.args[1] == 0)
+
+
+def _copied(a: Value) -> Term | None:
+    """The symbolic bit that all bits of a word are copies of, if there is one."""
+    if type(a) is not Term:
+        return None
+    bit: Term = a.args[0] if a.op == "sext" else a
+    return bit if bit.w == 1 else None
 
 
 def _least(a: Value, is_signed: bool) -> int:

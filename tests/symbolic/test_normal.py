@@ -125,3 +125,16 @@ def test_conjunctions_come_together_in_any_order() -> None:
     assert normal(inv(words.or_(1, a, inv(b)))) is normal(both(b, inv(a)))
     assert normal(both(both(a, b), inv(a))) == 0
     assert normal(both(a, b)) is not normal(both(a, c))
+
+
+def test_a_word_of_copies_is_one_however_it_is_joined() -> None:
+    words = Words()
+    normal = Normal(words)
+    c, a, b = words.var("c", 1), words.var("a", 4), words.var("b", 4)
+    pair, pairs = words.sext(c, 1, 2), words.cat(2, words.sext(c, 1, 2), 2, words.sext(c, 1, 2))
+    assert pairs is words.sext(c, 1, 4)
+    assert words.cat(2, words.ext(a, 0, 2), 2, words.ext(a, 0, 2)).op == "cat"
+    mask = words.cat(1, c, 2, pair, 1, c)
+    chosen = words.or_(4, words.and_(4, a, mask), words.and_(4, b, words.inv(4, mask)))
+    assert normal(chosen) is normal(words.ite(4, c, a, b))
+    assert normal(chosen) is not normal(words.ite(4, c, b, a))
