@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gemel.semantics.symbolic.terms import Term, Value, operands, signed
+from gemel.semantics.symbolic.numbers import signed
+from gemel.semantics.symbolic.terms import Term, Value, operands
 from gemel.semantics.symbolic.walk import postorder
 
 Range = tuple[int, int]

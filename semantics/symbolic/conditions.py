@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from gemel.semantics.symbolic.bounds import Form
-from gemel.semantics.symbolic.terms import Term, Value, operands, signed
+from gemel.semantics.symbolic.numbers import signed
+from gemel.semantics.symbolic.terms import Term, Value, operands
 from gemel.semantics.symbolic.walk import width
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import Any
 
 from gemel.semantics.symbolic import conditions
 from gemel.semantics.symbolic.bounds import Bounds, Form, Mono
-from gemel.semantics.symbolic.terms import Term, Value, Words, operands, signed
+from gemel.semantics.symbolic.numbers import signed
+from gemel.semantics.symbolic.terms import Term, Value, Words, operands
 from gemel.semantics.symbolic.walk import postorder, rebuild
 
 MOST = 4000

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gemel.semantics.symbolic.numbers import DIVISIONS, signed
+
 Value = Any
 """An int or a Term; `Any`, as the hot paths of a symbolic run take either."""
 
@@ -25,11 +27,6 @@ class Term:
     def __repr__(self) -> str:
         inner = ", ".join(map(str, self.args))
         return str(self.args[0]) if self.op == "var" else f"{self.op}{self.w}({inner})"
-
-
-def signed(value: int, w: int) -> int:
-    """A word as a number of two's complement."""
-    return value - (1 << w) if value >> (w - 1) else value
 
 
 def operands(t: Term) -> tuple[Value, ...]:
@@ -585,25 +582,3 @@ _SLICES = {
     "pick": _of_pick,
 }
 """How bits of a term are taken, by its operator."""
-
-
-def _udiv(a: int, b: int, w: int) -> int:
-    return a // b if b else 0
-
-
-def _urem(a: int, b: int, w: int) -> int:
-    return a % b if b else 0
-
-
-def _sdiv(a: int, b: int, w: int) -> int:
-    x, y = signed(a, w), signed(b, w)
-    return (abs(x) // abs(y) * (1 if (x < 0) == (y < 0) else -1)) & ((1 << w) - 1) if y else 0
-
-
-def _srem(a: int, b: int, w: int) -> int:
-    x, y = signed(a, w), signed(b, w)
-    return (abs(x) % abs(y) * (-1 if x < 0 else 1)) & ((1 << w) - 1) if y else 0
-
-
-DIVISIONS = {"udiv": _udiv, "urem": _urem, "sdiv": _sdiv, "srem": _srem}
-"""The divisions of known words."""

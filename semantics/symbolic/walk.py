@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from gemel.semantics.symbolic.terms import Term, Value, Words, operands, signed
+from gemel.semantics.symbolic.numbers import signed
+from gemel.semantics.symbolic.terms import Term, Value, Words, operands
 
 
 def postorder(
