@@ -142,9 +142,9 @@ SAME = {"  % = icmp sle i32 %, 0"}
 
 
 def changed(text: str) -> Iterator[str]:
-    """The text with one place changed, for each place that a change fits, at most four of each."""
+    """The text with one place changed, for each place that a change fits, at most two of each."""
     for pattern, new in CHANGES:
-        for found in list(re.finditer(pattern, text))[:4]:
+        for found in list(re.finditer(pattern, text))[:2]:
             yield text[: found.start()] + re.sub(pattern, new, found[0], count=1) + text[found.end() :]
 
 
@@ -155,7 +155,7 @@ def test_changed_code_is_not_proved(name: str) -> None:
     texts = list(changed(code.llvm))
     assert len(texts) > 5
     for text in texts:
-        found = prove(code.scheduled, text, 2.0, {})
+        found = prove(code.scheduled, text, 1.0, {})
         line = "\n".join(x for x in text.splitlines() if x not in code.llvm.splitlines())
         assert not found.ok or re.sub(r"%\w+", "%", line) in SAME, line
 

@@ -232,7 +232,7 @@ def test_changed_programs_are_not_proved(name: str) -> None:
     first, second = inline(inner.source), inline(inner.kernel)
     before = [outcome(first, seed) for seed in range(4)]
     refuted = 0
-    for seed in range(12):
+    for seed in range(8):
         changed = Change(random.Random(seed))(second)
         try:
             check(changed)
@@ -242,4 +242,4 @@ def test_changed_programs_are_not_proved(name: str) -> None:
             refuted += 1
         else:
             assert [outcome(changed, s) for s in range(4)] == before, f"seed {seed}:\n{changed}"
-    assert refuted > 3
+    assert refuted > 2

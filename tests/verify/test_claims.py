@@ -112,14 +112,14 @@ def drawn_kernels_fail_nowhere_where_they_are_proved(data: Any) -> None:
         holds_up(kernel, report, data.draw(arguments_for(kernel)))
 
 
-@settings(max_examples=8)
+@settings(max_examples=3)
 @given(st.data())
 def test_some_drawn_kernels(data: Any) -> None:
     drawn_kernels_fail_nowhere_where_they_are_proved(data)
 
 
 @pytest.mark.slow
-@settings(max_examples=examples(12))
+@settings(max_examples=examples(7))
 @given(st.data())
 def test_drawn_kernels(data: Any) -> None:
     drawn_kernels_fail_nowhere_where_they_are_proved(data)
