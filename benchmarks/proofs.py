@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
+
+from harness import machine
 
 from gemel.bench.hardware.suites import every
 from gemel.errors import GemelError
@@ -23,12 +25,12 @@ from gemel.hwsynth.design import Design
 Row = dict[str, Any]
 
 
-def measured(group: str, name: str, make: Callable[[], Design], seconds: float, mutants: int) -> Row:
-    """What became of a kernel's proof."""
+def measured(group: str, name: str, make: Callable[[], Design], asked: argparse.Namespace) -> Row:
+    """What became of a kernel's proof; nothing comes from the disk."""
     try:
         design = make()
         begun = time.perf_counter()
-        proof = design.prove(seconds=seconds, mutants=mutants)
+        proof = design.prove(seconds=asked.seconds, mutants=asked.mutants, timeout=asked.timeout)
     except GemelError as error:
         return {"group": group, "name": name, "status": "none", "why": f"{error.code} {error.what[:100]}", "seconds": 0}
     weak = [f"{o.name}: {o.detail}" for o in proof.obligations if o.status != "proved"]
@@ -49,16 +51,19 @@ def main() -> int:
     options.add_argument("groups", nargs="*")
     options.add_argument("-k", default="")
     options.add_argument("--seconds", type=float, default=10.0, help="z3's time for each question")
+    options.add_argument("--timeout", type=float, default=60.0, help="seconds for each obligation")
     options.add_argument("--mutants", type=int, default=0, help="changed circuits to refute for each kernel")
     options.add_argument("--json", type=Path)
     asked = options.parse_args()
+    os.environ["GEMEL_CACHE"] = "off"
     rows: list[Row] = []
     for case in every():
         if case.group not in (asked.groups or ["tablec"]) or asked.k not in case.name:
             continue
-        make = lambda case=case: case.kernel().synth_for(*case.arguments(), target=case.target)  # noqa: E731
-        row = measured(case.group, case.name, make, asked.seconds, asked.mutants)
-        rows.append(row)
+        clock = 1000 / case.clock_ns
+        make = lambda c=case, clock=clock: c.kernel().synth_for(*c.arguments(), target=c.target, clock_mhz=clock)  # noqa: E731
+        rows.append(row := measured(case.group, case.name, make, asked))
+        written(rows, asked.json)
         print(f"{row['group']}/{row['name']}: {row['status']} in {row['seconds']} s {row['why'][:160]}", flush=True)
         for told in (row.get("mutants"), *row.get("left", ())):
             if told:
@@ -68,9 +73,14 @@ def main() -> int:
         proved = [r for r in own if r["status"] == "proved"]
         median = statistics.median(r["seconds"] for r in own)
         print(f"{group}: {len(proved)} of {len(own)} proved, median {median:.2f} s")
-    if asked.json:
-        asked.json.write_text(json.dumps({"date": date.today().isoformat(), "rows": rows}, indent=1) + "\n")
     return 0
+
+
+def written(rows: list[Row], path: Path | None) -> None:
+    """Keeps the rows that there are."""
+    if path:
+        data = {"machine": machine(), "options": sys.argv[1:], "rows": rows}
+        path.write_text(json.dumps(data, indent=1) + "\n")
 
 
 if __name__ == "__main__":
