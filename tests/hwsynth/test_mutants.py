@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from proving import histogram, matmul
 
 import gemel as gm
 from gemel import i32, u8
@@ -16,16 +17,6 @@ from gemel.hwsynth.prove.reading import Text, read
 from gemel.hwsynth.prove.subject import subject_of
 from gemel.hwsynth.prove.trial import differs, unit_differs
 
-M, N, K = gm.dims("M N K")
-
-
-@gm.kernel
-def matmul(A: i32[M, K], B: i32[K, N]) -> i32[M, N]:
-    C = gm.zeros((M, N), i32)
-    for i, j, k in gm.grid(M, N, K):
-        C[i, j] += A[i, k] * B[k, j]
-    return C
-
 
 @gm.kernel
 def fir(x: i32[12], h: i32[3]) -> i32[10]:
@@ -34,14 +25,6 @@ def fir(x: i32[12], h: i32[3]) -> i32[10]:
         for k in range(3):
             y[i] += x[i + k] * h[k]
     return y
-
-
-@gm.kernel
-def histogram(A: i32[16], J: u8[16]) -> i32[16]:
-    T = gm.zeros((16,), i32)
-    for i in range(16):
-        T[gm.bits(J[i], 3, 0)] += A[i]
-    return T
 
 
 @gm.kernel

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from proving import histogram, matmul
 
 import gemel as gm
-from gemel import f32, i8, i16, i32, u8
+from gemel import f32, i8, i16, i32
 from gemel.hwsynth import (
     arithmetic,
     banking,
@@ -36,23 +37,6 @@ from gemel.semantics.passes import narrow
 from gemel.semantics.traverse import map_body, map_expr, map_own_exprs
 
 Patch = pytest.MonkeyPatch
-M, N, K = gm.dims("M N K")
-
-
-@gm.kernel
-def matmul(A: i32[M, K], B: i32[K, N]) -> i32[M, N]:
-    C = gm.zeros((M, N), i32)
-    for i, j, k in gm.grid(M, N, K):
-        C[i, j] += A[i, k] * B[k, j]
-    return C
-
-
-@gm.kernel
-def histogram(A: i32[16], J: u8[16]) -> i32[16]:
-    T = gm.zeros((16,), i32)
-    for i in range(16):
-        T[gm.bits(J[i], 3, 0)] += A[i]
-    return T
 
 
 @gm.kernel

@@ -6,30 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from proving import histogram, matmul
 
 import gemel as gm
 from gemel import f32, i8, i32, u8, u32
 from gemel.hwsynth.prove.proof import prove
 from gemel.hwsynth.prove.subject import subject_of
 
-M, N, K = gm.dims("M N K")
 SQUARES = np.arange(64, dtype=np.int32) ** 2 % 1000
-
-
-@gm.kernel
-def matmul(A: i32[M, K], B: i32[K, N]) -> i32[M, N]:
-    C = gm.zeros((M, N), i32)
-    for i, j, k in gm.grid(M, N, K):
-        C[i, j] += A[i, k] * B[k, j]
-    return C
-
-
-@gm.kernel
-def histogram(A: i32[16], J: u8[16]) -> i32[16]:
-    T = gm.zeros((16,), i32)
-    for i in range(16):
-        T[gm.bits(J[i], 3, 0)] += A[i]
-    return T
 
 
 @gm.kernel
