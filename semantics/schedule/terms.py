@@ -17,7 +17,7 @@ from gemel.semantics.dtypes import DType
 from gemel.semantics.ops import Op
 
 TIMEOUT_MS = 4000
-SECONDS = 60.0
+SECONDS = 30.0
 """Time for all questions of a proof."""
 
 

@@ -62,7 +62,7 @@ MOST = 150_000
 """Operations beyond which nothing is proved."""
 
 
-SECONDS = 60
+SECONDS = 20
 """Time after which no further proof is begun."""
 
 DRAWN = 4
