@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,6 +30,9 @@ from gemel.semantics.symbolic.verdict import PROVED, REFUTED
 
 if TYPE_CHECKING:
     from gemel.hwsynth.design import Design
+
+SECONDS = 20
+"""Time after which no further trial is begun."""
 
 TRIALS = 24
 """Trials on drawn numbers in the search for a counterexample."""
@@ -217,8 +221,9 @@ def _differences(subject: Subject, weak: Sequence[Obligation]) -> Iterator[tuple
             found = differs(subject, text, 1, partial(_one_run, values))
             if found is not None:
                 yield o.name, found
+    end = time.monotonic() + SECONDS
     for seed in range(TRIALS):
-        found = differs(subject, text, seed, simple if seed < SIMPLE else full)
+        found = differs(subject, text, seed, simple if seed < SIMPLE else full) if time.monotonic() < end else None
         if found is not None:
             yield weak[0].name, found
 
