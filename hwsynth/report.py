@@ -40,7 +40,8 @@ class LoopReport:
 class MemoryReport:
     """A memory: words, bits a word, ports used, and whether it lies outside of the module.
 
-    `holds` says which part of an array a bank has; `constant` is true of a table.
+    `holds` says which part of an array a bank has; `constant` is true of a table. `made_of` is what tools are expected
+    to make of it on the target, as in `2 block RAMs of 18 Kbit`; the empty text for a memory outside.
     """
 
     name: str
@@ -51,6 +52,7 @@ class MemoryReport:
     external: bool
     holds: str = ""
     constant: bool = False
+    made_of: str = ""
 
 
 @dataclass(frozen=True)

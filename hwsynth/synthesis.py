@@ -17,7 +17,7 @@ from gemel.hwsynth.choosing import choose
 from gemel.hwsynth.dag import postorder, roots_of
 from gemel.hwsynth.generate import Generator, cycles_of, emit, plan
 from gemel.hwsynth.keeping import keep
-from gemel.hwsynth.kinds import most_reads
+from gemel.hwsynth.kinds import made_of, most_reads
 from gemel.hwsynth.names import KEYWORDS, legal
 from gemel.hwsynth.netcheck import check
 from gemel.hwsynth.netlist import Input, Instance, Memory, Module, Output, Register, Reset, Wire
@@ -388,20 +388,8 @@ class _Maker:
         return f"{self.ports.names[b].rstrip('_')}: {self.depths[b]} words of {dtype}{order}{part}"
 
     def _report(self, gen: Generator, module: Module, cycles: int | None) -> Report:
-        memories = tuple(
-            MemoryReport(
-                self.ports.names[b],
-                self.depths[b],
-                width_of(b.dtype),
-                sum(1 for key in self.ports.reads if key[0] is b),
-                sum(1 for key in self.ports.writes if key[0] is b),
-                b in self.external,
-                self.holds.get(b.hint, ""),
-                b.data is not None,
-            )
-            for b in (*self.external, *self.ports.internal)
-            if b.rank or b in self.external
-        )
+        read = {b for b, _ in self.ports.reads}
+        shown = [*self.external, *(b for b in self.ports.internal if b.rank and b in read)]
         bits = sum(width_of(r.var.dtype) for r in module.registers)
         return Report(
             self.kernel.name,
@@ -409,12 +397,21 @@ class _Maker:
             self.clock_mhz,
             cycles,
             tuple(gen.loops),
-            memories,
+            tuple(map(self._memory_report, shown)),
             _operators(module),
             bits,
             gen.units.report(),
             gen.charts(),
             estimated=partial(_estimated, module, self.clock.target),
+        )
+
+    def _memory_report(self, b: Buffer) -> MemoryReport:
+        words, bits, constant, outside = self.depths[b], width_of(b.dtype), b.data is not None, b in self.external
+        reads = sum(1 for key in self.ports.reads if key[0] is b)
+        writes = sum(1 for key in self.ports.writes if key[0] is b)
+        made = "" if outside else made_of(self.clock.target, words, bits, reads, constant)
+        return MemoryReport(
+            self.ports.names[b], words, bits, reads, writes, outside, self.holds.get(b.hint, ""), constant, made
         )
 
 

@@ -36,7 +36,7 @@ CLASSES: dict[type, tuple[str, str]] = {
     Simulation: ("Simulation, from `Design.simulate`", "outputs cycles"),
     SynthesisReport: ("Report of a design", "cycles loops memories operators register_bits"),
     LoopReport: ("Its loops", "name level span trips ii depth bound lines"),
-    MemoryReport: ("Its memories", "name words bits reads writes external"),
+    MemoryReport: ("Its memories", "name words bits reads writes external made_of"),
     ProofReport: ("Report of a verification", "ok obligations assumed counts seconds summary rows kernel"),
     Obligation: ("Its obligations", "status kind span text by counterexample"),
     Counterexample: ("Their counterexamples", "inputs replay"),

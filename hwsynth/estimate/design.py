@@ -132,7 +132,8 @@ def _cells_taken(w: Words, m: Module) -> None:
     for i in m.instances:
         needed = tuple(b for e in i.inputs.values() for b in _made(w, e) if b > TRUE)
         outputs = tuple(b for v in i.outputs.values() for b in w.of[v])
-        w.hard.append(Hard("multipliers", _cell(i).area, outputs, needed, _cell(i).setup))
+        kind = "memories" if i.module.memories else "multipliers"
+        w.hard.append(Hard(kind, _cell(i).area, outputs, needed, _cell(i).setup))
 
 
 def _cell(i: Instance) -> Cell:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from gemel.hwsynth.estimate.network import FALSE, TRUE
 from gemel.hwsynth.estimate.words import Bits, Hard, Words
+from gemel.hwsynth.kinds import MemoryKind, area, kind_of
 from gemel.hwsynth.netlist import Memory, ReadPort, WritePort
-from gemel.hwsynth.targets.tables import MEMORY_WIDTH
 from gemel.semantics.convert import to_bits
 from gemel.semantics.dtypes import width_of
 from gemel.semantics.ir import Expr
@@ -22,7 +22,7 @@ def reads(w: Words, m: Memory) -> None:
 
 def in_gates(w: Words, m: Memory) -> bool:
     """Whether a table of constants is logic with a register behind."""
-    return not m.writes and m.depth <= w.target.fabric.rom_words
+    return kind_of(w.target, m.depth, not m.writes) is MemoryKind.LOGIC
 
 
 def taken(w: Words, m: Memory) -> None:
@@ -32,7 +32,7 @@ def taken(w: Words, m: Memory) -> None:
             _constants(w, m, p)
         return
     needed = tuple(b for p in _ports(m) for e in _inputs(p) for b in w.bits(e) if b > TRUE)
-    found = area(w, m.depth, width_of(m.dtype), max(1, len(m.reads)))
+    found = area(w.target, m.depth, width_of(m.dtype), max(1, len(m.reads)))
     w.hard.append(Hard("memories", found, tuple(b for p in m.reads for b in w.of[p.data]), needed))
 
 
@@ -43,17 +43,6 @@ def _ports(m: Memory) -> tuple[ReadPort | WritePort, ...]:
 def _inputs(p: ReadPort | WritePort) -> Sequence[Expr]:
     given = (p.addr, p.enable) if isinstance(p, ReadPort) else (p.addr, p.data, p.enable)
     return [e for e in given if e is not None]
-
-
-def area(w: Words, words: int, bits: int, ports: int) -> dict[str, float]:
-    """The resources of a memory: those of the measured width in proportion, whole block RAMs, a copy for each port."""
-    found = w.target.rows["memory"].stepped(words)
-    share = bits / MEMORY_WIDTH
-    return {r: ports * (_blocks(n, share) if r == "block" else n * share) for r, n in found.items()}
-
-
-def _blocks(measured: float, share: float) -> float:
-    return float(max(1, round(measured * share + 0.499))) if measured else 0.0
 
 
 def _constants(w: Words, m: Memory, p: ReadPort) -> None:

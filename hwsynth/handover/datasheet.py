@@ -156,8 +156,8 @@ class Datasheet:
         inside = [m for m in self.report.memories if not m.external]
         if inside:
             yield Paragraph("Inside of the module:")
-            rows = [[m.name, f"{m.words:,}", str(m.bits), str(m.reads), str(m.writes)] for m in inside]
-            yield Table(["memory", "words", "bits", "read ports", "write ports"], rows)
+            rows = [[m.name, f"{m.words:,}", str(m.bits), str(m.reads), str(m.writes), m.made_of] for m in inside]
+            yield Table(["memory", "words", "bits", "read ports", "write ports", f"on {self.report.target}"], rows)
 
     def memory_row(self, m: Outside) -> list[str]:
         ports = ", ".join(f"{len(p)} {what}" for p, what in ((m.reads, "read"), (m.writes, "write")) if p)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from gemel.hwsynth.formula import Formula
     from gemel.hwsynth.report import LoopReport, MemoryReport, Report, UnitReport
 
-_MEMORY_HEAD = ["memory", "words", "bits", "total", "ports", "where", "holds"]
+_MEMORY_HEAD = ["memory", "words", "bits", "total", "ports", "made of", "holds"]
 
 Table = tuple[str, list[str], list[list[str]]]
 """A title, the names of the columns, the rows."""
@@ -89,7 +89,7 @@ def _loop_row(r: LoopReport) -> list[str]:
 
 def _memory_row(m: MemoryReport) -> list[str]:
     ports = [f"{n} {what}{'s' * (n > 1)}" for n, what in ((m.reads, "read"), (m.writes, "write")) if n]
-    where = "outside" if m.external else "inside"
+    where = "outside" if m.external else m.made_of
     holds = "a constant table" if m.constant and not m.holds else m.holds
     return [m.name, f"{m.words:,}", str(m.bits), f"{m.words * m.bits:,} bits", ", ".join(ports), where, holds]
 

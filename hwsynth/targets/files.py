@@ -75,10 +75,14 @@ CONSTRAINTS = ("lpf", "pcf", "xdc", "sdc")
 
 @dataclass(frozen=True)
 class Memories:
-    """The bits of the memories of the largest device that synthesis finds memories in a text for."""
+    """The bits of the memories of the largest device that synthesis finds memories in a text for.
+
+    `block` is the size of a block RAM as it is said.
+    """
 
     device: str
     bits: int
+    block: str = ""
 
 
 @dataclass(frozen=True)

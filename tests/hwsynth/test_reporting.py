@@ -116,3 +116,38 @@ def test_a_page_that_can_not_be_written(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="choose another place"):
         product.synth().report.save(tmp_path / "nowhere" / "x.html")
     assert list(tmp_path.iterdir()) == []
+
+
+@gm.kernel
+def turned(x: i32[1024]) -> i32[1024]:
+    whole = gm.zeros((1024,), i32)
+    few = gm.zeros((40,), i32)
+    out = gm.empty((1024,), i32)
+    for i in range(1024):
+        whole[i] = x[i] + 1
+        few[i % 40] = x[i]
+    for i in range(1024):
+        out[i] = whole[1023 - i] + few[i % 40] + whole[7 * i % 1024]
+    return out
+
+
+@pytest.mark.parametrize(
+    "target, found",
+    {
+        "ecp5": {"whole": "4 block RAMs of 18 Kbit", "few": "1 block RAM of 18 Kbit"},
+        "xcup": {"whole": "4 block RAMs of 18 Kbit", "few": "RAM in tables"},
+        "ice40": {"whole": "16 block RAMs of 4 Kbit", "few": "2 block RAMs of 4 Kbit"},
+        "osu018": {"whole": "registers", "few": "registers"},
+    }.items(),
+)
+def test_the_report_says_what_each_memory_is_made_of(target: str, found: dict[str, str]) -> None:
+    report = turned.synth(target=target).report
+    assert {m.name: m.made_of for m in report.memories} == {"x": "", "out": "", **found}
+    assert all(words in str(report) for words in ("memory", *found.values()))
+    assert f"{(1024 + 40) * 32:,} memory bits inside" in str(report)
+
+
+def test_block_ram_that_is_a_cell_counts_as_memory() -> None:
+    estimate = turned.synth(target="ecp5", clock_mhz=150).report.estimate
+    assert estimate.by_kind["memories"]["block"] == 5
+    assert "block" not in estimate.by_kind["multipliers"]
