@@ -82,10 +82,18 @@ class Late:
         """The register bits saved by another start; an equal number is no reason to move."""
         latency, last = self.tasks[k].latency, self.last[k]
         saved = self.registers(k, self.ready(k), last) - self.registers(k, cycle + latency, last)
-        for a in self.tasks[k].operands:
-            now, then = self.last[a], max(self.last[a], cycle)
-            saved -= self.registers(a, self.ready(a), then) - self.registers(a, self.ready(a), now)
-        return saved
+        return saved - sum(self.waits(a, k, cycle) for a in self.tasks[k].operands)
+
+    def waits(self, a: int, k: int, cycle: int) -> int:
+        """The register bits that an operand takes in addition where `k` begins in another cycle.
+
+        What takes no time, as wires do, can move along if nobody else needs it before.
+        """
+        wires = self.nodes[a].kind is Kind.OP and not (self.tasks[a].delay or self.tasks[a].latency)
+        if wires and all(self.cycle[u] >= cycle for u in self.users[a] if u != k):
+            return sum(self.waits(b, a, cycle) for b in self.tasks[a].operands)
+        ready, last = self.ready(a), self.last[a]
+        return self.registers(a, ready, max(last, cycle)) - self.registers(a, ready, last)
 
     # ------------------------------------------------------------------------------------------------- what is possible
 

@@ -18,8 +18,8 @@ _BEFORE = {ops.LNOT: "not", ops.NEG: "minus", ops.INVERT: "inv", ops.ABS: "abs"}
 _KIND = {
     ops.ADD: "sum", ops.SUB: "difference", ops.MUL: "product", ops.NEG: "negated", ops.FLOORDIV: "quotient",
     ops.MOD: "remainder", ops.EQ: "equal", ops.NE: "differ", ops.LT: "less", ops.LE: "at_most", ops.GT: "greater",
-    ops.GE: "at_least", ops.LAND: "both", ops.LOR: "either", ops.LNOT: "not", ops.SELECT: "chosen", ops.MIN: "least",
-    ops.MAX: "most", ops.SHL: "shifted", ops.SHR: "shifted", ops.CONCAT: "joined", ops.BITS: "part",
+    ops.GE: "at_least", ops.LAND: "both", ops.LOR: "either", ops.LNOT: "contrary", ops.SELECT: "chosen",
+    ops.MIN: "least", ops.MAX: "most", ops.SHL: "shifted", ops.SHR: "shifted", ops.CONCAT: "joined", ops.BITS: "part",
     ops.AND: "masked", ops.OR: "merged", ops.XOR: "mixed", ops.INVERT: "inverted", ops.ABS: "size",
     ops.SATURATE: "limited",
 }  # fmt: skip
@@ -49,7 +49,9 @@ def spelled(op: ops.Op, parts: Sequence[str]) -> str:
 
 def described(e: Expr) -> str:
     """A name for an expression, "" where nothing is to be said."""
-    return spelled(e.op, [_plain(a) for a in e.args]) if isinstance(e, Apply) else _plain(e)
+    if not isinstance(e, Apply):
+        return _plain(e)
+    return described(e.args[0]) if e.op in SAME else spelled(e.op, [_plain(a) for a in e.args])
 
 
 def _plain(e: Expr) -> str:
@@ -61,5 +63,7 @@ def _plain(e: Expr) -> str:
             return e.var.hint
         case Apply() if e.op in SAME:
             return _plain(e.args[0])
+        case Apply() if e.op is ops.BITS and isinstance(e.args[0], Ref):
+            return described(e)
         case _:
             return ""

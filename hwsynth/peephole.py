@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gemel.hwsynth.nodes import Kind, Node
 from gemel.semantics import intervals, ops
-from gemel.semantics.dtypes import BOOL, BoolType, DType, IntType, as_int, width_of
+from gemel.semantics.dtypes import BOOL, BoolType, DType, IntType, as_int, int_holding, width_of
 from gemel.semantics.span import Span
 
 if TYPE_CHECKING:
@@ -139,6 +139,38 @@ def _cast(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Node | 
     return None
 
 
+def _bits(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Node | None:
+    """Bits of what is only wires, from where these come."""
+    source, high, low = args[0], _literal(args[1]), _literal(args[2])
+    if high is None or low is None:
+        return None
+    n, hi, lo = source, high, low
+    while (found := _within(n, hi, lo)) is not None:
+        n, hi, lo = found
+    if hi - lo + 1 == width_of(n.dtype):
+        return g.cast(n, dtype, span)
+    bounds = (g.const(b, int_holding(0, b), span) for b in (hi, lo))
+    return None if n is source else g.apply(ops.BITS, (n, *bounds), dtype, span)
+
+
+def _within(n: Node, hi: int, lo: int) -> tuple[Node, int, int] | None:
+    """The operand of a joined, cut or converted value that has some bits of it, and which these are there.
+
+    What has a name in the source stays: it is easier to read.
+    """
+    if n.hint:
+        return None
+    if n.op is ops.CONCAT:
+        a, b = n.args
+        width = width_of(b.dtype)
+        return (a, hi - width, lo - width) if lo >= width else (b, hi, lo) if hi < width else None
+    if n.op is ops.BITS and (first := _literal(n.args[2])) is not None:
+        return n.args[0], hi + first, lo + first
+    if n.op is ops.CAST and not isinstance(n.dtype, BoolType) and hi < width_of(n.args[0].dtype):
+        return n.args[0], hi, lo
+    return None
+
+
 def _low_part(g: Graph, joined: Node, width: int, span: Span) -> Node:
     high, low = joined.args
     rest = width - width_of(low.dtype)
@@ -195,6 +227,7 @@ RULES: dict[ops.Op, Rule] = {
     ops.LNOT: _not,
     ops.SELECT: _select,
     ops.CAST: _cast,
+    ops.BITS: _bits,
     ops.OR: _disjoint,
     ops.XOR: _disjoint,
     ops.ADD: _disjoint,

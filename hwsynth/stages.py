@@ -124,6 +124,8 @@ def named(n: Node) -> str:
         return n.hint or (n.buffer.hint if n.buffer is not None else "")
     if n.kind is Kind.CONST:
         return f"m{-n.value}" if n.value < 0 else str(n.value)
+    if n.op in SAME:
+        return named(n.args[0])
     return spelled(n.op, [named(a) if a.hint or a.kind is not Kind.OP else _wire(a) for a in n.args]) if n.op else ""
 
 

@@ -137,7 +137,8 @@ class Expressions:
     def prefixed(self, a: Expr) -> str:
         """An operand of a sign: a cast is put in parentheses, as `-8'(x)` is read as a cast by -8 somewhere."""
         text = self.operand(a)
-        return text if isinstance(a, Ref) or text[0] == "(" else f"({text})"
+        plain = isinstance(a, Ref) or (isinstance(a, Apply) and a.op is ops.BITS)
+        return text if plain or text[0] == "(" else f"({text})"
 
     def choice(self, e: Apply) -> str:
         """`a ? b : c`; a chain of choices has a line each."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 
 from gemel.hwsynth import floats, generate
 from gemel.hwsynth import logic as lg
@@ -19,6 +20,7 @@ from gemel.hwsynth.ports import Ports, depth
 from gemel.hwsynth.prune import prune
 from gemel.hwsynth.schedule import Clock
 from gemel.hwsynth.stages import Stages
+from gemel.hwsynth.stagewise import stage_by_stage
 from gemel.hwsynth.targets import choice
 from gemel.hwsynth.units import START, Iteration, Operation, Port, Unit
 from gemel.semantics import ops
@@ -149,7 +151,8 @@ class _Unit:
         parts = (tuple(gen.wires), tuple(gen.registers), tuple(gen.ports.memories().values()), gen.units.instances())
         contract = Contract(self.operation.name, cycles, interval)
         own = tuple(map(Input, inputs))
-        return prune(Module(name, own, tuple(outputs), *parts, BUILTIN, (head, how), contract=contract))
+        made = prune(Module(name, own, tuple(outputs), *parts, BUILTIN, (head, how), contract=contract))
+        return replace(made, layout=stage_by_stage(made)) if interval == 1 and cycles else made
 
 
 def _registered(operation: Operation, clock: Clock) -> Unit:

@@ -61,3 +61,17 @@ def test_a_load_waits_until_its_word_is_wanted() -> None:
     late.__post_init__()
     late.run()
     assert late.cycle[1] == 1
+
+
+def test_what_takes_no_time_moves_along() -> None:
+    """A bit of a word that stays in registers anyway, and its contrary, wait for their use at no cost."""
+    x, part = Node(Kind.INPUT, UInt(32), (), BUILTIN), UInt(1)
+    word, slow = Node(Kind.OP, UInt(32), (x,), BUILTIN), Node(Kind.OP, UInt(8), (x,), BUILTIN)
+    bit, contrary = Node(Kind.OP, part, (word,), BUILTIN), Node(Kind.OP, part, (word,), BUILTIN)
+    end = Node(Kind.STORE, UInt(1), (slow, contrary, word), BUILTIN)
+    tasks = [Task(), Task(1.0, operands=(0,)), Task(4.0, operands=(0,)), Task(operands=(1,)), Task(operands=(3,))]
+    tasks.append(Task(operands=(2, 4, 1)))
+    nodes, starts = [x, word, slow, bit, contrary, end], [0, 0, 0, 0, 0, 2]
+    late = Late(nodes, tasks, [], ROOM, {}, 1, starts, [0.0, 1.0, 4.0, 1.0, 1.0, 4.0])
+    late.run()
+    assert late.cycle[3:5] == [2, 2]

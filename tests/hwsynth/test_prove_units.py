@@ -48,7 +48,7 @@ def test_what_comes_of_a_division_by_0_means_nothing() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("value_ge_0_4 = value_4 >= ", "value_ge_0_4 = value_4 > "),
+        ("sum_9_1_ge_0_9 = sum_9_1_10 >= ", "sum_9_1_ge_0_9 = sum_9_1_10 > "),
         ("less_s6 ? divisor_s6", "less_s6 ? divisor_s5_1"),
         ("divisor_s6 <= divisor_s5_1", "divisor_s6 <= divisor"),
         ("joined_s6 <= {joined_s5_2", "joined_s6 <= {joined_s4"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from circuits import unit_results as results
@@ -12,6 +14,7 @@ from gemel.hwsynth.dividers import divider
 from gemel.hwsynth.schedule import Clock
 from gemel.hwsynth.targets import target
 from gemel.hwsynth.unitsynth import UNITS, operation_of
+from gemel.hwsynth.verilog import verilog
 from gemel.parser import parse
 from gemel.semantics.ir import Kernel
 
@@ -119,3 +122,13 @@ def test_a_kernel_may_be_called_as_a_unit_is() -> None:
     design = divide_16_by_16.synth()
     assert design.module.name == "divide_16_by_16"
     assert len({m.name for m in (design.module, *(i.module for i in design.module.instances))}) == 2
+
+
+def test_the_text_of_a_unit_is_stage_by_stage() -> None:
+    unit = UNITS.pipelined(divider(16, 8), Clock(10.0, target("ecp5")))
+    text = verilog(unit.module)
+    stages = re.split(r"// -+ stage (\d+)\n", text)
+    assert [int(n) for n in stages[1::2]] == list(range(1, unit.latency + 1))
+    for n, logic in zip(stages[1::2], stages[2::2], strict=True):
+        for register in re.findall(r"(\w+)_s(\d+)(?:_\d+)? <=", logic):
+            assert register[1] == n
