@@ -14,6 +14,7 @@ from gemel.semantics.passes.guard import guard
 from gemel.semantics.passes.inline import inline
 from gemel.semantics.passes.lower_fixed import lower_fixed
 from gemel.semantics.passes.narrow import narrow
+from gemel.semantics.passes.overwritten import overwritten
 from gemel.semantics.passes.perfect import perfect
 from gemel.semantics.passes.promote import promote
 from gemel.semantics.passes.scalarize import scalarize
@@ -36,7 +37,8 @@ def schedule(distance: Distance) -> tuple[Pass, ...]:
         simplify,  # folds what sizes made constant, so that nests show
         unroll_lanes,  # as a schedule asks; before fuse and scalarize, which then see each copy's elements
         settle,  # accesses show where they go
-        simplify,  # what unrolling made constant
+        overwritten,  # while fills stand alone: before fuse, which puts them into the nests that come after
+        simplify,  # what unrolling made constant, and loops that are empty now
         fuse,  # fills and rescalings join the nests they belong to; before scalarize, which then sees all of an element
         scalarize,  # accumulators leave memory: no recurrence through a memory port
         accumulators,  # what scalarize leaves, by ranges
