@@ -163,7 +163,7 @@ class Design:
         if engine not in self._models:
             from gemel.hwsynth import engines  # what only simulating needs is loaded then
 
-            self._models[engine] = engines.build(self._made.system, engine)
+            self._models[engine] = engines.build(self._made.system, engine, self.cycles)
         return self._models[engine]
 
     def _run(self, args: Any, engine: str, max_cycles: int, vcd: str | os.PathLike[str] | None) -> Simulation:

@@ -124,7 +124,7 @@ def run_model(model: Model, sut: System, streams: Mapping[str, Sequence[int]], *
 def run_streams(dut: Module, streams: Mapping[str, Sequence[int]], engine: str) -> dict[str, list[int]]:
     """The outputs of each cycle, before its edge, with the given inputs in each cycle."""
     sut = harness(dut, len(next(iter(streams.values()))))
-    return run_model(build(sut, engine), sut, streams)
+    return run_model(build(sut, engine, len(streams)), sut, streams)
 
 
 def unit_results(unit: Unit, operands: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:

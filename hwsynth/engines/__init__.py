@@ -7,37 +7,23 @@ Each of them builds a `Model` from a system, which then runs as often as wanted,
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
 
-from gemel.hwsynth.engines.run import Model, Run
-from gemel.hwsynth.nativesim import Words
+from gemel.hwsynth.engines.run import Model
 from gemel.hwsynth.system import System
 from gemel.semantics.errors import SynthesisError
 
 ENGINES = ("native", "verilator", "icarus", "netlist")
 
 
-def build(system: System, engine: str = "native") -> Model:
-    """A model of the system for an engine of `ENGINES`.
+def build(system: System, engine: str = "native", cycles: int | None = None) -> Model:
+    """A model of the system for an engine of `ENGINES`; `cycles` is how long a run is expected to take, if known.
 
     Raises SynthesisError H06 for another name, N01 or N02 for an invalid netlist, ToolError X01 where a tool is
     missing, X02 where it fails, X03 where it takes too long.
     """
     if engine not in ENGINES:
         raise SynthesisError(f"unknown engine {engine!r}", code="H06", mend=f"use one of {', '.join(ENGINES)}")
-    make: Callable[[System], Model] = import_module(f"gemel.hwsynth.engines.{engine}").build
-    return make(system)
-
-
-def simulate(
-    system: System,
-    memories: Mapping[str, Words],
-    scalars: Mapping[str, int],
-    max_cycles: int,
-    engine: str = "native",
-    vcd: str | os.PathLike[str] | None = None,
-) -> Run:
-    """Builds and runs once; see `build` and `Model.run`."""
-    return build(system, engine).run(memories, scalars, max_cycles, vcd)
+    make: Callable[[System, int | None], Model] = import_module(f"gemel.hwsynth.engines.{engine}").build
+    return make(system, cycles)

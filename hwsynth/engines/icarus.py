@@ -141,7 +141,7 @@ class IcarusModel:
         return f"{self.inputs[name]} = {literal(int(from_bits(to_bits(value, dtype), dtype)), dtype)};"
 
 
-def build(system: System) -> IcarusModel:
+def build(system: System, cycles: int | None) -> IcarusModel:
     """The model of a system; raises as `engines.build`."""
     return IcarusModel(system)
 

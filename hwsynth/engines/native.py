@@ -49,6 +49,6 @@ class NativeModel:
         return seen
 
 
-def build(system: System) -> NativeModel:
+def build(system: System, cycles: int | None) -> NativeModel:
     """The model of a system; raises SynthesisError for an invalid netlist."""
     return NativeModel(system)

@@ -39,6 +39,6 @@ def _models() -> str:
     raise tools.missing("yosys", "pip install 'gemel[hw]'")
 
 
-def build(system: System) -> NetlistModel:
+def build(system: System, cycles: int | None) -> NetlistModel:
     """The model of a system; raises as `engines.build`."""
     return NetlistModel(system)

@@ -33,6 +33,9 @@ from gemel.semantics.dtypes import BoolType, DType, IntType, width_of
 TIMEOUT = 600.0
 """Seconds for compiling a model."""
 
+SHORT = 100_000
+"""Cycles that are simulated sooner than the C++ compiler has done more for them."""
+
 SEED = 20_240_229
 """Of the arbitrary power-up values."""
 
@@ -44,18 +47,18 @@ _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 class Settings:
     """How a model is built: the C++ compiler's level, and what Verilator makes of values that nothing defines."""
 
-    level: str = "-O1"
+    level: str
     unknown: str = "unique"
 
 
 class VerilatorModel:
     """A system compiled by Verilator."""
 
-    def __init__(self, system: System, settings: Settings | None = None) -> None:
+    def __init__(self, system: System, settings: Settings) -> None:
         self.system = system
         self.printed = print_design(bench(system.module))
         self.memories = {m.hint: m for m in self.printed[-2].module.memories}
-        self.library = _library(self.printed, settings or Settings())
+        self.library = _library(self.printed, settings)
 
     def run(
         self,
@@ -77,9 +80,9 @@ class VerilatorModel:
             sim.close()
 
 
-def build(system: System) -> VerilatorModel:
+def build(system: System, cycles: int | None) -> VerilatorModel:
     """The model of a system; raises as `engines.build`."""
-    return VerilatorModel(system)
+    return VerilatorModel(system, Settings("-O0" if cycles is not None and cycles < SHORT else "-O1"))
 
 
 # ---------------------------------------------------------------------------------------------------------- simulation

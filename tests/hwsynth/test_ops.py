@@ -210,7 +210,7 @@ def wrong(part: int, got: dict[str, list[int]]) -> list[str]:
 def test_ops_mean_the_same_in_every_engine(engine: str, part: int) -> None:
     dut, _ = circuit(part)
     sut = harness(dut, VECTORS)
-    assert wrong(part, run_model(build(sut, engine), sut, streams())) == []
+    assert wrong(part, run_model(build(sut, engine, VECTORS), sut, streams())) == []
 
 
 def test_every_op_of_netlists_is_among_the_cases() -> None:
