@@ -132,10 +132,14 @@ class Machine:
 
     # ------------------------------------------------------------------------------------------------------- running
 
-    def step(self, given: Mapping[str, Value]) -> Mapping[str, Value]:
-        """Passes an edge; gives the outputs before it."""
+    def step(
+        self, given: Mapping[str, Value], settled: Callable[[list[Any]], bool] = lambda following: True
+    ) -> Mapping[str, Value]:
+        """Passes an edge; gives the outputs before it. They are found anew until what follows is settled."""
         inputs = self.inputs(given)
         outputs, following = self.current(self.state, inputs)
+        while not settled(following):
+            outputs, following = self.current(self.state, inputs)
         settle(self.words, self.normal, following)
         self.state = following
         named = dict(zip(self.places, outputs, strict=True))

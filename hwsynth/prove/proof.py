@@ -25,7 +25,7 @@ from gemel.semantics.symbolic.execute import Symbolic, run_kernel, shape_of
 from gemel.semantics.symbolic.meaning import Unsupported
 from gemel.semantics.symbolic.normal import Normal
 from gemel.semantics.symbolic.running import OutOfTime, deep, watch
-from gemel.semantics.symbolic.terms import Value, Words
+from gemel.semantics.symbolic.terms import Term, Value, Words
 from gemel.semantics.symbolic.verdict import PROVED, REFUTED, TESTED, UNKNOWN, Verdict
 
 if TYPE_CHECKING:
@@ -192,6 +192,7 @@ class _Run:
         self.memories: list[Memory] = []
         self.ended: list[Any] = []
         self.outputs: Mapping[str, Value] = {}
+        self.looked_at: set[Term] = set()
         yield _timed(
             "all registers take the rising edge of clk", lambda: _said(control.clocks(self.text), "by structure")
         )
@@ -245,7 +246,7 @@ class _Run:
             for m in self.memories:
                 given.update(m.inputs(self.words))
             self.ended = machine.state  # of the last cycle, in which done is high and a start is taken
-            self.outputs = machine.step(given)
+            self.outputs = machine.step(given, self._unchecked)
             for m in self.memories:
                 m.edge(self.words, self.normal, self.outputs)
             done = 0 if start else self._done(cycles)
@@ -261,9 +262,20 @@ class _Run:
             return Verdict(REFUTED, f"a run takes {taken} cycles, not {cycles}")
         return Verdict(PROVED, f"{taken:,} cycles")
 
+    def _unchecked(self, following: Sequence[Any]) -> bool:
+        """Whether no register of the control hangs on a check any more, as far as that is seen by normal forms."""
+        found = {following[n] for n in self.idle.fixed if self.reference.checks and type(following[n]) is Term}
+        hanging = [t for t in found - self.looked_at if t.w == 1]
+        self.looked_at |= found
+        known = [(t, self.normal(t)) for t in hanging]
+        for t, value in known:
+            if type(value) is int:
+                self.words.assume(t, value)
+        return all(type(value) is Term for _, value in known)
+
     def _done(self, cycles: int) -> int | Verdict:
         """Whether the run ends here, or what of that isn't as predicted."""
-        done = self.outputs[control.DONE]
+        done = self.normal(self.outputs[control.DONE])
         if type(done) is int:
             return done
         if self.reference.checks:

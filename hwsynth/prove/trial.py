@@ -44,8 +44,8 @@ UNIT_DRAWS = 64
 SPARSE = 5
 """One run in so many is on arrays of zeros mostly."""
 
-UNKNOWN_CYCLES = 20_000
-"""How long a run may take where that isn't predicted."""
+LONGEST = 20_000
+"""After how many cycles a trial is given up whose run is longer, or of which nothing is predicted."""
 
 
 class Drawn(Words):
@@ -105,6 +105,10 @@ class Differs(Exception):
         self.difference = difference
 
 
+class GivenUp(Exception):
+    """Ends a trial that takes too long to show anything."""
+
+
 def drawn_run(subject: Subject, seed: int) -> Given:
     """Arguments that are drawn: of all kinds of numbers in turn, and now and then mostly zeros."""
     rng = np.random.default_rng(seed)
@@ -147,8 +151,8 @@ class Trial:
     Registers that have no first value hold any words at power-up; with an odd seed zeros, as in some simulators.
     """
 
-    def __init__(self, subject: Subject, text: Text, seed: int, longest: int = UNKNOWN_CYCLES) -> None:
-        self.subject, self.seed, self.longest = subject, seed, longest
+    def __init__(self, subject: Subject, text: Text, seed: int, longest: int | None = None) -> None:
+        self.subject, self.seed, self.longest = subject, seed, LONGEST if longest is None else longest
         self.words, self.drawn = Drawn(seed), random.Random(seed)
         self.normal = Normal(self.words)
         units = {i: (m, subject.contracts[m]) for i, m in text.units.items()}
@@ -290,6 +294,8 @@ class Trial:
 
     def whole(self, run: Given, after_done: bool = False, restart: bool = False) -> None:
         """A run from its start to the cycle before that in which `done` is high; `restart` starts while busy too."""
+        if (self.subject.cycles or 0) > self.longest:
+            raise GivenUp
         self.load(run)
         self.set(start=1, **run.scalars)
         self.step()
@@ -302,11 +308,13 @@ class Trial:
                 return
             self.step()
             self.hold(control.BUSY, 1, "busy is high while a run is under way")
+        if self.subject.cycles is None:
+            raise GivenUp
         raise self.differs(f"done isn't high after {self._longest()} cycles", control.DONE, 1, 0, after=True)
 
     def _longest(self) -> int:
         cycles = self.subject.cycles
-        return min(self.longest, UNKNOWN_CYCLES if cycles is None else cycles + 8)
+        return min(self.longest, self.longest if cycles is None else cycles + 8)
 
     def _is_done(self) -> bool:
         """Whether `done` is high after the edges so far; the outputs are looked at only then, if it is a register."""
@@ -381,6 +389,8 @@ def differs(subject: Subject, text: Text, seed: int, does: Callable[[Trial], Non
         does(Trial(subject, text, seed))
     except Differs as found:
         return found.difference
+    except GivenUp:
+        return None
     return None
 
 

@@ -68,7 +68,7 @@ class Bounds:
     def _made(self, t: Term) -> tuple[Range, Range]:
         w = t.w
         match t.op:
-            case "add" | "mul":
+            case "add" | "mul" | "times":
                 return self._arithmetic(t)
             case "sext":
                 lo, hi = self.made[t.args[0]][1]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from gemel.semantics.symbolic.normal import Normal
@@ -36,6 +36,9 @@ class Decider:
         left = [(a, b, w) for a, b, w in left if not self.normal.same(a, b, w)]
         if not left or given == 0:
             return Verdict(PROVED, "normal form")
+        left = [pair for pair in left if not self._where(pair, given)]
+        if not left:
+            return Verdict(PROVED, "normal form where that is given")
         shown = self._sampled(left, given)
         if shown is not None:
             return shown
@@ -44,6 +47,14 @@ class Decider:
             if not left:
                 return Verdict(PROVED, how)
         return self._asked(left, given)
+
+    def _where(self, pair: tuple[Value, Value, int], given: Value) -> bool:
+        """Whether normal forms agree where what is given is known."""
+        made: dict[Any, Any] = dict(_literals(given))
+        if not made:
+            return False
+        a, b = rebuilt(self.words, pair[:2], made)
+        return self.normal.same(a, b, pair[2])
 
     # ------------------------------------------------------------------------------------------------------ by numbers
 
@@ -129,6 +140,19 @@ class Decider:
         if numbers[0] and any(a != b for a, b in zip(numbers[1::2], numbers[2::2], strict=True)):
             return Verdict(REFUTED, "z3", values)
         return Verdict(UNKNOWN, "z3 shows a difference only where functions that it knows nothing of differ")
+
+
+def _literals(given: Value) -> Iterator[tuple[Term, int]]:
+    """The conditions that are given, each with its value."""
+    if type(given) is not Term:
+        return
+    if given.op == "xor" and given.args[1] == 1:
+        yield given.args[0], 0
+    elif given.op == "and":
+        for part in given.args:
+            yield from _literals(part)
+    else:
+        yield given, 1
 
 
 def _condition(roots: list[Value]) -> Term | None:

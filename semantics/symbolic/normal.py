@@ -17,8 +17,8 @@ from gemel.semantics.symbolic.numbers import signed
 from gemel.semantics.symbolic.terms import Term, Value, Words, operands
 from gemel.semantics.symbolic.walk import postorder, rebuild
 
-MOST = 4000
-"""The most products that a product of polynomials is written out to."""
+MOST = 64
+"""The most products that a product of polynomials is written out to; a larger one keeps its operands."""
 
 ARITHMETIC = ("add", "mul", "cat", "poly")
 
@@ -35,7 +35,7 @@ class Normal:
         self.words = words
         self.bounds = Bounds()
         self.made: dict[Term, Value] = {}
-        self.forms: dict[tuple[Term, int], Form] = {}
+        self.forms: dict[tuple[Term, str, int], Form] = {}
         self.lows: dict[tuple[Term, int], Value] = {}
 
     def __call__(self, v: Value) -> Value:
@@ -90,24 +90,22 @@ class Normal:
     def _slice(self, t: Term) -> Value:
         """Low bits of a polynomial are one; its highest is the sign of a number, if it is one."""
         source, lo = t.args
-        if source.op != "poly":
-            return t
         if lo == 0:
             return self._low(source, t.w)
-        if lo < source.w - 1:
+        if source.op != "poly" or lo < source.w - 1:
             return t
         return conditions.negative(self, {m: signed(c, source.w) for m, c in source.args}, source.w)
 
     # --------------------------------------------------------------------------------------------------- polynomials
 
-    def form(self, t: Value, w: int) -> Form:
-        """The polynomial of a word of at least `w` bits, modulo 2**w."""
+    def form(self, t: Value, w: int, kind: str = "u") -> Form:
+        """The polynomial of a word's number modulo 2**w; the kind says nothing of a word of at least `w` bits."""
         if type(t) is int:
             return {(): t & ((1 << w) - 1)} if t & ((1 << w) - 1) else {}
-        key = (t, w)
+        key = (t, kind if w > t.w else "u", w)
         found = self.forms.get(key)
         if found is None:
-            found = self.forms[key] = self.settled(self._expanded(t, "u", w), w)
+            found = self.forms[key] = self.settled(self._expanded(t, kind, w), w)
         return found
 
     def _expanded(self, root: Term, kind: str, w: int) -> Form:
@@ -167,18 +165,21 @@ class Normal:
 
     def _product(self, t: Term, kind: str, factor: int, w: int, free: bool, total: Form) -> None:
         shift = _zeros(factor, w) if free else 0
-        sides = []
-        for x in t.args:
-            part = self._expanded(x, kind, w - shift)
-            sides.append(self.settled(part, w - shift))
-        a, b = sides
-        if len(a) * len(b) > MOST:
-            self._atom(t, kind, factor, free, total)
+        a, b = (self.form(x, w - shift, kind) for x in t.args)
+        if _is_large(a, b):
+            _add(total, {((self._times(a, b, w - shift), "u"),): 1}, factor)
             return
         for m, c in a.items():
             for n, d in b.items():
                 key = tuple(sorted((*m, *n), key=_order))
                 total[key] = total.get(key, 0) + c * d * factor
+
+    def _times(self, a: Form, b: Form, w: int) -> Term:
+        """A product modulo 2**w that isn't written out."""
+        x, y = sorted((self.term(a, w), self.term(b, w)), key=lambda v: v.uid)
+        made: Term = self.words.node("times", w, x, y)
+        self.made[made] = made
+        return made
 
     def _atom(self, t: Term, kind: str, factor: int, free: bool, total: Form) -> None:
         normal = self.made.get(t)
@@ -209,6 +210,9 @@ class Normal:
                 named = self._named(atom, kind, bits)
                 if type(named[0]) is int:
                     c = c * named[0] & mask
+                elif named[0].w == 1 and named[1] == "s":  # a sign is 0 or -1
+                    c = -c & mask
+                    parts.append((named[0], "u"))
                 else:
                     parts.append(named)
             key = tuple(sorted(parts, key=_order))
@@ -253,7 +257,7 @@ class Normal:
 
     def _low(self, source: Value, n: int) -> Value:
         """The low bits of a word in normal form, in normal form."""
-        if type(source) is int or (source.op not in ("poly", "ite") or source.w == n):
+        if type(source) is int or (source.op not in ("poly", "ite", "times") or source.w == n):
             return self.words.ext(source, 0, n)
         found = self.lows.get((source, n))
         if found is None:
@@ -263,6 +267,9 @@ class Normal:
     def _lower(self, source: Term, n: int) -> Value:
         if source.op == "poly":
             return self.term(self.settled(dict(source.args), n), n)
+        if source.op == "times":
+            product = self.words.mul(n, *(self._low(x, n) for x in source.args))
+            return self.term(self.form(product, n), n)
         cond, a, b = source.args
         return self.words.ite(n, cond, self._low(a, n), self._low(b, n))
 
@@ -289,6 +296,11 @@ class Normal:
                 product = self.words.and_(1, product, self.words.ext(atom, 0, 1))
             total = self.words.xor(1, total, product)
         return total
+
+
+def _is_large(a: Form, b: Form) -> bool:
+    """Whether a product is too large to be written out; one with a constant never is."""
+    return len(a) * len(b) > MOST and all(set(form) != {()} for form in (a, b))
 
 
 def _joined(t: Term, factor: int) -> list[tuple[Value, str, int]]:

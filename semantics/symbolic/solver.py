@@ -125,6 +125,7 @@ _TABLE: dict[str, Callable[[Term, Look], Any]] = {
     "var": lambda t, at: z3.BitVec(f"{t.args[0]}", t.w),
     "add": _two(lambda a, b: a + b),
     "mul": _two(lambda a, b: a * b),
+    "times": _two(lambda a, b: a * b),
     "and": _two(lambda a, b: a & b),
     "or": _two(lambda a, b: a | b),
     "xor": _two(lambda a, b: a ^ b),

@@ -10,53 +10,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from gemel.semantics.symbolic.nodes import Term, Value, copied, least, may_be_negative, operands
 from gemel.semantics.symbolic.numbers import DIVISIONS, signed
+from gemel.semantics.symbolic.slices import SLICES
 
-Value = Any
-"""An int or a Term; `Any`, as the hot paths of a symbolic run take either."""
-
-
-class Term:
-    """A word of `w` bits: an operator on words; `uid` numbers terms in the order in which they were made."""
-
-    __slots__ = ("args", "op", "uid", "w")
-
-    def __init__(self, op: str, w: int, args: tuple[Any, ...], uid: int) -> None:
-        self.op, self.w, self.args, self.uid = op, w, args, uid
-
-    def __repr__(self) -> str:
-        inner = ", ".join(map(str, self.args))
-        return str(self.args[0]) if self.op == "var" else f"{self.op}{self.w}({inner})"
-
-
-def operands(t: Term) -> tuple[Value, ...]:
-    """The words that a term is made of."""
-    match t.op:
-        case "var":
-            return ()
-        case "app":
-            return t.args[1:]
-        case "cat":
-            return t.args[1::2]
-        case "ext" | "sext":
-            return t.args[:1]
-        case "poly":
-            return tuple(dict.fromkeys(atom for mono, _ in t.args for atom, _ in mono))
-        case _:
-            return t.args
+__all__ = ["Term", "Value", "Words", "operands"]
 
 
 class Words:
     """Makes terms. Those of one `Words` are compared by identity; they live as long as it does.
 
-    Slices of sums and products are taken of as few bits as make them, unless `narrows` is off: then a sum of which
-    several slices are used is one term.
+    Low bits of sums and products are taken of as few bits of operands as say them, unless `narrows` is off: then a sum
+    of which several slices are used is one term.
     """
 
     def __init__(self, narrows: bool = True) -> None:
         self.narrows = narrows
         self.table: dict[tuple[Any, ...], Value] = {}
         self.slices: dict[tuple[Term, int, int], Value] = {}
+        self.said: dict[Term, int] = {}
         self.count = 0
 
     def node(self, op: str, w: int, *args: Any) -> Any:
@@ -69,11 +41,14 @@ class Words:
         return found
 
     def assume(self, t: Value, value: int) -> None:
-        """Takes a bit as known from now on; terms that have it already keep it."""
+        """Takes a bit as known from now on, and those that it is made of; terms that have it already keep it."""
         if type(t) is int:
             return
         if t.op == "xor" and t.args[1] == 1:
             self.assume(t.args[0], 1 - value)
+        elif t.w == 1 and t.op == ("and" if value else "or"):
+            for part in t.args:
+                self.assume(part, value)
         elif t.op != "var":
             self.table[t.op, t.w, t.args] = value
 
@@ -246,7 +221,16 @@ class Words:
                 self._append(flat, m, x)
         if len(flat) == 2:
             return flat[1]
+        if len(flat) == 4 and flat[3] == 0 and type(flat[1]) is Term and flat[1].op == "ext":
+            return self._times(sum(flat[::2]), *flat)
         return self.node("cat", sum(flat[::2]), *flat)
+
+    def _times(self, w: int, n: int, v: Term, k: int, zeros: int) -> Value:
+        """Low bits before zeros: a sum or product times a power of two."""
+        source, lo = v.args
+        if lo or source.op not in ("add", "mul") or source.w < w:
+            return self.node("cat", w, n, v, k, zeros)
+        return self.mul(w, self.ext(source, 0, w), 1 << k)
 
     def _append(self, flat: list[Any], n: int, v: Value) -> None:
         """Adds a part below those that there are; neighbours that are one word become one part."""
@@ -257,8 +241,8 @@ class Words:
             if type(u) is int and type(v) is int:
                 flat[-2:] = [m + n, u << n | v]
                 return
-            bit = _copied(u)
-            if bit is not None and bit is _copied(v):
+            bit = copied(u)
+            if bit is not None and bit is copied(v):
                 flat[-2:] = [m + n, self.sext(bit, 1, m + n)]
                 return
             if type(u) is Term and type(v) is Term and u.op == "ext" and self._below(u, v):
@@ -301,7 +285,7 @@ class Words:
             return a >> lo & ((1 << n) - 1)
         if n == a.w:
             return a
-        rule = _SLICES.get(a.op)
+        rule = SLICES.get(a.op)
         if rule is None:
             return self.node("ext", n, a, lo)
         key = (a, lo, n)
@@ -357,7 +341,7 @@ class Words:
     def _narrower(self, a: Value, b: Value) -> tuple[bool, int, Value, Value] | None:
         """Two extended words as they were before: whether signed, the width, and both."""
         for is_signed in (True, False):
-            low = max(_least(a, is_signed), _least(b, is_signed))
+            low = max(least(a, is_signed), least(b, is_signed))
             if low < (a.w if type(a) is Term else b.w):
                 return is_signed, low, self.ext(a, 0, low), self.ext(b, 0, low)
         return None
@@ -374,7 +358,7 @@ class Words:
             return self.eq(w, a, 0) if b else 0
         if w == 1:
             return self.and_(1, self.xor(1, a, 1), b)
-        low = max(_least(a, False), _least(b, False))
+        low = max(least(a, False), least(b, False))
         if low < w:
             return 1 if low == 0 and b else self.ult(low, self.ext(a, 0, low), self.ext(b, 0, low))
         if b == 2 and a.op == "add" and a.args[1] == 1:  # how code asks for 0 and -1 at once
@@ -392,9 +376,9 @@ class Words:
             return 0
         if type(b) is int and b == 0:
             return self.ext(a, w - 1, 1)
-        if max(_least(a, False), _least(b, False)) < w:
+        if max(least(a, False), least(b, False)) < w:
             return self.ult(w, a, b)
-        low = max(_least(a, True), _least(b, True))
+        low = max(least(a, True), least(b, True))
         if low < w:
             return self.slt(low, self.ext(a, 0, low), self.ext(b, 0, low))
         return self.node("slt", 1, a, b)
@@ -426,7 +410,7 @@ class Words:
 
     def _amount(self, by: Term) -> Value:
         """A shift's amount without zeros in front."""
-        return self.ext(by, 0, _least(by, False))
+        return self.ext(by, 0, least(by, False))
 
     # ------------------------------------------------------------------------------------------------------- others
 
@@ -436,8 +420,8 @@ class Words:
             return DIVISIONS[op](a, b, w)
         if b == 1 or b == 0:
             return a if b and op.endswith("div") else 0
-        low = max(_least(a, False), _least(b, False))
-        if low < w or (op[0] == "s" and max(_least(a, True), _least(b, True)) < w - _may_be_negative(b)):
+        low = max(least(a, False), least(b, False))
+        if low < w or (op[0] == "s" and max(least(a, True), least(b, True)) < w - may_be_negative(b)):
             return self._divided_narrow(op, w, a, b, low)
         if type(b) is int and b & (b - 1) == 0 and op[0] == "u":
             k = b.bit_length() - 1
@@ -449,7 +433,7 @@ class Words:
         if low < w:
             kind = f"u{op[1:]}"
             return self.zext(self.divided(kind, low, self.ext(a, 0, low), self.ext(b, 0, low)), low, w)
-        n = max(_least(a, True), _least(b, True)) + _may_be_negative(b)  # the least number by -1 takes a bit more
+        n = max(least(a, True), least(b, True)) + may_be_negative(b)  # the least number by -1 takes a bit more
         return self.sext(self.divided(op, n, self.ext(a, 0, n), self.ext(b, 0, n)), n, w)
 
     def app(self, name: str, w: int, *args: Value) -> Value:
@@ -483,102 +467,3 @@ class Words:
             parts = [n, low[0] if fixed else self.node("pick", n, index, *low), *parts]
             at += n
         return self.cat(*parts)
-
-
-def _may_be_negative(a: Value) -> bool:
-    """Whether a word of some extended operand may be a number below 0."""
-    return type(a) is int or not (a.op == "cat" and a.args[1] == 0)
-
-
-def _copied(a: Value) -> Term | None:
-    """The symbolic bit that all bits of a word are copies of, if there is one."""
-    if type(a) is not Term:
-        return None
-    bit: Term = a.args[0] if a.op == "sext" else a
-    return bit if bit.w == 1 else None
-
-
-def _least(a: Value, is_signed: bool) -> int:
-    """How many low bits of an extended word say all of it."""
-    if type(a) is int:
-        return a.bit_length() + is_signed
-    if a.op == "cat" and a.args[1] == 0:
-        return int(a.w - a.args[0] + is_signed)
-    if is_signed and a.op == "sext":
-        return int(a.args[0].w)
-    return int(a.w)
-
-
-# ------------------------------------------------------------------------------------------------------------- slices
-
-
-def _of_cat(t: Words, a: Term, lo: int, n: int) -> Value:
-    parts: list[Any] = []
-    at = a.w
-    for width, v in zip(a.args[::2], a.args[1::2], strict=True):
-        at -= width
-        low, high = max(lo, at), min(lo + n, at + width)
-        if low < high:
-            parts += [high - low, t.ext(v, low - at, high - low)]
-    return t.cat(*parts)
-
-
-def _of_ext(t: Words, a: Term, lo: int, n: int) -> Value:
-    return t.ext(a.args[0], a.args[1] + lo, n)
-
-
-def _of_sext(t: Words, a: Term, lo: int, n: int) -> Value:
-    inner = a.args[0]
-    if lo + n <= inner.w:
-        return t.ext(inner, lo, n)
-    start = min(lo, inner.w - 1)
-    return t.sext(t.ext(inner, start, inner.w - start), inner.w - start, n)
-
-
-def _of_logic(t: Words, a: Term, lo: int, n: int) -> Value:
-    make = {"and": t.and_, "or": t.or_, "xor": t.xor}[a.op]
-    return make(n, t.ext(a.args[0], lo, n), t.ext(a.args[1], lo, n))
-
-
-def _of_ite(t: Words, a: Term, lo: int, n: int) -> Value:
-    return t.ite(n, a.args[0], t.ext(a.args[1], lo, n), t.ext(a.args[2], lo, n))
-
-
-def _of_arithmetic(t: Words, a: Term, lo: int, n: int) -> Value:
-    """Low bits of a sum or product are those of the operands; others are taken from as few bits as hold them."""
-    w = lo + n
-    if w < a.w and t.narrows:
-        x, y = t.ext(a.args[0], 0, w), t.ext(a.args[1], 0, w)
-        return t.ext(t.add(w, x, y) if a.op == "add" else t.mul(w, x, y), lo, n)
-    factor = a.args[1]
-    if a.op == "mul" and type(factor) is int:
-        k = min((factor & -factor).bit_length() - 1, lo)
-        if k:
-            return t.ext(t.mul(w - k, t.ext(a.args[0], 0, w - k), factor >> k), lo - k, n)
-    return t.node("ext", n, a, lo)
-
-
-def _of_shl(t: Words, a: Term, lo: int, n: int) -> Value:
-    if lo:
-        return t.node("ext", n, a, lo)
-    return t.shl(n, t.ext(a.args[0], 0, n), a.args[1], 0)
-
-
-def _of_pick(t: Words, a: Term, lo: int, n: int) -> Value:
-    return t.pick(n, a.args[0], tuple(t.ext(c, lo, n) for c in a.args[1:]))
-
-
-_SLICES = {
-    "cat": _of_cat,
-    "ext": _of_ext,
-    "sext": _of_sext,
-    "and": _of_logic,
-    "or": _of_logic,
-    "xor": _of_logic,
-    "ite": _of_ite,
-    "add": _of_arithmetic,
-    "mul": _of_arithmetic,
-    "shl": _of_shl,
-    "pick": _of_pick,
-}
-"""How bits of a term are taken, by its operator."""

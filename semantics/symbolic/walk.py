@@ -57,6 +57,8 @@ def rebuild(words: Words, t: Term, args: tuple[Value, ...]) -> Value:
             return words.divided(t.op, t.w, *args)
         case "pick":
             return words.pick(t.w, args[0], args[1:])
+        case "times":
+            return words.mul(t.w, *args)
         case "poly":
             return _sum(words, t, dict(zip(operands(t), args, strict=True)))
         case _:

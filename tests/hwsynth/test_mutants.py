@@ -112,6 +112,11 @@ def test_trials_find_nothing_in_what_is_right(kernel: gm.Kernel, reset: str) -> 
     assert [differs(subject, text_of(subject, subject.top), seed) for seed in range(3)] == [None] * 3
 
 
+def test_a_run_that_is_too_long_to_try_shows_nothing(product: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gemel.hwsynth.prove.trial.LONGEST", (product.cycles or 0) - 1)
+    assert differs(product, text_of(product, product.top), 1) is None
+
+
 def test_a_register_on_another_edge_is_refuted(product: Subject) -> None:
     text = changed(
         product, "always_ff @(posedge clk) begin\n    k_is_0_s", "always_ff @(negedge clk) begin\n    k_is_0_s"

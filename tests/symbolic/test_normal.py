@@ -69,7 +69,8 @@ class _Drawn:
 
 
 @pytest.mark.parametrize("block", range(4))
-def test_a_normal_form_has_the_value_of_its_term(block: int) -> None:
+def test_a_normal_form_has_the_value_of_its_term(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gemel.semantics.symbolic.normal.MOST", (2, 64)[block % 2])
     for seed in range(block * 250, block * 250 + 250):
         drawn = _Drawn(seed)
         normal = Normal(drawn.words)
@@ -138,3 +139,30 @@ def test_a_word_of_copies_is_one_however_it_is_joined() -> None:
     chosen = words.or_(4, words.and_(4, a, mask), words.and_(4, b, words.inv(4, mask)))
     assert normal(chosen) is normal(words.ite(4, c, a, b))
     assert normal(chosen) is not normal(words.ite(4, c, b, a))
+
+
+def test_large_products_are_kept_and_come_together() -> None:
+    """Each turn multiplies the sum's products by as many: written out, they would have no end."""
+    words = Words()
+    normal = Normal(words)
+    first: Value = 0
+    for n in range(9):
+        first = words.add(32, first, words.var(f"x{n}", 32))
+    total, other, low = first, first, words.ext(first, 0, 20)
+    for n in range(40):
+        y = words.var(f"y{n}", 32)
+        total = words.add(32, words.mul(32, total, first), y)
+        other = words.add(32, y, words.mul(32, first, other))
+    assert normal.same(total, other, 32)
+    assert not normal.same(total, words.mul(32, other, 3), 32)
+    assert normal.same(words.mul(20, low, low), words.ext(words.mul(32, first, first), 0, 20), 20)
+
+
+def test_what_isnt_all_of_a_sum_stays_a_slice_of_it() -> None:
+    words = Words()
+    a, b = words.var("a", 32), words.var("b", 32)
+    wide = words.add(40, words.sext(a, 32, 40), words.sext(b, 32, 40))
+    whole = words.add(32, a, b)
+    assert words.ext(wide, 0, 32) is whole
+    assert words.ext(wide, 0, 30).args == (whole, 0)
+    assert words.cat(30, words.ext(whole, 0, 30), 2, 0) is words.mul(32, whole, 4)
