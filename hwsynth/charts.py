@@ -34,6 +34,16 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """When a region of a kernel runs: from cycle `begin` up to `end`, counted from where the first one begins."""
+
+    what: str
+    span: Span
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Step:
     """A link of what bounds an II: an operation, where it is, and what it takes: whole cycles, and ns of logic."""
 

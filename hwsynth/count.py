@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import chain, product
 
 import numpy as np
 
 from gemel.hwsynth.evaluate import Numbers, evaluated, trips_of
-from gemel.semantics.ir import Expr, Ref, Var
+from gemel.semantics.ir import Const, Expr, Ref, Var
 from gemel.semantics.traverse import subexprs
 
 MOST = 1 << 22
@@ -30,6 +32,13 @@ class Total:
 
 
 @dataclass(frozen=True)
+class Most:
+    """The largest of some counts."""
+
+    parts: tuple[Count, ...]
+
+
+@dataclass(frozen=True)
 class Turns:
     """`each` for each value of a loop variable; `none` where there is no value."""
 
@@ -41,7 +50,7 @@ class Turns:
     none: Count = Fixed(0)
 
 
-Count = Fixed | Total | Turns
+Count = Fixed | Total | Most | Turns
 
 
 def total(*parts: Count | None) -> Count | None:
@@ -59,12 +68,41 @@ def total(*parts: Count | None) -> Count | None:
     return Total((*known, Fixed(fixed))) if fixed or len(known) > 1 else known[0]
 
 
+def most(*parts: Count | None) -> Count | None:
+    """The largest; None where a part isn't known."""
+    known: dict[Count, None] = {}
+    for p in parts:
+        if p is None:
+            return None
+        known |= dict.fromkeys(p.parts if isinstance(p, Most) else (p,))
+    fixed = max((x.cycles for x in known if isinstance(x, Fixed)), default=0)
+    others: list[Count] = [x for x in known if not isinstance(x, Fixed)]
+    if not any(_least(x) >= fixed for x in others):
+        others.append(Fixed(fixed))
+    return others[0] if len(others) == 1 else Most(tuple(others))
+
+
+def _least(count: Count) -> int:
+    """Cycles that a count is never below."""
+    match count:
+        case Fixed():
+            return count.cycles
+        case Total():
+            return sum(map(_least, count.parts))
+        case Most():
+            return max(map(_least, count.parts))
+        case Turns(lo=Const(value=lo), hi=Const(value=hi), step=step):
+            return _least(count.each if len(range(int(lo), int(hi), step)) else count.none)
+        case Turns():
+            return min(0, _least(count.none))
+
+
 def variables_of(count: Count) -> frozenset[Var]:
     """The loop variables on which a count depends."""
     match count:
         case Fixed():
             return frozenset()
-        case Total():
+        case Total() | Most():
             return frozenset().union(*map(variables_of, count.parts))
         case Turns():
             bounds = frozenset(x.var for e in (count.lo, count.hi) for x in subexprs(e) if isinstance(x, Ref))
@@ -78,8 +116,24 @@ def cycles(count: Count, env: Mapping[Var, Numbers]) -> Numbers:
             return count.cycles
         case Total():
             return sum(cycles(p, env) for p in count.parts)
+        case Most():
+            return reduce(np.maximum, (cycles(p, env) for p in count.parts))
         case Turns():
             return _turns(count, env)
+
+
+def alternatives(count: Count) -> Iterator[Count]:
+    """The counts of which one is the count at given sizes, whichever parts are the largest; in a settled order."""
+    match count:
+        case Fixed():
+            yield count
+        case Total():
+            yield from map(Total, product(*map(tuple, map(alternatives, count.parts))))
+        case Most():
+            yield from chain.from_iterable(map(alternatives, count.parts))
+        case Turns():
+            for each, none in product(alternatives(count.each), alternatives(count.none)):
+                yield replace(count, each=each, none=none)
 
 
 def _turns(t: Turns, env: Mapping[Var, Numbers]) -> Numbers:

@@ -3,7 +3,8 @@
 Where control is static, the cycles of a loop nest are a polynomial in its trip counts as long as its pipelines keep
 their intervals and depths. Which polynomial is found from the hardware of some sizes near the given ones, whose loops
 are the same: its degree in each size, its coefficients (exact, by interpolation on a grid), then further sizes, which
-have to agree, and the range in which it holds.
+have to agree, and the range in which it holds. Where loops run at the same time, there is a polynomial for each way
+through them, and the cycles are the largest of these.
 """
 
 from __future__ import annotations
@@ -40,27 +41,28 @@ class Family:
 
 
 @dataclass(frozen=True)
-class Formula:
-    """Cycles as a polynomial in sizes; `ranges` has the sizes for which it holds."""
+class Polynomial:
+    """A polynomial in sizes."""
 
     names: tuple[str, ...]
     terms: Mapping[Powers, Fraction]
-    ranges: Mapping[str, range]
-
-    def __call__(self, **sizes: int) -> int:
-        """The cycles at sizes inside the ranges; raises ValueError outside."""
-        for name, inside in self.ranges.items():
-            if sizes[name] not in inside:
-                raise ValueError(f"{name} = {sizes[name]} is outside of what the formula holds for")
-        return int(self.at(sizes))
 
     def at(self, sizes: Sizes) -> Fraction:
-        """The polynomial's value."""
+        """Its value."""
         return sum((c * _product(sizes, self.names, powers) for powers, c in self.terms.items()), Fraction(0))
 
+    def minus(self, other: Polynomial) -> Polynomial:
+        """The difference."""
+        powers = dict.fromkeys((*self.terms, *other.terms))
+        found = {p: self.terms.get(p, Fraction(0)) - other.terms.get(p, Fraction(0)) for p in powers}
+        return Polynomial(self.names, {p: c for p, c in found.items() if c})
+
     @property
-    def expression(self) -> str:
-        """The polynomial as Python writes it."""
+    def never_negative(self) -> bool:
+        """Whether its coefficients say so, for sizes of at least 1."""
+        return sum(self.terms.values()) >= 0 and all(c >= 0 or not any(p) for p, c in self.terms.items())
+
+    def __str__(self) -> str:
         scale = 1
         for c in self.terms.values():
             scale = max(scale, c.denominator) if scale % c.denominator else scale
@@ -76,6 +78,39 @@ class Formula:
         elif c == -1:
             factors[0] = f"-{factors[0]}"
         return "*".join(factors)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Cycles in sizes: the largest of some polynomials; `ranges` has the sizes for which that holds."""
+
+    names: tuple[str, ...]
+    ways: tuple[Polynomial, ...]
+    ranges: Mapping[str, range]
+
+    def __call__(self, **sizes: int) -> int:
+        """The cycles at sizes inside the ranges; raises ValueError outside."""
+        for name, inside in self.ranges.items():
+            if sizes[name] not in inside:
+                raise ValueError(f"{name} = {sizes[name]} is outside of what the formula holds for")
+        return int(self.at(sizes))
+
+    def at(self, sizes: Sizes) -> Fraction:
+        """The largest polynomial's value."""
+        return max(way.at(sizes) for way in self.ways)
+
+    @property
+    def expression(self) -> str:
+        """The cycles as Python writes them: a polynomial, or the largest of some and what they have in common."""
+        first, *others = self.ways
+        if not others:
+            return str(first)
+        common = {p: c for p, c in first.terms.items() if all(o.terms.get(p) == c for o in others)}
+        constant = (0,) * len(self.names)
+        common[constant] = min(way.terms.get(constant, Fraction(0)) for way in self.ways)
+        shared = Polynomial(self.names, {p: c for p, c in common.items() if c})
+        largest = f"max({', '.join(str(way.minus(shared)) for way in self.ways)})"
+        return f"{largest} + {shared}".replace("+ -", "- ") if shared.terms else largest
 
     @property
     def condition(self) -> str:
@@ -109,6 +144,7 @@ class _NoFormulaError(Exception):
     """The sizes that are looked at have no cycles in common."""
 
 
+Ways = tuple[int, ...]
 Shape = Hashable
 """What loops have in common at the sizes for which a formula holds."""
 
@@ -116,7 +152,7 @@ Shape = Hashable
 @dataclass
 class _Search:
     family: Family
-    known: dict[tuple[int, ...], tuple[int, Shape] | None] = field(default_factory=dict)
+    known: dict[tuple[int, ...], tuple[Ways, Shape] | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.names = tuple(self.family.sizes)
@@ -129,14 +165,17 @@ class _Search:
         self.shape = start[1]
         strides = {name: self.stride(name) for name in self.names}
         points = {name: self.points(name, strides[name]) for name in self.names}
-        found = Formula(self.names, _interpolated(self.names, points, self.cycles), {})
+        found = [self.polynomial(way, points) for way in range(len(start[0]))]
         self.confirm(found, points, strides)
-        return Formula(self.names, found.terms, dict(self.ranges(found, points, strides)))
+        return Formula(self.names, _largest(found), dict(self.ranges(found, points, strides)))
+
+    def polynomial(self, way: int, points: Mapping[str, list[int]]) -> Polynomial:
+        return Polynomial(self.names, _interpolated(self.names, points, lambda sizes: self.cycles(sizes)[way]))
 
     # --------------------------------------------------------------------------------------------------------- cycles
 
-    def measured(self, sizes: Sizes) -> tuple[int, Shape] | None:
-        """The cycles and the loops at sizes; None where there is no such hardware, or its cycles depend on data."""
+    def measured(self, sizes: Sizes) -> tuple[Ways, Shape] | None:
+        """The cycles of each way and the loops at sizes; None where there is no such hardware or it depends on data."""
         key = tuple(sizes[name] for name in self.names)
         if key not in self.known:
             if len(self.known) >= MOST_POINTS:
@@ -144,20 +183,25 @@ class _Search:
             self.known[key] = self.measure(sizes)
         return self.known[key]
 
-    def measure(self, sizes: Sizes) -> tuple[int, Shape] | None:
+    def measure(self, sizes: Sizes) -> tuple[Ways, Shape] | None:
         try:
             report = self.family.report(sizes)
         except GemelError:
             return None
-        loops = tuple((r.name, r.level, r.ii, r.depth if r.ii is not None else None) for r in report.loops)
-        return None if report.cycles is None else (report.cycles, loops)
+        if report.cycles is None:
+            return None
+        ways = (report.cycles,) if report.ways is None else report.ways()
+        if max(ways, default=-1) != report.cycles:  # loops of which now one and now another takes longer
+            return None
+        loops = ((r.name, r.level, r.ii, r.depth if r.ii is not None else None, r.beside) for r in report.loops)
+        return ways, (len(ways), *loops)
 
-    def alike(self, sizes: Sizes) -> int | None:
-        """The cycles where the loops are those of the base."""
+    def alike(self, sizes: Sizes) -> Ways | None:
+        """The cycles of each way where the loops are those of the base."""
         found = self.measured(sizes)
         return found[0] if found is not None and found[1] == self.shape else None
 
-    def cycles(self, sizes: Sizes) -> int:
+    def cycles(self, sizes: Sizes) -> Ways:
         found = self.alike(sizes)
         if found is None:
             raise _NoFormulaError
@@ -174,21 +218,21 @@ class _Search:
 
     def points(self, name: str, stride: int) -> list[int]:
         """The sizes that the interpolation takes: one more than the degree, which the size after them confirms."""
-        values: list[Fraction] = []
+        values: list[list[Fraction]] = []
         for k in range(MOST_DEGREE + 2):
-            values.append(Fraction(self.cycles({**self.base, name: self.base[name] + k * stride})))
-            if k and not _differences(values)[-1]:
+            values.append(list(map(Fraction, self.cycles({**self.base, name: self.base[name] + k * stride}))))
+            if k and not any(_differences(way)[-1] for way in zip(*values, strict=True)):
                 return [self.base[name] + n * stride for n in range(k)]
         raise _NoFormulaError
 
-    def confirm(self, found: Formula, points: Mapping[str, list[int]], strides: Mapping[str, int]) -> None:
+    def confirm(self, found: Sequence[Polynomial], points: Mapping[str, list[int]], strides: Mapping[str, int]) -> None:
         """Holds the formula to a size beyond all that it was made from."""
         beyond = {name: points[name][-1] + strides[name] for name in self.names}
-        if found.at(beyond) != self.cycles(beyond):
+        if not self.holds(found, beyond):
             raise _NoFormulaError
 
     def ranges(
-        self, found: Formula, points: Mapping[str, list[int]], strides: Mapping[str, int]
+        self, found: Sequence[Polynomial], points: Mapping[str, list[int]], strides: Mapping[str, int]
     ) -> Iterator[tuple[str, range]]:
         """From where to where it holds: together for the least sizes and for the largest."""
         low = {name: self.least(found, name, strides[name]) for name in self.names}
@@ -202,15 +246,24 @@ class _Search:
                 break
         yield from ((name, range(low[name], high[name] + 1, strides[name])) for name in self.names)
 
-    def least(self, found: Formula, name: str, stride: int) -> int:
+    def least(self, found: Sequence[Polynomial], name: str, stride: int) -> int:
         base = self.base[name]
         for least in LEAST:
             if least < base and (base - least) % stride == 0 and self.holds(found, {**self.base, name: least}):
                 return least
         return base
 
-    def holds(self, found: Formula, sizes: Sizes) -> bool:
-        return self.alike(sizes) == found.at(sizes)
+    def holds(self, found: Sequence[Polynomial], sizes: Sizes) -> bool:
+        return self.alike(sizes) == tuple(int(v) if (v := way.at(sizes)).denominator == 1 else -1 for way in found)
+
+
+def _largest(found: Sequence[Polynomial]) -> tuple[Polynomial, ...]:
+    """Those polynomials that aren't always at most as large as another one."""
+    kept: list[Polynomial] = []
+    for way in found:
+        if not any(other.minus(way).never_negative for other in kept):
+            kept = [other for other in kept if not way.minus(other).never_negative] + [way]
+    return tuple(kept)
 
 
 def _differences(values: Sequence[Fraction]) -> list[Fraction]:

@@ -13,7 +13,7 @@ from gemel.semantics.errors import SynthesisError
 from gemel.semantics.span import Span
 
 if TYPE_CHECKING:
-    from gemel.hwsynth.charts import Chart, Step
+    from gemel.hwsynth.charts import Chart, Step, Stretch
     from gemel.hwsynth.estimate import Estimate
     from gemel.hwsynth.formula import Family, Formula
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class LoopReport:
     """A loop: trip count, initiation interval (None: not pipelined), depth in cycles, what bounds the interval where.
 
-    A number that depends on data is None. `chain` are the operations that bound the interval, one after the other.
+    A number that depends on data is None. `chain` are the operations that bound the interval, one after the other,
+    `beside` the names and lines of loops that may run at the same time.
     """
 
     name: str
@@ -34,6 +35,7 @@ class LoopReport:
     bound: str
     lines: tuple[int, ...]
     chain: tuple[Step, ...] = ()
+    beside: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,12 @@ class Report:
     register_bits: int = 0
     units: tuple[UnitReport, ...] = ()
     charts: tuple[Chart, ...] = field(default=(), repr=False)
+    run: tuple[Stretch, ...] = field(default=(), repr=False)
+    """When the parts of a run take place, where some do so at the same time and all cycles are known."""
     estimated: Callable[[], Estimate] | None = field(default=None, compare=False, repr=False)
     family: Family | None = field(default=None, repr=False, compare=False)
+    ways: Callable[[], tuple[int, ...]] | None = field(default=None, repr=False, compare=False)
+    """Cycles along each way through loops that run at the same time; the cycles are the most of these."""
 
     def __str__(self) -> str:
         from gemel.hwsynth.reporting.tables import text

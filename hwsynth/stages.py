@@ -16,6 +16,7 @@ from gemel.semantics.ir import Const, Expr, Ref, Var
 
 if TYPE_CHECKING:
     from gemel.hwsynth.generate.pieces import Generator
+    from gemel.hwsynth.regions import Region
 
 
 class Stages:
@@ -25,9 +26,16 @@ class Stages:
     """
 
     def __init__(
-        self, gen: Generator, ports: Ports, bits: list[Expr], ii: int, outliving: Collection[Node] = ()
+        self,
+        gen: Generator,
+        ports: Ports,
+        bits: list[Expr],
+        ii: int,
+        region: Region | None = None,
+        outliving: Collection[Node] = (),
     ) -> None:
         self.gen, self.ports, self.bits, self.ii, self.outliving = gen, ports, bits, ii, set(outliving)
+        self.region = region
         self.made: dict[Node, Expr] = {}
         self.later: dict[tuple[Node, int], Expr] = {}
         self.called: dict[Node, str] = {}
@@ -54,7 +62,7 @@ class Stages:
             self.gen.registers.append(Register(n.kept_in, before, enable))
             return Ref(n.kept_in, n.span)
         suffix = f"_s{cycle + 1}" if self.ii == 1 else "_q" if n.hint and n.kind is Kind.OP else ""
-        region = None if n in self.outliving else self
+        region = None if n in self.outliving else self.region
         return self.gen.staged(f"{self.hint(n)}{suffix}", before, n.span, enable, region)
 
     def keep(self, n: Node) -> None:

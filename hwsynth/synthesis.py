@@ -14,8 +14,9 @@ from gemel.hwsynth.ahead import offer
 from gemel.hwsynth.banking import Layout, is_banked
 from gemel.hwsynth.capacity import check_capacity
 from gemel.hwsynth.choosing import choose
+from gemel.hwsynth.count import Count, alternatives, cycles
 from gemel.hwsynth.dag import postorder, roots_of
-from gemel.hwsynth.generate import Generator, cycles_of, emit, plan
+from gemel.hwsynth.generate import Generator, emit, plan, stretches
 from gemel.hwsynth.keeping import keep
 from gemel.hwsynth.kinds import made_of, most_reads
 from gemel.hwsynth.names import KEYWORDS, legal
@@ -64,6 +65,10 @@ if TYPE_CHECKING:
     from gemel.hwsynth.estimate import Estimate
 
 MAX_DEPTH = 1 << 26
+ARRAYS = 1.05
+"""What cycles count for where they are had by more arrays."""
+MOST_WAYS = 16
+"""Ways through loops that run at the same time, beyond which cycles have no formula."""
 RESERVED = ("clk", "rst", "start", "done", "busy", "error", "error_code")
 
 
@@ -127,7 +132,10 @@ class _Option:
 
 
 def _fewest_cycles(options: Sequence[_Option]) -> Synthesized:
-    """The hardware that takes the fewest cycles, the first of several; what the first one can't be others may."""
+    """The hardware that takes the fewest cycles; what the first one can't be others may.
+
+    The others have more arrays than the first: they are taken where they save some cycles in a hundred.
+    """
     made: list[Synthesized] = []
     refused: SynthesisError | None = None
     for option in options:
@@ -137,7 +145,7 @@ def _fewest_cycles(options: Sequence[_Option]) -> Synthesized:
             refused = refused or error
     if refused is not None and not made:
         raise refused
-    return min(made, key=lambda m: float("inf") if m.cycles is None else m.cycles)
+    return min(made, key=lambda m: float("inf") if m.cycles is None else m.cycles * (1.0 if m is made[0] else ARRAYS))
 
 
 @dataclass(frozen=True)
@@ -217,14 +225,15 @@ class _Maker:
                 gen.kill = gen.net("kill", BOOL, BUILTIN, "a check has failed: the run ends")
             start, begin, inputs = self._entry(gen)
         plans = plan(gen, gen.top)
-        cycles = gen.known(cycles_of(plans))
+        known = gen.known(plans.cycles)
         done = emit(gen, plans, begin)
         with gen.telling.reopened(0):
             outputs = self._exit(gen, start, done)
         module = named_apart(self._module(gen, inputs, outputs))
         check(module)
-        total = None if cycles is None else cycles + 1 + self._waits(gen)
-        report = self._report(gen, module, total)
+        total = None if known is None else known + 1 + self._waits(gen)
+        ways = partial(_ways, plans.cycles, 1 + self._waits(gen))
+        report = replace(self._report(gen, module, total), ways=ways, run=stretches(gen, plans))
         whole = system(module, list(map(self._memory, self.ports.used())))
         return Synthesized(
             self.scheduled,
@@ -396,7 +405,7 @@ class _Maker:
             self.clock.target.name,
             self.clock_mhz,
             cycles,
-            tuple(gen.loops),
+            gen.reports(),
             tuple(map(self._memory_report, shown)),
             _operators(module),
             bits,
@@ -423,6 +432,12 @@ def _accesses(body: Body) -> Counter[tuple[Buffer, Kind]]:
             found[s.buffer, Kind.STORE] += 1
             found[s.buffer, Kind.LOAD] += isinstance(s, Reduce)
     return found
+
+
+def _ways(count: Count | None, more: int) -> tuple[int, ...]:
+    """The cycles along each way through a count; none where they aren't known or there are too many ways."""
+    found = [] if count is None else list(islice(alternatives(count), MOST_WAYS + 1))
+    return tuple(int(cycles(way, {})) + more for way in found) if len(found) <= MOST_WAYS else ()
 
 
 def _estimated(module: Module, target: Target) -> Estimate:

@@ -43,7 +43,7 @@ def emit_block(gen: Generator, p: BlockPlan, start: Expr) -> Expr:
     gen.telling.row(f"step{gen.tag(r)}", 0, bits, "one-hot: the cycle")
     gen.telling.title(f"straight-line code: {depth} cycle{'s' * (depth > 1)}")
     gen.told(*(n.kept_in for _, n in p.exports))
-    stages = Stages(gen, gen.ports, bits, NOT_PIPELINED, [n for _, n in p.exports])
+    stages = Stages(gen, gen.ports, bits, NOT_PIPELINED, r, [n for _, n in p.exports])
     gen.effects(p.graph, stages, bits)
     gen.draw(p.graph, None, p.depth)
     for n in dict.fromkeys(n for _, n in p.exports if n.kept_in is not None):

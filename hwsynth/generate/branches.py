@@ -26,7 +26,7 @@ def emit_branch(gen: Generator, p: BranchPlan, start: Expr, emit: Emitter) -> Ex
     dones = []
     for side, taken in ((p.then, cond), (p.orelse, lg.neg(cond))):
         pulse = lg.both(start, taken)
-        dones.append(emit(gen, side, pulse) if side else gen.bit("skip", pulse, r.span))
+        dones.append(emit(gen, side, pulse) if side.plans else gen.bit("skip", pulse, r.span))
     for m in r.merges:
         net = gen.nets[m.var]
         a, b = (lg.cast(gen.atom(e), lg.net_type(Ref(net, net.span))) for e in (m.then, m.orelse))

@@ -32,9 +32,9 @@ def plan_loop(gen: Generator, r: Loop, plan: Planner) -> LoopPlan:
     if known:
         gen.around.pop()
     gen.depth -= 1
-    wait = _waits(gen, r, r.test if r.counter is None else r.body)
+    wait = _waits(gen, r, (test if r.counter is None else body).first())
     late = any(c.result in gen.early for c in r.carry)
-    each = total(*(p.cycles for p in body), Fixed(int(wait)))
+    each = total(body.cycles, Fixed(int(wait)))
     report = LoopReport(
         r.counter.var.hint if r.counter else "while", gen.depth, r.span,
         _trips(gen, r), None, gen.known(each), "", (),
@@ -60,10 +60,11 @@ def _cycles(r: Loop, each: Count | None, late: bool) -> Count | None:
 def _waits(gen: Generator, r: Loop, first: list[Region]) -> bool:
     """Whether an iteration begins a cycle late, where control reads a value that changes as it begins.
 
-    So it does where `first` is empty: every region takes a cycle, or the pulse would run in a ring at once.
+    `first` are the regions that begin with it. So it does where there are none: every region takes a cycle, or the
+    pulse would run in a ring at once.
     """
     changing = {c.var for c in r.carry} | ({r.counter.var} if r.counter is not None else set())
-    return not (first and (isinstance(first[0], Block) or not changing & gen.early))
+    return not (first and (all(isinstance(x, Block) for x in first) or not changing & gen.early))
 
 
 def _loop_counter(gen: Generator, r: Loop) -> Var | None:

@@ -53,7 +53,7 @@ class Generator:
     loops: list[LoopReport] = field(default_factory=list)
     units: Bank = field(default_factory=Bank)
     shared: Sharing = field(default_factory=Sharing)
-    pool: dict[object, list[tuple[int, set[object]]]] = field(default_factory=dict)
+    pool: dict[object, list[tuple[int, set[Region]]]] = field(default_factory=dict)
     early: set[Var] = field(default_factory=set)
     used: dict[Var, set[int]] = field(default_factory=dict)
     around: list[For] = field(default_factory=list)
@@ -62,6 +62,10 @@ class Generator:
     depth: int = 0
     telling: Telling = field(default_factory=Telling)
     drafts: list[tuple[int, Chart]] = field(default_factory=list)
+    together: set[tuple[Region, Region]] = field(default_factory=set)
+    """Regions with statements that may run at the same time."""
+    beside: list[tuple[LoopReport, tuple[tuple[str, int], ...]]] = field(default_factory=list)
+    """Loops with those that may run at the same time, by name and line."""
 
     def __post_init__(self) -> None:
         for r in all_regions(self.top):
@@ -94,25 +98,32 @@ class Generator:
         self.registers.append(Register(var, nxt, enable, reset))
         return Ref(var, span)
 
-    def staged(self, hint: str, value: Expr, span: Span, enable: Expr | None, region: object | None) -> Expr:
+    def staged(self, hint: str, value: Expr, span: Span, enable: Expr | None, region: Region | None) -> Expr:
         """A register for a value of a region, which doesn't outlive it; None where it does.
 
-        Regions that load one net share it: they never run at once.
+        Regions that load one net share it, if it is loaded in each cycle or they never run at once.
         """
         key = (value.var if isinstance(value, Ref) else None, value.dtype, enable is None)
-        known = next((s for s in self.pool.get(key, []) if region not in s[1]), None) if key[0] and region else None
-        if known is None:
-            var = self.net(hint, lg.net_type(value), span)
-            self.registers.append(Register(var, value, enable))
-            if region is not None:
-                self.pool.setdefault(key, []).append((len(self.registers) - 1, {region}))
-            return Ref(var, span)
-        place, regions_ = known
-        regions_.add(region)
+        places = self.pool.setdefault(key, []) if key[0] and region else []
+        for place, users in places:
+            if region is not None and region not in users and (enable is None or self._apart(region, users)):
+                users.add(region)
+                return self._also(place, enable)
+        var = self.net(hint, lg.net_type(value), span)
+        self.registers.append(Register(var, value, enable))
+        if region is not None:
+            places.append((len(self.registers) - 1, {region}))
+        return Ref(var, span)
+
+    def _apart(self, region: Region, others: set[Region]) -> bool:
+        return all((region, other) not in self.together for other in others)
+
+    def _also(self, place: int, enable: Expr | None) -> Expr:
+        """A register that loads its value where `enable` holds, too."""
         r = self.registers[place]
         if r.enable is not None and enable is not None:
             self.registers[place] = Register(r.var, r.next, lg.either(r.enable, enable))
-        return Ref(r.var, span)
+        return Ref(r.var, r.var.span)
 
     def named(self, hint: str, value: Expr, span: Span) -> Expr:
         """An expression by a name that the netlist shows; literals and nets as they are."""
@@ -251,6 +262,11 @@ class Generator:
         """Keeps a region's schedule for the report."""
         shown = tuple(bars(g.nodes, self.clock, self.ports.names))
         self.drafts.append((self.telling.open[-1], Chart("", BUILTIN, ii, depth, self.clock.period, shown)))
+
+    def reports(self) -> tuple[LoopReport, ...]:
+        """The loops, with those that they run together with."""
+        beside = {id(r): names for r, names in self.beside}
+        return tuple(replace(r, beside=beside.get(id(r), ())) for r in self.loops)
 
     def charts(self) -> tuple[Chart, ...]:
         """The schedules of all regions, by the titles of their parts of the text."""

@@ -218,7 +218,7 @@ def emit_pipe(gen: Generator, p: PipePlan, start: Expr) -> Expr:
     gen.telling.row(f"valid{tag}", 1, bits[1:], "the stages that hold an iteration")
     gen.telling.row(f"last{tag}", 1, ends[1:], "the stage that holds the last iteration")
     gen.telling.title(_title(p.report))
-    stages = Stages(gen, gen.ports, bits, p.ii)
+    stages = Stages(gen, gen.ports, bits, p.ii, p.region)
     for h in p.held:
         _carried(gen, h, bits, stages, start)
     gen.effects(p.graph, stages, bits)

@@ -91,8 +91,8 @@ class LoopPlan:
 
     region: Loop
     counter: Var | None
-    test: list[Plan]
-    body: list[Plan]
+    test: Series
+    body: Series
     wait: bool
     late: bool
     report: LoopReport
@@ -104,15 +104,36 @@ class BranchPlan:
     """A branch around regions."""
 
     region: Branch
-    then: list[Plan]
-    orelse: list[Plan]
+    then: Series
+    orelse: Series
     cycles: Count | None = None
 
 
 Plan = BlockPlan | PipePlan | RepeatPlan | LoopPlan | BranchPlan
 
-Planner = Callable[[Any, Sequence[Region]], list[Plan]]
-"""Plans regions that run one after the other."""
 
-Emitter = Callable[[Any, Sequence[Plan], Expr], Expr]
-"""Makes the netlist of regions one after the other, which a pulse starts; the last one's done pulse."""
+@dataclass(eq=False)
+class Series:
+    """Regions in the kernel's order, each of which begins when those that it waits for have ended.
+
+    `waits` has their numbers, but for those that have ended before others of them begin; `cycles` is the whole's time.
+    """
+
+    plans: Sequence[Plan]
+    waits: Sequence[Sequence[int]]
+    cycles: Count | None
+
+    def first(self) -> list[Region]:
+        """The regions that wait for none."""
+        return [p.region for p, waits in zip(self.plans, self.waits, strict=True) if not waits]
+
+    def last(self) -> list[int]:
+        """The numbers of those that none waits for."""
+        return sorted(set(range(len(self.plans))).difference(*self.waits))
+
+
+Planner = Callable[[Any, Sequence[Region]], Series]
+"""Plans a sequence of regions."""
+
+Emitter = Callable[[Any, Series, Expr], Expr]
+"""Makes the netlist of a sequence of regions, which a pulse starts; the pulse at which all are done."""

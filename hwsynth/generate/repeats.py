@@ -42,7 +42,7 @@ def emit_repeat(gen: Generator, p: RepeatPlan, start: Expr) -> Expr:
     bits = gen.chain(first, p.depth, r.span, "step")
     gen.telling.row(f"step{gen.tag(r)}", 0, bits, "one-hot: the cycle of the iteration")
     gen.telling.title(f"while: an iteration takes {p.depth} cycles")
-    stages = Stages(gen, gen.ports, bits, NOT_PIPELINED)
+    stages = Stages(gen, gen.ports, bits, NOT_PIPELINED, r)
     go = stages.value(p.cond, p.depth - 1)
     gen.wires.append(Wire(again, lg.both(bits[-1], go)))
     for c, net, nxt in zip(r.carry, p.nets, p.nexts, strict=True):

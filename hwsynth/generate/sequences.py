@@ -1,29 +1,32 @@
-"""Regions one after the other."""
+"""Sequences of regions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import pairwise
 
-from gemel.hwsynth.count import Count, Fixed, total
+from gemel.hwsynth import logic as lg
+from gemel.hwsynth.charts import Stretch
 from gemel.hwsynth.generate.blocks import emit_block, plan_block
 from gemel.hwsynth.generate.branches import emit_branch, plan_branch
 from gemel.hwsynth.generate.loops import emit_loop, plan_loop
+from gemel.hwsynth.generate.overlap import arranged
 from gemel.hwsynth.generate.pieces import Generator
 from gemel.hwsynth.generate.pipes import emit_pipe, plan_pipe
-from gemel.hwsynth.generate.plans import BlockPlan, BranchPlan, LoopPlan, PipePlan, Plan, RepeatPlan
+from gemel.hwsynth.generate.plans import BlockPlan, BranchPlan, LoopPlan, PipePlan, Plan, RepeatPlan, Series
 from gemel.hwsynth.generate.repeats import emit_repeat, plan_repeat
+from gemel.hwsynth.netlist import Register
 from gemel.hwsynth.regions import Block, Branch, Choice, Loop, Pipe, Region, Repeat, label
-from gemel.semantics.ir import Expr
+from gemel.semantics.dtypes import BOOL
+from gemel.semantics.ir import Expr, Ref
+from gemel.semantics.span import Span
 
 
-def plan(gen: Generator, regions: Sequence[Region]) -> list[Plan]:
-    """What is decided of regions that run one after the other."""
-    return [_planned(gen, r) for r in regions]
-
-
-def cycles_of(plans: Sequence[Plan]) -> Count | None:
-    """The cycles of regions one after the other."""
-    return total(Fixed(0), *(p.cycles for p in plans))
+def plan(gen: Generator, regions: Sequence[Region]) -> Series:
+    """What is decided of a sequence of regions."""
+    return arranged(gen, [_planned(gen, r) for r in regions])
 
 
 def _planned(gen: Generator, r: Region) -> Plan:
@@ -70,17 +73,69 @@ def _in_stages(p: Plan) -> bool:
             units = [(n.operation, n.unit) for n in p.graph.nodes]
             return any(op and op.iteration and unit and unit.interval == 1 for op, unit in units)
         case LoopPlan():
-            return any(map(_in_stages, (*p.test, *p.body)))
+            return any(map(_in_stages, (*p.test.plans, *p.body.plans)))
         case BranchPlan():
-            return any(map(_in_stages, (*p.then, *p.orelse)))
+            return any(map(_in_stages, (*p.then.plans, *p.orelse.plans)))
 
 
-def emit(gen: Generator, plans: Sequence[Plan], start: Expr) -> Expr:
-    """The netlist of regions one after the other: the last one's done pulse."""
-    for p in plans:
+def emit(gen: Generator, series: Series, start: Expr) -> Expr:
+    """The netlist of a sequence of regions: the pulse at which all are done."""
+    ends = _Ends(gen, start)
+    for p, waits in zip(series.plans, series.waits, strict=True):
         with gen.telling.part(_title(p), p.region.span):
-            start = _emitted(gen, p, gen.named(f"start_{label(p.region)}", start, p.region.span))
-    return start
+            begin = gen.named(f"start_{label(p.region)}", ends.all_of(waits, p.region.span), p.region.span)
+            ends.add(p, waits, _emitted(gen, p, begin))
+    return ends.all_of(series.last(), series.plans[-1].region.span) if series.plans else start
+
+
+@dataclass
+class _Ends:
+    """The done pulses of regions so far, and in which cycle after `start` they come, where that is always the same."""
+
+    gen: Generator
+    start: Expr
+    pulses: list[Expr] = field(default_factory=list)
+    times: list[int | None] = field(default_factory=list)
+
+    def add(self, p: Plan, waits: Sequence[int], done: Expr) -> None:
+        """Notes the end of a region that began when others had ended."""
+        known, own = [self.times[k] for k in waits], self.gen.known(p.cycles)
+        begin = max((t for t in known if t is not None), default=0)
+        self.times.append(None if own is None or None in known else begin + own)
+        self.pulses.append(done)
+
+    def all_of(self, some: Sequence[int], span: Span) -> Expr:
+        """The pulse at which the last one of some ends."""
+        known = [k for k in some if self.times[k] is not None]
+        last = max(known, key=lambda k: self.times[k] or 0, default=None)
+        pulses = [self.pulses[k] for k in some if k == last or k not in known]
+        return joined(self.gen, pulses, span) if pulses else self.start
+
+
+def joined(gen: Generator, pulses: Sequence[Expr], span: Span) -> Expr:
+    """The pulse at which the last one of some has come; each comes once."""
+    if len(pulses) == 1:
+        return pulses[0]
+    nets = [gen.net("arrived", BOOL, span, "has ended before others") for _ in pulses]
+    here = [lg.either(p, Ref(net, span)) for p, net in zip(pulses, nets, strict=True)]
+    whole = gen.named("all_done", reduce(lg.both, here), span)
+    for net, value in zip(nets, here, strict=True):
+        waits = lg.both(value, lg.neg(whole))
+        alive = waits if gen.kill is None else lg.both(waits, lg.neg(Ref(gen.kill, span)))
+        gen.registers.append(Register(net, alive, None, 0))
+    return whole
+
+
+def stretches(gen: Generator, series: Series) -> tuple[Stretch, ...]:
+    """When regions run, where that is known and some run at the same time."""
+    own = [gen.known(p.cycles) for p in series.plans]
+    found: list[Stretch] = []
+    for p, cycles, waits in zip(series.plans, own, series.waits, strict=True):
+        if cycles is None:
+            return ()
+        begin = max((found[k].end for k in waits), default=0)
+        found.append(Stretch(_title(p), p.region.span, begin, begin + cycles))
+    return tuple(found) if any(a.end > b.begin for a, b in pairwise(found)) else ()
 
 
 def _emitted(gen: Generator, p: Plan, start: Expr) -> Expr:

@@ -232,7 +232,15 @@ class Datasheet:
     def json(self) -> str:
         """The facts for programs: `report.json`."""
         loops = [
-            {"loop": r.name, "line": r.span.line, "trips": r.trips, "ii": r.ii, "depth": r.depth, "bound": r.bound}
+            {
+                "loop": r.name,
+                "line": r.span.line,
+                "trips": r.trips,
+                "ii": r.ii,
+                "depth": r.depth,
+                "bound": r.bound,
+                "together": [line for _, line in r.beside],
+            }
             for r in self.report.loops
         ]
         ports = [{"name": n, "direction": way, "bits": width_of(t)} for n, way, t in self.i.all_ports()]

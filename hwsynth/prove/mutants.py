@@ -96,9 +96,8 @@ def drawn(subject: Subject, count: int, seed: int) -> Iterator[tuple[str, Text, 
         own = list(mutants(text.circuit, many - many // 2, seed))
         yield from ((module, replace(text, circuit=m.circuit), m) for m in own)
         for command, read in mutated(subject.sv, module, [n for n in cut(subject) if n != module], many // 2, seed):
-            if not re.search(r"meminit.* -port EN", command):  # which words of a table have first values is no hardware
-                changed = read.text()
-                yield module, changed, Mutant("yosys", *_told(command), changed.circuit)
+            changed = read.text()
+            yield module, changed, Mutant("yosys", *_told(command), changed.circuit)
 
 
 def _told(command: str) -> tuple[str, int | None]:

@@ -66,7 +66,8 @@ def write(name):
         run(line)
 if {mutants}:
     run("design -save whole")
-    run("mutate -list {mutants} -seed {seed} -o mutants.txt")
+    # a table's first values are no hardware; where one of their bits is turned, yosys takes them for no constants
+    run("mutate -list {mutants} -seed {seed} -o mutants.txt t:$meminit* %n")
     for n, line in enumerate(open("mutants.txt")):
         run("design -load whole")
         run(line.strip())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gemel.hwsynth.charts import Chart
 from gemel.hwsynth.reporting.gantt import COLOURS, MOST, gantt
 from gemel.hwsynth.reporting.tables import tables
+from gemel.hwsynth.reporting.timeline import timeline
 from gemel.semantics.errors import ToolError
 
 if TYPE_CHECKING:
@@ -92,6 +93,9 @@ def _sections(r: Report, formula: bool) -> Iterator[str]:
         yield _table(head, rows)
         if title == "loops":
             yield from map(_chain, (row for row in r.loops if row.chain))
+    if r.run:
+        yield "<h2>run</h2>"
+        yield f'<div class="picture">{timeline(r.run)}</div>'
     if r.charts:
         yield "<h2>schedule</h2>"
         yield _key()

@@ -33,7 +33,7 @@ def text(report: Report, formula: Formula | None) -> str:
 def tables(r: Report) -> Iterator[Table]:
     """The tables of a report that have rows."""
     found: list[Table] = [
-        ("loops", ["loop", "line", "trips", "II", "depth", "II bounded by"], list(map(_loop_row, r.loops))),
+        ("loops", *_loops(r)),
         ("memories", _MEMORY_HEAD, list(map(_memory_row, r.memories))),
         ("units", ["unit", "instances", "operations", "latency", "every", "lines"], list(map(_unit_row, r.units))),
         ("estimated", *_estimated(r)),
@@ -72,6 +72,17 @@ def _chain(r: LoopReport) -> Iterator[str]:
     yield f"{r.name}: II {r.ii}, {r.bound}"
     for s in r.chain:
         yield f"  line {s.span.line}: {s!s:<44}  {s.span.text().strip()}".rstrip()
+
+
+def _loops(r: Report) -> tuple[list[str], list[list[str]]]:
+    """The loops, with those that run at the same time where there are any."""
+    head, rows = ["loop", "line", "trips", "II", "depth"], list(map(_loop_row, r.loops))
+    if not any(row.beside for row in r.loops):
+        return [*head, "II bounded by"], rows
+    together = [", ".join(f"line {line}" for _, line in row.beside) or "-" for row in r.loops]
+    return [*head, "together with", "II bounded by"], [
+        [*row[:-1], lines, row[-1]] for row, lines in zip(rows, together, strict=True)
+    ]
 
 
 def _loop_row(r: LoopReport) -> list[str]:

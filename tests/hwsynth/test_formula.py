@@ -108,7 +108,7 @@ def made(sizes: dict[str, int], cycles: Any, depth: Any = lambda **_: 3) -> Form
 def test_polynomials_are_found_exactly() -> None:
     found = made({"N": 7}, lambda N: N * (N + 1) // 2 + 9)
     assert found is not None
-    assert found.terms == {(2,): Fraction(1, 2), (1,): Fraction(1, 2), (0,): 9}
+    assert found.ways[0].terms == {(2,): Fraction(1, 2), (1,): Fraction(1, 2), (0,): 9}
     assert found.expression == "(N**2 + N + 18)/2"
     assert found(N=10) == 64
     mixed = made({"M": 4, "N": 9}, lambda M, N: 3 * M * N * N - 5 * N + M - 2)

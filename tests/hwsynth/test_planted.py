@@ -26,7 +26,7 @@ from gemel.hwsynth import (
     unitsynth,
 )
 from gemel.hwsynth.design import Design
-from gemel.hwsynth.generate import counters, pieces
+from gemel.hwsynth.generate import counters, overlap, pieces
 from gemel.hwsynth.netlist import Register
 from gemel.semantics import build, ops
 from gemel.semantics.convert import from_bits
@@ -89,6 +89,16 @@ def three(A: f32[4], B: f32[4], C: f32[4]) -> f32[4]:
     for i in range(4):
         D[i] = (A[i] + B[i]) + C[i]
     return D
+
+
+@gm.kernel
+def forth_and_back(A: i32[4], B: i32[4]) -> i32[4]:
+    C = gm.empty((4,), i32)
+    for i in range(4):
+        B[i] = A[i] * 3
+    for i in range(4):
+        C[i] = B[3 - i] + 1
+    return C
 
 
 # --------------------------------------------------------------------------------------------------------------- errors
@@ -162,6 +172,10 @@ def order_dropped(patch: Patch) -> None:
     patch.setattr(dependence, "_between", lambda a, b, distances: iter(()))
 
 
+def loops_that_depend_run_together(patch: Patch) -> None:
+    patch.setattr(overlap._Uses, "before", lambda self, other: False)
+
+
 def product_without_its_middle(patch: Patch) -> None:
     product = arithmetic._product
 
@@ -230,6 +244,7 @@ PLANTED = [
     Planted(counter_off_by_one, lambda: matmul.synth(M=2, N=3, K=4)),
     Planted(condition_inverted, gated.synth),
     Planted(order_dropped, histogram.synth),
+    Planted(loops_that_depend_run_together, forth_and_back.synth),
     Planted(product_without_its_middle, lambda: matmul.synth(M=2, N=2, K=2)),
     Planted(floats_reassociated, three.synth),
     Planted(reset_missing, lambda: matmul.synth(M=2, N=3, K=4)),
