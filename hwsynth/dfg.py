@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from gemel.hwsynth import arithmetic, floats, peephole, wide
 from gemel.hwsynth.forms import apart
 from gemel.hwsynth.nodes import Access, Kind, Node, net_dtype, stand_in
+from gemel.hwsynth.ports import inside_width
 from gemel.hwsynth.rams import reading, writing
 from gemel.hwsynth.schedule import Clock
 from gemel.hwsynth.sharing import Sharing
@@ -58,6 +60,8 @@ class Graph:
     depth_of: Mapping[Buffer, int] = field(default_factory=dict)
     counts: Mapping[tuple[Buffer, Kind], int] = field(default_factory=dict)
     """The loads and stores of each memory in the whole kernel."""
+    banks: Mapping[Buffer, Var] = field(default_factory=dict)
+    """Of arrays with two copies which one it is."""
     shared: Sharing = field(default_factory=Sharing)
     uncounted: bool = False
     numbers: set[Var] = field(default_factory=set)
@@ -154,7 +158,7 @@ class Graph:
         return addr
 
     def _address(self, b: Buffer, indices: tuple[Expr, ...], pred: Node | None) -> Node:
-        width = max(1, (self.depth_of[b] - 1).bit_length())
+        width = inside_width(self.depth_of[b]) - (b in self.banks)
         total: Node | None = None
         for axis, i in enumerate(indices):
             index = self.expr(i, pred)
@@ -168,24 +172,32 @@ class Graph:
             return self.const(0, IntType(1, False), b.span)
         return self.cast(total, IntType(width, False), total.span)
 
+    def _at(self, b: Buffer, inside: Node) -> dict[str, Any]:
+        """What the node of an access says of its address: the one in the array, and in a memory with two copies."""
+        if b not in self.banks:
+            return {"args": (inside,)}
+        bank = self.cast(self.input(self.banks[b], inside.span), IntType(1, False), inside.span)
+        return {"args": (self.apply(ops.CONCAT, (bank, inside), None, inside.span),), "inside": inside}
+
     def load(self, e: Load, pred: Node | None) -> Node:
         """A memory read."""
-        addr = self.address(e.buffer, e.indices, pred)
-        stored = self._forwarded(e.buffer, addr, pred)
+        inside = self.address(e.buffer, e.indices, pred)
+        at = self._at(e.buffer, inside)
+        stored = self._forwarded(e.buffer, inside, pred)
         if stored is not None:
             return stored
-        key = (Kind.LOAD, e.buffer, addr, pred, len(self.stores.get(e.buffer, ())))
+        key = (Kind.LOAD, e.buffer, inside, pred, len(self.stores.get(e.buffer, ())))
         fresh = key not in self.known
         node = self._add(
             key,
             Node(
                 Kind.LOAD,
                 net_dtype(e.dtype, e.span),
-                (addr,),
-                e.span,
+                span=e.span,
                 buffer=e.buffer,
                 pred=pred,
                 access=self._access(e.buffer, Kind.LOAD),
+                **at,
             ),
         )
         if fresh:
@@ -194,11 +206,11 @@ class Graph:
 
     def _forwarded(self, b: Buffer, addr: Node, pred: Node | None) -> Node | None:
         """The value that an earlier store of the region leaves at an address, where it is known to have run."""
-        probe = Node(Kind.LOAD, BOOL, (addr,), addr.span)
+        probe = Node(Kind.LOAD, BOOL, (addr,), addr.span, inside=addr)
         for n in reversed(self.stores.get(b, [])):
             if apart(n, probe):
                 continue
-            return n.args[1] if n.args[0] is addr and implies(pred, n.pred) else None
+            return n.args[1] if (n.inside or n.args[0]) is addr and implies(pred, n.pred) else None
         return None
 
     # --------------------------------------------------------------------------------------------------- statements
@@ -234,10 +246,11 @@ class Graph:
                 raise TypeError(f"{type(s).__name__} in a straight-line region")
 
     def _store(self, b: Buffer, indices: tuple[Expr, ...], value: Node, pred: Node | None, span: Span) -> None:
-        addr = self.address(b, indices, pred)
+        at = self._at(b, self.address(b, indices, pred))
         data = self.cast(value, net_dtype(b.dtype, span), span)
         access = self._access(b, Kind.STORE)
-        node = Node(Kind.STORE, BOOL, (addr, data), span, buffer=b, pred=pred, access=access)
+        node = Node(Kind.STORE, BOOL, span=span, buffer=b, pred=pred, access=access, **at)
+        node.args = (*node.args, data)
         self.nodes.append(node)
         self.accesses.setdefault(b, []).append(node)
         self.stores.setdefault(b, []).append(node)

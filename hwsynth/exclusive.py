@@ -36,7 +36,7 @@ class Exclusive:
 
     def __post_init__(self) -> None:
         g = self.graph
-        before = [(n, n.args, n.pred) for n in g.nodes]
+        before = [(n, n.args, n.inside, n.pred) for n in g.nodes]
         self.saved = before, dict(g.env), {b: list(found) for b, found in g.accesses.items()}, dict(g.known)
 
     def possible(self, limits: Limits) -> bool:
@@ -82,9 +82,9 @@ class Exclusive:
     def undo(self) -> None:
         """Takes back what `share` did."""
         nodes, self.graph.env, self.graph.accesses, self.graph.known = self.saved
-        self.graph.nodes[:] = [n for n, _, _ in nodes]
-        for n, args, pred in nodes:
-            n.args, n.pred, n.beside = args, pred, None
+        self.graph.nodes[:] = [n for n, *_ in nodes]
+        for n, args, inside, pred in nodes:
+            n.args, n.inside, n.pred, n.beside = args, inside, pred, None
 
     def _alike(self, users: Sequence[Node]) -> Iterator[tuple[Node, Node]]:
         able = [n for n in users if n.pred is not None]
@@ -119,7 +119,7 @@ class Exclusive:
             x if x is y else g.apply(ops.SELECT, (a.pred, x, y), x.dtype, a.span)
             for x, y in zip(a.args, b.args, strict=True)
         )
-        both = replace(a, args=args, pred=g.apply(ops.LOR, (a.pred, b.pred), BOOL, a.span))
+        both = replace(a, args=args, inside=None, pred=g.apply(ops.LOR, (a.pred, b.pred), BOOL, a.span))
         g.nodes.append(both)
         self._put({a: both, b: both})
 
@@ -129,6 +129,7 @@ class Exclusive:
         for n in g.nodes:
             n.args = tuple(new.get(x, x) for x in n.args)
             n.pred = new.get(n.pred, n.pred) if n.pred is not None else None
+            n.inside = new.get(n.inside, n.inside) if n.inside is not None else None
         g.env = {v: new.get(n, n) for v, n in g.env.items()}
         g.accesses = {b: list(dict.fromkeys(new.get(n, n) for n in found)) for b, found in g.accesses.items()}
         g.nodes[:] = ordered([n for n in g.nodes if n not in new])

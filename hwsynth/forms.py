@@ -53,7 +53,7 @@ def linear(n: Node) -> Form:
 
 def address(access: Node) -> Form:
     """The form of an access's address; its last cast keeps the value, because the index is in range."""
-    addr = access.args[0]
+    addr = access.args[0] if access.inside is None else access.inside
     return linear(addr.args[0] if addr.op is ops.CAST else addr)
 
 

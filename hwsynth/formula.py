@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import comb, prod
 from typing import TYPE_CHECKING
 
 from gemel.semantics.errors import GemelError
@@ -57,10 +58,15 @@ class Polynomial:
         found = {p: self.terms.get(p, Fraction(0)) - other.terms.get(p, Fraction(0)) for p in powers}
         return Polynomial(self.names, {p: c for p, c in found.items() if c})
 
-    @property
-    def never_negative(self) -> bool:
-        """Whether its coefficients say so, for sizes of at least 1."""
-        return sum(self.terms.values()) >= 0 and all(c >= 0 or not any(p) for p, c in self.terms.items())
+    def never_negative(self, least: Sizes) -> bool:
+        """Whether its coefficients say so for sizes of at least `least`: those in what the sizes are above these."""
+        found: dict[Powers, Fraction] = {}
+        for powers, c in self.terms.items():
+            for above in itertools.product(*(range(p + 1) for p in powers)):
+                parts = zip(self.names, powers, above, strict=True)
+                part = prod(comb(p, k) * least[name] ** (p - k) for name, p, k in parts)
+                found[above] = found.get(above, Fraction(0)) + c * part
+        return all(c >= 0 for c in found.values())
 
     def __str__(self) -> str:
         scale = 1
@@ -167,7 +173,8 @@ class _Search:
         points = {name: self.points(name, strides[name]) for name in self.names}
         found = [self.polynomial(way, points) for way in range(len(start[0]))]
         self.confirm(found, points, strides)
-        return Formula(self.names, _largest(found), dict(self.ranges(found, points, strides)))
+        ranges = dict(self.ranges(found, points, strides))
+        return Formula(self.names, _largest(found, {name: r[0] for name, r in ranges.items()}), ranges)
 
     def polynomial(self, way: int, points: Mapping[str, list[int]]) -> Polynomial:
         return Polynomial(self.names, _interpolated(self.names, points, lambda sizes: self.cycles(sizes)[way]))
@@ -257,12 +264,12 @@ class _Search:
         return self.alike(sizes) == tuple(int(v) if (v := way.at(sizes)).denominator == 1 else -1 for way in found)
 
 
-def _largest(found: Sequence[Polynomial]) -> tuple[Polynomial, ...]:
+def _largest(found: Sequence[Polynomial], least: Sizes) -> tuple[Polynomial, ...]:
     """Those polynomials that aren't always at most as large as another one."""
     kept: list[Polynomial] = []
     for way in found:
-        if not any(other.minus(way).never_negative for other in kept):
-            kept = [other for other in kept if not way.minus(other).never_negative] + [way]
+        if not any(other.minus(way).never_negative(least) for other in kept):
+            kept = [other for other in kept if not way.minus(other).never_negative(least)] + [way]
     return tuple(kept)
 
 

@@ -68,6 +68,8 @@ class Node:
     kept: int = 0
     kept_in: Var | None = None
     beside: Node | None = None
+    inside: Node | None = None
+    """Of an access to one of several copies of an array the address in the copy."""
     access: Access | None = None
     """Of a load or store how its memory takes it; None where a graph isn't scheduled."""
 

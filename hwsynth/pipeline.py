@@ -6,6 +6,7 @@ from gemel.hwsynth.bounds import bounds
 from gemel.hwsynth.choosing import choose
 from gemel.hwsynth.interleave import Distance, Interleave
 from gemel.hwsynth.keeping import keep
+from gemel.hwsynth.localize import localize
 from gemel.hwsynth.split import split
 from gemel.semantics.passes.accumulators import accumulators
 from gemel.semantics.passes.demand import demand
@@ -57,6 +58,7 @@ SCHEDULE = (*schedule(lambda op, dtype: 0), *MEMORIES)
 """All of it, where sums take no time."""
 
 HARDWARE: tuple[Pass, ...] = (
+    localize,  # while loops carry no values, and accesses are those of whole arrays
     split,  # before narrow, which shrinks the arithmetic of banks too
     narrow,  # widths from ranges, while loops still show their bounds
     simplify,  # what narrowing made trivial

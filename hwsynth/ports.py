@@ -29,7 +29,7 @@ class Ports:
 
     external: Sequence[Buffer]
     internal: Sequence[Buffer]
-    depths: Mapping[Buffer, int]
+    depths: dict[Buffer, int]
     reads: dict[tuple[Buffer, int], list[Use]] = field(default_factory=dict)
     writes: dict[tuple[Buffer, int], list[tuple[Expr, Expr, Expr]]] = field(default_factory=dict)
     nets: dict[tuple[Buffer, int], Var] = field(default_factory=dict)
@@ -40,6 +40,8 @@ class Ports:
     """The read ports of memories with more than the usual, by name."""
     counts: Mapping[tuple[Buffer, Kind], int] = field(default_factory=dict)
     """The loads and stores of each memory in the kernel."""
+    twins: frozenset[Buffer] = frozenset()
+    """Arrays of which there are two copies, the second one above the first in the same memory."""
 
     @property
     def limits(self) -> dict[Buffer, tuple[int, int]]:
@@ -52,6 +54,11 @@ class Ports:
         return {
             b: (max(n, min(reads.get(b, 0), self.most.get(b, 0))), writes) for b, (n, writes) in self.limits.items()
         }
+
+    def double(self, arrays: frozenset[Buffer]) -> None:
+        """Makes room for a second copy of arrays, which has one more bit of address."""
+        self.twins |= arrays
+        self.depths |= {b: 2 << inside_width(self.depths[b]) for b in arrays}
 
     def ask(self, limits: Mapping[Buffer, tuple[int, int]]) -> None:
         """Gives memories the read ports of `limits`."""
@@ -137,6 +144,11 @@ def _init(b: Buffer) -> tuple[int, ...] | None:
         return None
     values = to_values(b.data, b.dtype)
     return tuple(to_bits(v, b.dtype) if isinstance(b.dtype, FloatType) else int(v) for v in values)
+
+
+def inside_width(words: int) -> int:
+    """The bits of an address in so many words."""
+    return max(1, (words - 1).bit_length())
 
 
 def depth(b: Buffer) -> int:

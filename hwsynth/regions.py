@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 
 from gemel.hwsynth.evaluate import is_simple
 from gemel.hwsynth.schedule import too_often
+from gemel.hwsynth.staging import stages
 from gemel.semantics import build, ops
-from gemel.semantics.ir import Carry, Const, Expr, For, If, Let, Merge, Ref, Stmt, Var, While
+from gemel.semantics.dtypes import BOOL
+from gemel.semantics.ir import Alloc, Buffer, Carry, Const, Expr, For, If, Let, Merge, Ref, Stmt, Var, While
 from gemel.semantics.span import Span
-from gemel.semantics.traverse import Body, exprs_of, statements, subexprs
+from gemel.semantics.traverse import Body, Copier, exprs_of, statements, subexprs
 
 INNER = "ask it of the innermost loop"
 
@@ -97,7 +100,29 @@ class Branch:
     span: Span
 
 
-Region = Block | Pipe | Choice | Repeat | Loop | Branch
+@dataclass(eq=False)
+class Stage:
+    """A part of an iteration, with counters of its own, and the copy of arrays `bank` that its iteration has."""
+
+    counters: tuple[Var, ...]
+    bank: Var
+    body: list[Region]
+
+
+@dataclass(eq=False)
+class Staged:
+    """A counted nest around regions, each of whose stages is an iteration ahead of the next one.
+
+    `twins` are the arrays that pass from a stage to the next one: there are two copies of each.
+    """
+
+    loops: tuple[For, ...]
+    stages: tuple[Stage, ...]
+    twins: frozenset[Buffer]
+    span: Span
+
+
+Region = Block | Pipe | Choice | Repeat | Loop | Staged | Branch
 
 
 @dataclass
@@ -151,7 +176,8 @@ class _Builder:
         if nest is None and s.every:
             raise too_often(s.every, f"{s.var.hint} holds loops that aren't one nest with it", s.span, INNER)
         if nest is None:
-            self.out.append(self._loop(s))
+            loop, staged = self._loop(s), _staged(s, self.counters)
+            self.out.append(loop if staged is None else Choice((loop, staged), s.span))
         elif nest.plain or any(x.every for x in nest.loops):
             self.out.append(nest)
         else:
@@ -206,6 +232,27 @@ def _inside(body: Body, carry: tuple[Carry, ...], counters: frozenset[Var]) -> t
     nexts = tuple(Carry(c.var, c.init, inner.atom(c.next, c.var.hint), c.result) for c in carry)
     inner.close()
     return inner.out, nexts
+
+
+def _staged(s: For, counters: frozenset[Var]) -> Staged | None:
+    """The nest that `s` begins in stages; None where its body has only one, or as many as there are iterations."""
+    loops = [s]
+    while len(inner := [x for x in loops[-1].body if not isinstance(x, Alloc)]) == 1 and isinstance(inner[0], For):
+        loops.append(inner[0])
+    ranges = [constant_bounds(x) for x in loops]
+    if any(not r or x.carry or x.until is not None or x.every for x, r in zip(loops, ranges, strict=True)):
+        return None
+    found = stages(loops, loops[-1].body)
+    if found is None or prod(len(r or ()) for r in ranges) < len(found.bodies):
+        return None
+    return Staged(tuple(loops), tuple(_stage(loops, b, counters) for b in found.bodies), found.twins, s.span)
+
+
+def _stage(loops: Sequence[For], body: Body, counters: frozenset[Var]) -> Stage:
+    copier = Copier()
+    own = tuple(copier.fresh(x.var) for x in loops)
+    regions_, _ = _inside(copier.body(body), (), counters | frozenset(own))
+    return Stage(own, Var("bank", BOOL, loops[0].span), regions_)
 
 
 def _as_while(s: For) -> While:
@@ -292,6 +339,8 @@ def control_uses(region: Region) -> Iterator[Expr]:
             yield from (c.init for c in region.loops[0].carry)
         case Repeat():
             yield from (c.init for c in region.carry)
+        case Staged():
+            yield from (e for s in region.loops for e in (s.lo, s.hi, s.step))
         case Loop():
             if region.counter is not None:
                 yield from (region.counter.lo, region.counter.hi, region.counter.step)
@@ -323,7 +372,7 @@ def data_uses(region: Region) -> Iterator[Expr]:
             for s in statements(region.body):
                 yield from exprs_of(s)
             yield from (c.next for c in region.carry)
-        case Loop() | Branch() | Choice():
+        case Loop() | Staged() | Branch() | Choice():
             pass
 
 
@@ -334,6 +383,8 @@ def children(region: Region) -> tuple[list[Region], ...]:
             return (list(region.options),)
         case Loop():
             return (region.test, region.body)
+        case Staged():
+            return tuple(s.body for s in region.stages)
         case Branch():
             return (region.then, region.orelse)
         case _:
@@ -366,5 +417,7 @@ def label(r: Region) -> str:
             return "while"
         case Loop():
             return r.counter.var.hint if r.counter else "while"
+        case Staged():
+            return r.loops[-1].var.hint
         case Branch():
             return "if"

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 1 << 26
 ARRAYS = 1.05
 """What cycles count for where they are had by more arrays."""
-MOST_WAYS = 16
+MOST_WAYS = 64
 """Ways through loops that run at the same time, beyond which cycles have no formula."""
 RESERVED = ("clk", "rst", "start", "done", "busy", "error", "error_code")
 
@@ -419,9 +419,11 @@ class _Maker:
         reads = sum(1 for key in self.ports.reads if key[0] is b)
         writes = sum(1 for key in self.ports.writes if key[0] is b)
         made = "" if outside else made_of(self.clock.target, words, bits, reads, constant)
-        return MemoryReport(
-            self.ports.names[b], words, bits, reads, writes, outside, self.holds.get(b.hint, ""), constant, made
-        )
+        return MemoryReport(self.ports.names[b], words, bits, reads, writes, outside, self._holds(b), constant, made)
+
+    def _holds(self, b: Buffer) -> str:
+        """What there is to say of an array's memory: the part that a bank has, and that there are two copies."""
+        return ", ".join(filter(None, (self.holds.get(b.hint, ""), "double buffered" if b in self.ports.twins else "")))
 
 
 def _accesses(body: Body) -> Counter[tuple[Buffer, Kind]]:

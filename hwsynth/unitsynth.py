@@ -132,7 +132,7 @@ class _Unit:
         gen, g = self.gen, self.graph
         names = {b: f"{b.hint}_{n}" if n else b.hint for n, b in enumerate(g.accesses)}
         reads = {names[b]: len(found) for b, found in g.accesses.items()}
-        gen.ports = Ports((), tuple(g.accesses), g.depth_of, names=names, more=reads)
+        gen.ports = Ports((), tuple(g.accesses), dict(g.depth_of), names=names, more=reads)
         schedule = gen.schedule(g, [], True)
         if schedule.ii != 1:
             raise AssertionError(f"{self.operation.name} takes operands every {schedule.ii} cycles")

@@ -9,12 +9,12 @@ makes the whole shorter; regions that use the same units only where it makes a d
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gemel.hwsynth.count import Count, Fixed, most, total, variables_of
 from gemel.hwsynth.generate.pieces import Generator
-from gemel.hwsynth.generate.plans import BlockPlan, BranchPlan, LoopPlan, PipePlan, Plan, RepeatPlan, Series
+from gemel.hwsynth.generate.plans import BlockPlan, BranchPlan, LoopPlan, PipePlan, Plan, RepeatPlan, Series, StagedPlan
 from gemel.hwsynth.nodes import Kind, Node
 from gemel.hwsynth.regions import control_uses, data_uses, variables
 from gemel.hwsynth.units import Unit
@@ -23,19 +23,40 @@ from gemel.semantics.ir import Buffer, Var
 UNKNOWN = 1000
 """The cycles of a region whose cycles depend on data, where it is to be decided what they are worth."""
 
+PORTS = 1.05
+"""Cycles that are worth more read ports of memories."""
+
 Leaf = BlockPlan | PipePlan | RepeatPlan
 Place = tuple[Buffer, Kind] | Unit
 """Memory ports of a kind, or the instances of a unit."""
 
 
-def arranged(gen: Generator, plans: Sequence[Plan]) -> Series:
-    """The regions of a sequence with who waits for whom; gives those that run together ports and units of their own."""
-    order = _Order([_Uses.of(p) for p in plans], [_weight(gen, p) for p in plans], _limits(gen))
-    order.find()
+def arranged(gen: Generator, plans: Sequence[Plan], stage: Sequence[int] = ()) -> Series:
+    """The regions of a sequence with who waits for whom; gives those that run together ports and units of their own.
+
+    Regions of different stages, where there are any, belong to different iterations and only share ports and units.
+    """
+    order = _found(gen, plans, stage or [0] * len(plans))
     for n, (p, shifts) in enumerate(zip(plans, order.places, strict=True)):
         _shift(p, shifts)
         _note(gen, p, [plans[k] for k in range(len(plans)) if order.together(k, n)])
-    return Series(plans, tuple(map(order.direct, range(len(plans)))), _cycles(plans, order))
+    waits = tuple(map(order.direct, range(len(plans))))
+    return Series(plans, waits, cycles_of(plans, waits, range(len(plans))))
+
+
+def _found(gen: Generator, plans: Sequence[Plan], stage: Sequence[int]) -> _Order:
+    """Who waits for whom; memories inside get more read ports where the whole is much shorter with them."""
+    uses, weights = [_Uses.of(p) for p in plans], [_weight(gen, p) for p in plans]
+    reads = {b: most for b, most in gen.ports.most.items() if sum((b, Kind.LOAD) in u.places for u in uses) > 1}
+    limits = (gen.ports.limits, gen.ports.wider(reads)) if reads else (gen.ports.limits,)
+    plain, *wider = (_Order(uses, weights, _Limits(ports, gen.shared.limits), stage) for ports in limits)
+    plain.find()
+    for order in wider:
+        order.find()
+        if order.length() * PORTS < plain.length():
+            gen.ports.ask({b: (order.ports(b), 1) for b in reads})
+            return order
+    return plain
 
 
 def _weight(gen: Generator, p: Plan) -> float:
@@ -43,11 +64,22 @@ def _weight(gen: Generator, p: Plan) -> float:
     return gen.cost(p.cycles if p.cycles is not None and variables_of(p.cycles) <= counters else Fixed(UNKNOWN))
 
 
-def _cycles(plans: Sequence[Plan], order: _Order) -> Count | None:
-    ends: list[Count | None] = []
-    for n, p in enumerate(plans):
-        ends.append(total(most(Fixed(0), *(ends[k] for k in order.direct(n))), p.cycles))
-    return most(Fixed(0), *ends) if plans else Fixed(0)
+def cycles_of(plans: Sequence[Plan], waits: Sequence[Sequence[int]], some: Collection[int]) -> Count | None:
+    """The cycles in which some of the regions run, the others not."""
+    ends: dict[int, Count | None] = {}
+    for n in some:
+        ends[n] = total(most(Fixed(0), *(ends[k] for k in waits[n] if k in ends)), plans[n].cycles)
+    return most(Fixed(0), *ends.values())
+
+
+def times_of(gen: Generator, s: Series, some: Collection[int], begin: int) -> dict[int, tuple[int, int]]:
+    """When some regions of a sequence run that begins in a cycle; for all whose cycles are known."""
+    found: dict[int, tuple[int, int]] = {}
+    for n in some:
+        own = gen.known(s.plans[n].cycles)
+        first = max((found[k][1] for k in s.waits[n] if k in found), default=begin)
+        found[n] = first, first + (own or 0)
+    return found
 
 
 def leaves(p: Plan) -> Iterator[Leaf]:
@@ -55,6 +87,8 @@ def leaves(p: Plan) -> Iterator[Leaf]:
     match p:
         case LoopPlan():
             inner: Sequence[Plan] = (*p.test.plans, *p.body.plans)
+        case StagedPlan():
+            inner = p.turn.plans
         case BranchPlan():
             inner = (*p.then.plans, *p.orelse.plans)
         case _:
@@ -67,8 +101,8 @@ def _note(gen: Generator, p: Plan, others: Sequence[Plan]) -> None:
     """Notes what a region runs together with, for the sharing of registers and for the report."""
     for other in others:
         gen.together |= {(a.region, b.region) for a in leaves(p) for b in leaves(other)}
-    rows = tuple(o.report for o in others if isinstance(o, PipePlan | LoopPlan | RepeatPlan))
-    if rows and isinstance(p, PipePlan | LoopPlan | RepeatPlan):
+    rows = tuple(o.report for o in others if isinstance(o, PipePlan | LoopPlan | RepeatPlan | StagedPlan))
+    if rows and isinstance(p, PipePlan | LoopPlan | RepeatPlan | StagedPlan):
         gen.beside.append((p.report, tuple((r.name, r.span.line) for r in rows)))
 
 
@@ -134,6 +168,8 @@ def _defined(p: Plan) -> Iterator[Var]:
             yield from (c.result for c in p.region.carry)
         case BranchPlan():
             yield from (m.var for m in p.region.merges)
+        case StagedPlan():
+            pass
 
 
 @dataclass(frozen=True)
@@ -149,10 +185,6 @@ class _Limits:
         return self.ports[place[0]][place[1] is Kind.STORE]
 
 
-def _limits(gen: Generator) -> _Limits:
-    return _Limits(gen.ports.limits, gen.shared.limits)
-
-
 # ---------------------------------------------------------------------------------------------------------------- order
 
 
@@ -163,6 +195,7 @@ class _Order:
     uses: Sequence[_Uses]
     weights: Sequence[float]
     limits: _Limits
+    stage: Sequence[int]
     before: list[set[int]] = field(default_factory=list)
     places: list[dict[Place, int]] = field(default_factory=list)
     """What is added to the numbers of a region's ports and instances."""
@@ -172,29 +205,38 @@ class _Order:
         for n, use in enumerate(self.uses):
             self.before.append(set())
             for k in reversed(range(n)):
-                if k not in self.before[n] and self.uses[k].before(use):
+                if k not in self.before[n] and self._alike(k, n) and self.uses[k].before(use):
                     self._wait(n, k)
             self._place(n)
-        if self._length() >= sum(self.weights):
+        if self.length() >= sum(self.weights):
             self.before = [set(range(n)) for n in range(len(self.uses))]
         self._share_units()
         self.places = []
         for n in range(len(self.uses)):
             self._place(n)
 
+    def ports(self, b: Buffer) -> int:
+        """The read ports of a memory."""
+        at = b, Kind.LOAD
+        return max(max(u.places[at]) + p[at] + 1 for u, p in zip(self.uses, self.places, strict=True) if at in p)
+
     def together(self, a: int, b: int) -> bool:
         """Whether two regions may run at the same time."""
         return a != b and a not in self.before[b] and b not in self.before[a]
 
     def direct(self, n: int) -> tuple[int, ...]:
-        """Those whose end a region looks at: others have ended before these."""
-        earlier = set().union(*(self.before[k] for k in self.before[n]))
-        return tuple(sorted(self.before[n] - earlier))
+        """Those whose end a region looks at: others of the same stage have ended before these."""
+        before = self.before[n]
+        return tuple(sorted(k for k in before if not any(k in self.before[m] and self._alike(k, m) for m in before)))
+
+    def _alike(self, a: int, b: int) -> bool:
+        return self.stage[a] == self.stage[b]
 
     def _wait(self, n: int, k: int) -> None:
         self.before[n] |= {k, *self.before[k]}
 
-    def _length(self) -> float:
+    def length(self) -> float:
+        """The cycles of the whole."""
         ends: list[float] = []
         for weight, before in zip(self.weights, self.before, strict=True):
             ends.append(weight + max((ends[k] for k in before), default=0.0))
@@ -222,7 +264,7 @@ class _Order:
 
     def _share_units(self) -> None:
         """Lets regions that use the same units wait for each other where the whole takes no longer."""
-        best = self._length()
+        best = self.length()
         for n in range(len(self.uses)):
             units = {p for p in self.uses[n].places if isinstance(p, Unit)}
             for k in range(n):
@@ -235,7 +277,7 @@ class _Order:
         for later in range(n + 1, len(self.before)):
             for m in tuple(self.before[later]):
                 self._wait(later, m)
-        if self._length() > best:
+        if self.length() > best:
             self.before = saved
         return best
 

@@ -30,11 +30,20 @@ from gemel.hwsynth.stages import Stages
 from gemel.hwsynth.units import Bank
 from gemel.semantics import build, intervals, ops
 from gemel.semantics.dtypes import IndexType, IntType, int_holding
-from gemel.semantics.ir import Apply, Assert, Const, Expr, For, Ref, Var
+from gemel.semantics.ir import Apply, Assert, Buffer, Const, Expr, For, Ref, Var
 from gemel.semantics.span import BUILTIN, Span
 
-Noted = tuple[dict[Var, Var], list[Assert], list[LoopReport], dict[str, int]]
-"""Nets, checks and loops, and memories with more read ports."""
+
+@dataclass(frozen=True)
+class Noted:
+    """Nets, checks and loops, memories with more read ports, words of memories, arrays with two copies."""
+
+    nets: dict[Var, Var]
+    sites: list[Assert]
+    loops: list[LoopReport]
+    more: dict[str, int]
+    depths: dict[Buffer, int]
+    twins: frozenset[Buffer]
 
 
 @dataclass
@@ -58,6 +67,8 @@ class Generator:
     used: dict[Var, set[int]] = field(default_factory=dict)
     around: list[For] = field(default_factory=list)
     """The loops around the region that is being planned, as far as their counters are known without a run."""
+    banks: Mapping[Buffer, Var] = field(default_factory=dict)
+    """Arrays with two copies, and which one the stage that is being planned has."""
     kill: Var | None = None
     depth: int = 0
     telling: Telling = field(default_factory=Telling)
@@ -181,12 +192,14 @@ class Generator:
 
     def noted(self) -> Noted:
         """What planning has noted so far."""
-        return dict(self.nets), list(self.sites), list(self.loops), dict(self.ports.more)
+        p = self.ports
+        return Noted(dict(self.nets), list(self.sites), list(self.loops), dict(p.more), dict(p.depths), p.twins)
 
     def restore(self, noted: Noted) -> None:
         """Goes back to what planning had noted."""
-        nets, sites, loops, more = noted
-        self.nets, self.sites[:], self.loops, self.ports.more = dict(nets), sites, list(loops), dict(more)
+        self.nets, self.sites[:], self.loops = dict(noted.nets), noted.sites, list(noted.loops)
+        self.ports.more, self.ports.twins = dict(noted.more), noted.twins
+        self.ports.depths |= noted.depths
 
     def known(self, count: Count | None) -> int | None:
         """A count that is the same whatever the loops around; None where it isn't."""
@@ -210,6 +223,7 @@ class Generator:
             depth_of=self.ports.depths,
             counts=self.ports.counts,
             shared=self.shared,
+            banks=self.banks,
         )
 
     def chain(self, first: Expr, depth: int, span: Span, hint: str) -> list[Expr]:

@@ -9,7 +9,7 @@ from typing import Any
 from gemel.hwsynth.count import Count
 from gemel.hwsynth.dfg import Graph
 from gemel.hwsynth.nodes import Node
-from gemel.hwsynth.regions import Block, Branch, Loop, Pipe, Region, Repeat
+from gemel.hwsynth.regions import Block, Branch, Loop, Pipe, Region, Repeat, Staged
 from gemel.hwsynth.report import LoopReport
 from gemel.semantics.ir import Expr, For, Var
 
@@ -100,6 +100,23 @@ class LoopPlan:
 
 
 @dataclass(eq=False)
+class StagedPlan:
+    """A nest in stages: for each stage the nets of its counters and of the copy that it has.
+
+    `turn` are the regions of all stages, `stage` the stage of each; `wait` says that a turn begins a cycle late.
+    """
+
+    region: Staged
+    counters: list[list[Var]]
+    banks: list[Var]
+    turn: Series
+    stage: list[int]
+    wait: bool
+    report: LoopReport
+    cycles: Count | None
+
+
+@dataclass(eq=False)
 class BranchPlan:
     """A branch around regions."""
 
@@ -109,7 +126,7 @@ class BranchPlan:
     cycles: Count | None = None
 
 
-Plan = BlockPlan | PipePlan | RepeatPlan | LoopPlan | BranchPlan
+Plan = BlockPlan | PipePlan | RepeatPlan | LoopPlan | StagedPlan | BranchPlan
 
 
 @dataclass(eq=False)

@@ -12,13 +12,14 @@ from gemel.hwsynth.charts import Stretch
 from gemel.hwsynth.generate.blocks import emit_block, plan_block
 from gemel.hwsynth.generate.branches import emit_branch, plan_branch
 from gemel.hwsynth.generate.loops import emit_loop, plan_loop
-from gemel.hwsynth.generate.overlap import arranged
+from gemel.hwsynth.generate.overlap import arranged, times_of
 from gemel.hwsynth.generate.pieces import Generator
 from gemel.hwsynth.generate.pipes import emit_pipe, plan_pipe
-from gemel.hwsynth.generate.plans import BlockPlan, BranchPlan, LoopPlan, PipePlan, Plan, RepeatPlan, Series
+from gemel.hwsynth.generate.plans import BlockPlan, BranchPlan, LoopPlan, PipePlan, Plan, RepeatPlan, Series, StagedPlan
 from gemel.hwsynth.generate.repeats import emit_repeat, plan_repeat
+from gemel.hwsynth.generate.staged import emit_staged, plan_staged, turns_of
 from gemel.hwsynth.netlist import Register
-from gemel.hwsynth.regions import Block, Branch, Choice, Loop, Pipe, Region, Repeat, label
+from gemel.hwsynth.regions import Block, Branch, Choice, Loop, Pipe, Region, Repeat, Staged, label
 from gemel.semantics.dtypes import BOOL
 from gemel.semantics.ir import Expr, Ref
 from gemel.semantics.span import Span
@@ -45,6 +46,8 @@ def _planned(gen: Generator, r: Region) -> Plan:
             return again
         case Loop():
             return plan_loop(gen, r, plan)
+        case Staged():
+            return plan_staged(gen, r, _planned)
         case Branch():
             return plan_branch(gen, r, plan)
 
@@ -56,7 +59,7 @@ def _chosen(gen: Generator, r: Choice) -> Plan:
     for option in r.options:
         gen.restore(before)
         made = _planned(gen, option)
-        tried.append((gen.cost(made.cycles) * (STAGES if _in_stages(made) else 1), made, gen.noted()))
+        tried.append((gen.cost(made.cycles) * _price(made), made, gen.noted()))
     _, best, after = min(tried, key=lambda t: t[0])
     gen.restore(after)
     return best
@@ -64,6 +67,14 @@ def _chosen(gen: Generator, r: Choice) -> Plan:
 
 STAGES = 1.7
 """Cycles that are worth a pipelined unit, such as a divider, where a serial one could do."""
+
+
+TWICE = 1.05
+"""Cycles that are worth a second copy of arrays."""
+
+
+def _price(p: Plan) -> float:
+    return (STAGES if _in_stages(p) else 1.0) * (TWICE if isinstance(p, StagedPlan) else 1.0)
 
 
 def _in_stages(p: Plan) -> bool:
@@ -74,6 +85,8 @@ def _in_stages(p: Plan) -> bool:
             return any(op and op.iteration and unit and unit.interval == 1 for op, unit in units)
         case LoopPlan():
             return any(map(_in_stages, (*p.test.plans, *p.body.plans)))
+        case StagedPlan():
+            return any(map(_in_stages, p.turn.plans))
         case BranchPlan():
             return any(map(_in_stages, (*p.then.plans, *p.orelse.plans)))
 
@@ -82,10 +95,14 @@ def emit(gen: Generator, series: Series, start: Expr) -> Expr:
     """The netlist of a sequence of regions: the pulse at which all are done."""
     ends = _Ends(gen, start)
     for p, waits in zip(series.plans, series.waits, strict=True):
-        with gen.telling.part(_title(p), p.region.span):
-            begin = gen.named(f"start_{label(p.region)}", ends.all_of(waits, p.region.span), p.region.span)
-            ends.add(p, waits, _emitted(gen, p, begin))
+        ends.add(p, waits, _part(gen, p, ends.all_of(waits, p.region.span)))
     return ends.all_of(series.last(), series.plans[-1].region.span) if series.plans else start
+
+
+def _part(gen: Generator, p: Plan, start: Expr) -> Expr:
+    """The done pulse of a region, which is a part of the text."""
+    with gen.telling.part(_title(p), p.region.span):
+        return _emitted(gen, p, gen.named(f"start_{label(p.region)}", start, p.region.span))
 
 
 @dataclass
@@ -128,13 +145,15 @@ def joined(gen: Generator, pulses: Sequence[Expr], span: Span) -> Expr:
 
 def stretches(gen: Generator, series: Series) -> tuple[Stretch, ...]:
     """When regions run, where that is known and some run at the same time."""
-    own = [gen.known(p.cycles) for p in series.plans]
+    if any(gen.known(p.cycles) is None for p in series.plans):
+        return ()
     found: list[Stretch] = []
-    for p, cycles, waits in zip(series.plans, own, series.waits, strict=True):
-        if cycles is None:
-            return ()
-        begin = max((found[k].end for k in waits), default=0)
-        found.append(Stretch(_title(p), p.region.span, begin, begin + cycles))
+    for n, (begin, end) in times_of(gen, series, range(len(series.plans)), 0).items():
+        p = series.plans[n]
+        turns = turns_of(gen, p, begin) if isinstance(p, StagedPlan) else []
+        found += [Stretch(_title(x), x.region.span, *at) for x, at in turns] or [
+            Stretch(_title(p), p.region.span, begin, end)
+        ]
     return tuple(found) if any(a.end > b.begin for a, b in pairwise(found)) else ()
 
 
@@ -148,6 +167,8 @@ def _emitted(gen: Generator, p: Plan, start: Expr) -> Expr:
             return emit_repeat(gen, p, start)
         case LoopPlan():
             return emit_loop(gen, p, start, emit)
+        case StagedPlan():
+            return emit_staged(gen, p, start, _part)
         case BranchPlan():
             return emit_branch(gen, p, start, emit)
 
@@ -163,5 +184,7 @@ def _title(p: Plan) -> str:
         case LoopPlan():
             counter = p.region.counter
             return f"loop {counter.var.hint}, around what follows" if counter else "while, around what follows"
+        case StagedPlan():
+            return f"loop {p.report.name}, in {len(p.banks)} stages that follow"
         case BranchPlan():
             return "if, around what follows"

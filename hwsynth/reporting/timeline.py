@@ -16,10 +16,11 @@ MARKS = 4
 def timeline(run: Sequence[Stretch]) -> str:
     """The picture of a run."""
     whole = max(max(s.end for s in run), 1)
-    width, height = LABELS + WIDTH + 60, TOP + LANE * len(run) + 4
+    rows = list(dict.fromkeys((s.what, s.span) for s in run))
+    width, height = LABELS + WIDTH + 60, TOP + LANE * len(rows) + 4
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     style = 'font-family="system-ui, Helvetica, Arial, sans-serif" font-size="12"'
-    bars = [_bar(s, TOP + LANE * n, whole) for n, s in enumerate(run)]
+    bars = [_bar(s, TOP + LANE * rows.index((s.what, s.span)), whole) for s in run]
     return "\n".join([f'{head} {style} role="img" aria-label="run">', *_marks(whole, height), *bars, "</svg>"])
 
 

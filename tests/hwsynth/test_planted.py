@@ -17,6 +17,7 @@ from gemel.hwsynth import (
     arithmetic,
     banking,
     dependence,
+    dfg,
     exclusive,
     pipeline,
     schedule,
@@ -89,6 +90,16 @@ def three(A: f32[4], B: f32[4], C: f32[4]) -> f32[4]:
     for i in range(4):
         D[i] = (A[i] + B[i]) + C[i]
     return D
+
+
+@gm.kernel
+def rows_turned(A: i32[6, 4], B: i32[6, 4]):
+    for t in range(6):
+        row = gm.empty((4,), i32)
+        for i in range(4):
+            row[i] = A[t, i] * 3
+        for i in range(4):
+            B[t, i] = row[3 - i]
 
 
 @gm.kernel
@@ -176,6 +187,10 @@ def loops_that_depend_run_together(patch: Patch) -> None:
     patch.setattr(overlap._Uses, "before", lambda self, other: False)
 
 
+def copies_confused(patch: Patch) -> None:
+    patch.setattr(dfg.Graph, "_at", lambda self, b, inside: {"args": (inside,)})
+
+
 def product_without_its_middle(patch: Patch) -> None:
     product = arithmetic._product
 
@@ -213,7 +228,7 @@ def ports_taken_wrongly(patch: Patch) -> None:
 
 
 def _without_conditions(self: Any) -> None:
-    before = [(n, n.args, n.pred) for n in self.graph.nodes]
+    before = [(n, n.args, n.inside, n.pred) for n in self.graph.nodes]
     self.saved = (
         before,
         dict(self.graph.env),
@@ -245,6 +260,7 @@ PLANTED = [
     Planted(condition_inverted, gated.synth),
     Planted(order_dropped, histogram.synth),
     Planted(loops_that_depend_run_together, forth_and_back.synth),
+    Planted(copies_confused, rows_turned.synth),
     Planted(product_without_its_middle, lambda: matmul.synth(M=2, N=2, K=2)),
     Planted(floats_reassociated, three.synth),
     Planted(reset_missing, lambda: matmul.synth(M=2, N=3, K=4)),
