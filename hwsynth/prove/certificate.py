@@ -44,6 +44,7 @@ ASSUMED = (
     "memories outside of the module: a word arrives in the cycle after its request, and is that of before a write at"
     " the same edge",
     "runs in which a check of the kernel fails are left out",
+    "what the op tower scales by a power of two lies between 1/4 and 4: then two products are one scaling",
     "z3 and the prover of Gemel are right; mutants say what the latter is worth",
 )
 """What a proof rests on."""

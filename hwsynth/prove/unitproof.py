@@ -92,7 +92,7 @@ class _Unit:
         made = definition_named(self.contract.operation)
         if made is None:
             return function(self.contract.operation, self.ports.inputs, self.ports.outputs)(self.words, self.operands)
-        return {p: written_out(self.words, made, list(self.operands.values())) for p in self.ports.outputs}
+        return {p: written_out(self.words, made, list(self.operands.values()), scales=True) for p in self.ports.outputs}
 
     def _lost(self, results: Mapping[str, Value]) -> str:
         """Whether a unit that is started loses its results before the next start; "" or which.

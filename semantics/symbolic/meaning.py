@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gemel.semantics import floats, ops, tower
 from gemel.semantics.convert import from_bits, to_bits
 from gemel.semantics.dtypes import BOOL, FLOATS, BoolType, DType, FixedType, FloatType, width_of
-from gemel.semantics.ir import Apply, Const, Expr, Load, Ref, Var
+from gemel.semantics.ir import Apply, Const, Expr, Let, Load, Ref, Var
 from gemel.semantics.ops import Op
 from gemel.semantics.storage import to_values
 from gemel.semantics.symbolic.terms import Value, Words
@@ -266,16 +266,24 @@ def _on_floats(words: Words, op: Op, dtype: DType, args: Sequence[Typed]) -> Val
     return words.app(name, width_of(dtype), *given)
 
 
-def written_out(words: Words, made: Definition, args: Sequence[Value]) -> Value:
-    """The result of a definition by its own ops."""
+def written_out(words: Words, made: Definition, args: Sequence[Value], scales: bool = False) -> Value:
+    """The result of a definition by its own ops; with `scales`, what is x * 2**k comes of the function that scales."""
     env: dict[Var, Value] = dict(zip(made.params, args, strict=True))
     for let in made.lets:
-        env[let.var] = _value(words, let.value, env)
+        env[let.var] = (_scaled(words, made, let, env) if scales else None) or _value(words, let.value, env)
     result = _value(words, made.result, env)
     if made.rare is None or made.otherwise is None:
         return result
     rare = _value(words, made.rare, env)
-    return words.ite(width_of(made.result.dtype), rare, written_out(words, made.otherwise, args), result)
+    return words.ite(width_of(made.result.dtype), rare, written_out(words, made.otherwise, args, scales), result)
+
+
+def _scaled(words: Words, made: Definition, let: Let, env: Mapping[Var, Value]) -> Value | None:
+    """A number times a power of two as one function; None where a value is nothing of that kind."""
+    if let.var not in made.scaled or not isinstance(let.var.dtype, FloatType):
+        return None
+    args = tuple(_value(words, e, env) for e in made.scaled[let.var])
+    return words.app(floats.scaling(let.var.dtype).name, width_of(let.var.dtype), *args)
 
 
 def _value(words: Words, e: Expr, env: Mapping[Var, Value]) -> Value:
