@@ -124,14 +124,17 @@ def drawn_run(subject: Subject, seed: int) -> Given:
 
 
 def given_run(subject: Subject, values: Mapping[Buffer | Var, Any]) -> Given:
-    """A run on arguments; the interpreter says what it is to give."""
+    """A run on arguments; the interpreter says what it is to give. Raises GivenUp where it may not end."""
     kernel, fails = subject.kernel, False
     results: tuple[Any, ...] = ()
     arrays = {p: np.array(v) for p, v in values.items() if isinstance(p, Buffer)}
     try:
-        made = interpret(kernel, [arrays[p] if isinstance(p, Buffer) else values[p] for p in kernel.params])
+        args = [arrays[p] if isinstance(p, Buffer) else values[p] for p in kernel.params]
+        made = interpret(kernel, args, fuel=LONGEST if subject.cycles is None else None)
         results = made if isinstance(made, tuple) else (made,)
-    except GemelError:
+    except GemelError as error:
+        if error.code == "R07":
+            raise GivenUp from None
         fails = True
     before = {p: words_of(v, p.dtype) for p, v in values.items() if isinstance(p, Buffer)}
     after = {p: words_of(a, p.dtype) for p, a in arrays.items()}

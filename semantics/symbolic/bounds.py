@@ -83,8 +83,10 @@ class Bounds:
                 return (min(u)[0], max(x[1] for x in u)), (min(s)[0], max(x[1] for x in s))
             case "and":
                 return _both((0, min(self.unsigned(x)[1] for x in operands(t))), w)
-            case "lshr" | "udiv":
-                return _both((0, self.unsigned(t.args[0])[1] if t.op == "lshr" else (1 << w) - 1), w)
+            case "lshr":
+                return _both((0, self.unsigned(t.args[0])[1]), w)
+            case "udiv" | "urem":
+                return _both((0, self._divided(t)), w)
             case "ext" if t.args[1] == 0:
                 return _both((0, min(self.unsigned(t.args[0])[1], (1 << w) - 1)), w)
         return _both((0, (1 << w) - 1), w)
@@ -103,6 +105,11 @@ class Bounds:
             (lo, hi) if lo >= 0 and hi < size else (0, size - 1),
             (lo, hi) if -half <= lo and hi < half else (-half, half - 1),
         )
+
+    def _divided(self, t: Term) -> int:
+        """The largest quotient or remainder; by 0 both are 0."""
+        (_, top), (least, most) = (self.unsigned(x) for x in t.args)
+        return top // max(1, least) if t.op == "udiv" else min(top, max(0, most - 1))
 
     def _joined(self, t: Term) -> Range:
         lo = hi = 0

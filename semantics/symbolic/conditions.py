@@ -43,9 +43,19 @@ def negative(normal: Normal, form: Form, w: int) -> Value:
         found = _sign(normal, form, w)
     elif least >= 0 or most < 0:
         found = int(most < 0)
+    elif least == -1:
+        found = _zero(normal, _sum(form, 1, w), w)
+    elif most == 0:
+        found = normal.words.xor(1, _zero(normal, form, w), 1)
     else:
         found = _sign(normal, form, max(most.bit_length(), (-least - 1).bit_length()) + 1)
     return normal.words.xor(1, found, 1) if inverted else found
+
+
+def _sum(form: Form, n: int, w: int) -> Form:
+    """A sum and a number modulo 2**w."""
+    made = {m: c & ((1 << w) - 1) for m, c in {**form, (): form.get((), 0) + n}.items()}
+    return {m: c for m, c in made.items() if c}
 
 
 def _first(form: Form) -> int:

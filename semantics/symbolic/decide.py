@@ -19,8 +19,14 @@ from gemel.semantics.symbolic.walk import evaluated, rebuilt, symbols, terms_of
 SAMPLES = 16
 """Drawn valuations that are tried before anything costly."""
 
-CASES = 10
-"""The most conditions that are split into cases."""
+CASES, OUTER = 10, 6
+"""The most conditions that are split into cases, from the oldest on and from the outermost on."""
+
+Pair = tuple[Value, Value, int]
+"""Words that are to be equal, and their width."""
+
+Choice = Callable[[list[Value]], "Term | None"]
+"""A condition in words."""
 
 
 class Decider:
@@ -30,7 +36,7 @@ class Decider:
         self.words, self.normal, self.apps, self.seconds = words, normal, apps, seconds
         self.random = random.Random(1)
 
-    def same(self, pairs: Iterable[tuple[Value, Value, int]], given: Value = 1) -> Verdict:
+    def same(self, pairs: Iterable[Pair], given: Value = 1) -> Verdict:
         """Whether the words of all pairs (with their width) are equal wherever the bit `given` is set."""
         left = [(a, b, w) for a, b, w in pairs if a is not b and not (type(a) is int and a == b)]
         left = [(a, b, w) for a, b, w in left if not self.normal.same(a, b, w)]
@@ -42,13 +48,13 @@ class Decider:
         shown = self._sampled(left, given)
         if shown is not None:
             return shown
-        for how, means in (("slices", self._sliced), ("cases", self._by_cases)):
+        for how, means in (("slices", self._sliced), ("cases", self._by_outer_cases), ("cases", self._by_cases)):
             left = [p for p in left if not means(p, given)]
             if not left:
                 return Verdict(PROVED, how)
         return self._asked(left, given)
 
-    def _where(self, pair: tuple[Value, Value, int], given: Value) -> bool:
+    def _where(self, pair: Pair, given: Value) -> bool:
         """Whether normal forms agree where what is given is known."""
         made: dict[Any, Any] = dict(_literals(given))
         if not made:
@@ -58,7 +64,7 @@ class Decider:
 
     # ------------------------------------------------------------------------------------------------------ by numbers
 
-    def _sampled(self, pairs: list[tuple[Value, Value, int]], given: Value) -> Verdict | None:
+    def _sampled(self, pairs: list[Pair], given: Value) -> Verdict | None:
         roots = [given, *(x for a, b, _ in pairs for x in (a, b))]
         free = symbols(roots)
         for n in range(SAMPLES):
@@ -80,7 +86,7 @@ class Decider:
 
     # ------------------------------------------------------------------------------------------------------- by slices
 
-    def _sliced(self, pair: tuple[Value, Value, int], given: Value) -> bool:
+    def _sliced(self, pair: Pair, given: Value) -> bool:
         """Symbols of which slices are used are taken apart where these begin and end: split products are one again."""
         a, b, w = pair
         cuts: dict[Term, set[int]] = {}
@@ -101,28 +107,33 @@ class Decider:
 
     # ------------------------------------------------------------------------------------------------------- by cases
 
-    def _by_cases(self, pair: tuple[Value, Value, int], given: Value) -> bool:
-        """Splits on conditions until normal forms agree."""
-        a, b, w = pair
-        return self._split(a, b, w, given, CASES)
+    def _by_outer_cases(self, pair: Pair, given: Value) -> bool:
+        """Splits on what whole words hang on, then on what is left of that, until normal forms agree."""
+        return self._split(self._difference(pair), self.normal(given), OUTER, _outermost)
 
-    def _split(self, a: Value, b: Value, w: int, given: Value, depth: int) -> bool:
-        if given == 0 or a is b or self.normal.same(a, b, w):
+    def _by_cases(self, pair: Pair, given: Value) -> bool:
+        """Splits on the oldest conditions first."""
+        return self._split(self._difference(pair), self.normal(given), CASES, _oldest)
+
+    def _difference(self, pair: Pair) -> Value:
+        a, b, w = pair
+        return self.normal(self.words.sub(w, a, b))
+
+    def _split(self, difference: Value, given: Value, depth: int, choice: Choice) -> bool:
+        if given == 0 or difference == 0:
             return True
-        if not depth:
-            return False
-        cond = _condition([self.normal(self.words.sub(w, a, b)), given]) or _condition([a, b, given])
+        cond = choice([difference, given]) if depth else None
         if cond is None:
             return False
         for value in (1, 0):
-            x, y, g = rebuilt(self.words, [a, b, given], {cond: value, **_implied(cond, value)})
-            if not self._split(x, y, w, g, depth - 1):
+            x, g = rebuilt(self.words, [difference, given], {cond: value, **_implied(cond, value)})
+            if not self._split(self.normal(x), self.normal(g), depth - 1, choice):
                 return False
         return True
 
     # ------------------------------------------------------------------------------------------------------- by z3
 
-    def _asked(self, pairs: list[tuple[Value, Value, int]], given: Value) -> Verdict:
+    def _asked(self, pairs: list[Pair], given: Value) -> Verdict:
         from gemel.semantics.symbolic.solver import ask
 
         end = time.monotonic() + self.seconds
@@ -132,7 +143,7 @@ class Decider:
                 return found if found.status == UNKNOWN else self._confirmed(found, pairs, given)
         return Verdict(PROVED, "z3")
 
-    def _confirmed(self, found: Verdict, pairs: list[tuple[Value, Value, int]], given: Value) -> Verdict:
+    def _confirmed(self, found: Verdict, pairs: list[Pair], given: Value) -> Verdict:
         """A difference that z3 shows, if it is one for the functions that it knows nothing of."""
         roots = [given, *(x for a, b, _ in pairs for x in (a, b))]
         values = {t: found.values.get(t, 0) for t in symbols(roots)}
@@ -155,11 +166,20 @@ def _literals(given: Value) -> Iterator[tuple[Term, int]]:
         yield given, 1
 
 
-def _condition(roots: list[Value]) -> Term | None:
+def _oldest(roots: list[Value]) -> Term | None:
     """A condition that words hang on: the oldest one that no other condition is part of."""
     for t in terms_of(roots):
         if t.op == "ite" and type(t.args[0]) is Term:
             return _atom(t.args[0])
+    return None
+
+
+def _outermost(roots: list[Value]) -> Term | None:
+    """A condition that the words themselves hang on, if there is one."""
+    for root in roots:
+        for t in (root, *operands(root)) if type(root) is Term else ():
+            if type(t) is Term and t.op == "ite":
+                return _atom(t.args[0])
     return None
 
 

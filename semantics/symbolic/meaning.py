@@ -17,6 +17,7 @@ from gemel.semantics.dtypes import BOOL, FLOATS, BoolType, DType, FixedType, Flo
 from gemel.semantics.ir import Apply, Const, Expr, Let, Load, Ref, Var
 from gemel.semantics.ops import Op
 from gemel.semantics.storage import to_values
+from gemel.semantics.symbolic import floors
 from gemel.semantics.symbolic.terms import Value, Words
 
 if TYPE_CHECKING:
@@ -99,23 +100,14 @@ def _choose(least: bool) -> Meaning:
 
 
 def _floor(rest: bool) -> Meaning:
-    """Division that floors, by one towards zero; by 0 it gives 0."""
+    """Division that floors; by 0 it gives 0."""
 
     def meaning(words: Words, dtype: DType, args: Sequence[Typed]) -> Value:
         out = width_of(dtype)
         w, mixed = _common(args)
         w = max(w + mixed, out)
         a, b = (extended(words, x, w) for x in args)
-        if not mixed:
-            return words.ext(words.divided("urem" if rest else "udiv", w, a, b), 0, out)
-        left = words.divided("srem", w, a, b)
-        off = words.and_(
-            1, words.xor(1, words.eq(w, left, 0), 1), words.xor(1, words.ext(left, w - 1, 1), words.ext(b, w - 1, 1))
-        )
-        if rest:
-            return words.ext(words.add(w, left, words.ite(w, off, b, 0)), 0, out)
-        quotient = words.divided("sdiv", w, a, b)
-        return words.ext(words.sub(w, quotient, words.zext(off, 1, w)), 0, out)
+        return words.ext((floors.signed if mixed else floors.unsigned)(words, w, a, b)[rest], 0, out)
 
     return meaning
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from math import gcd
 from typing import Any
 
 from gemel.semantics.symbolic import conditions
@@ -85,16 +86,48 @@ class Normal:
             return rule(self, made)
         if type(made) is Term and made is not t and self._sums(made):
             return self.term(self.form(made, made.w), made.w)
+        if type(made) is Term and made.op == "ite":
+            cond, a, b = made.args
+            return self.words.ite(made.w, cond, self._where(a, cond, 1), self._where(b, cond, 2))
         return made
+
+    def _where(self, v: Value, cond: Term, arm: int) -> Value:
+        """A sum where a condition chooses an arm: its choices by the same condition are made."""
+        if type(v) is not Term or v.op != "poly":
+            return v
+        chosen = [x for x in operands(v) if x.op == "ite" and x.args[0] is cond]
+        if not chosen:
+            return v
+        return self(rebuild(self.words, v, tuple(x.args[arm] if x in chosen else x for x in operands(v))))
 
     def _slice(self, t: Term) -> Value:
         """Low bits of a polynomial are one; its highest is the sign of a number, if it is one."""
         source, lo = t.args
         if lo == 0:
             return self._low(source, t.w)
-        if source.op != "poly" or lo < source.w - 1:
+        if source.op != "poly":
             return t
+        if lo < source.w - 1:
+            return self._quotient(source, lo, t.w) or t
         return conditions.negative(self, {m: signed(c, source.w) for m, c in source.args}, source.w)
+
+    def _quotient(self, product: Term, scale: int, n: int) -> Value | None:
+        """High bits of a word times a scaled reciprocal as its quotient, where these are the same for all such words.
+
+        With m * c = 2**s + e, x * m / 2**s is x / c + x * e / (c * 2**s): the quotient, if x * e is below 2**s.
+        """
+        factor = gcd(*(c for _, c in product.args))
+        c = -(-(1 << scale) // factor)
+        excess = factor * c - (1 << scale)
+        if c < 3 or not self.bounds.holds_poly(product, "u"):
+            return None
+        form = {m: x // factor for m, x in product.args}
+        _, most = self.bounds.of_form(form.items())
+        if excess * most >= 1 << scale:
+            return None
+        w = max(most.bit_length(), c.bit_length())
+        quotient = self.words.divided("udiv", w, self.term(self.settled(form, w), w), c)
+        return self.words.resized(quotient, w, n, False)
 
     # --------------------------------------------------------------------------------------------------- polynomials
 

@@ -141,8 +141,6 @@ _TABLE: dict[str, Callable[[Term, Look], Any]] = {
     "ashr": _shift(_ashr),
     "udiv": _divide(z3.UDiv),
     "urem": _divide(z3.URem),
-    "sdiv": _divide(lambda a, b: a / b),
-    "srem": _divide(z3.SRem),
     "app": _app,
     "pick": _pick,
     "poly": _poly,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gemel.semantics.symbolic import floors
 from gemel.semantics.symbolic.nodes import Term, Value, copied, least, may_be_negative, operands
 from gemel.semantics.symbolic.numbers import DIVISIONS, signed
 from gemel.semantics.symbolic.slices import SLICES
@@ -245,6 +246,9 @@ class Words:
             if bit is not None and bit is copied(v):
                 flat[-2:] = [m + n, self.sext(bit, 1, m + n)]
                 return
+            if bit is not None and type(v) is Term and bit is self.ext(v, n - 1, 1):
+                flat[-2:] = [m + n, self.sext(v, n, m + n)]
+                return
             if type(u) is Term and type(v) is Term and u.op == "ext" and self._below(u, v):
                 flat[-2:] = [m + n, self.ext(u.args[0], u.args[1] - n, m + n)]
                 return
@@ -426,7 +430,13 @@ class Words:
         if type(b) is int and b & (b - 1) == 0 and op[0] == "u":
             k = b.bit_length() - 1
             return self.lshr(w, a, k, w) if op == "udiv" else self.zext(self.ext(a, 0, k), k, w)
-        return self.node(op, w, a, b)
+        if op[0] == "s":
+            return floors.towards_zero(self, op, w, a, b)
+        made = self.node(op, w, a, b)
+        if type(b) is int:
+            most = (((1 << w) - 1) // b if op == "udiv" else b - 1).bit_length()
+            return self.zext(self.ext(made, 0, most), most, w)
+        return made
 
     def _divided_narrow(self, op: str, w: int, a: Value, b: Value, low: int) -> Value:
         """A division of extended words by as few bits as hold them."""

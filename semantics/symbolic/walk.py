@@ -53,7 +53,7 @@ def rebuild(words: Words, t: Term, args: tuple[Value, ...]) -> Value:
             return getattr(words, t.op + "_")(t.w, *args)
         case "shl" | "lshr" | "ashr":
             return getattr(words, t.op)(t.w, *args, t.args[1].w)
-        case "udiv" | "urem" | "sdiv" | "srem":
+        case "udiv" | "urem":
             return words.divided(t.op, t.w, *args)
         case "pick":
             return words.pick(t.w, args[0], args[1:])

@@ -7,7 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
+from gemel.semantics import ops
+from gemel.semantics.dtypes import IntType
+from gemel.semantics.ops import Op
+from gemel.semantics.symbolic import meaning
 from gemel.semantics.symbolic.normal import Normal
+from gemel.semantics.symbolic.numbers import signed
 from gemel.semantics.symbolic.terms import Term, Value, Words
 from gemel.semantics.symbolic.walk import evaluated, symbols
 
@@ -166,3 +171,35 @@ def test_what_isnt_all_of_a_sum_stays_a_slice_of_it() -> None:
     assert words.ext(wide, 0, 32) is whole
     assert words.ext(wide, 0, 30).args == (whole, 0)
     assert words.cat(30, words.ext(whole, 0, 30), 2, 0) is words.mul(32, whole, 4)
+
+
+@pytest.mark.parametrize("divisor", [None, *range(-8, 8)])
+@pytest.mark.parametrize("op", [ops.FLOORDIV, ops.MOD], ids=["quotient", "remainder"])
+def test_divisions_that_floor_are_python_s(op: Op, divisor: int | None) -> None:
+    words = Words()
+    a, b = words.var("a", 4), words.var("b", 4) if divisor is None else divisor & 15
+    found = meaning.apply(words, op, IntType(5, True), [(a, IntType(4, True)), (b, IntType(4, True))])
+    normal = Normal(words)(found)
+    for x in range(16):
+        for y in range(16) if divisor is None else [divisor & 15]:
+            n, d = signed(x, 4), signed(y, 4)
+            wanted = (n // d if op is ops.FLOORDIV else n % d) & 31 if d else 0
+            known = {a: x} | ({b: y} if isinstance(b, Term) else {})
+            assert evaluated([found, normal], known, words, _function) == [wanted] * 2
+
+
+@pytest.mark.parametrize("off", [0, 1, -1])
+def test_products_with_a_reciprocal_are_quotients_where_they_are(off: int) -> None:
+    words, together = Words(), 0
+    x = words.var("x", 6)
+    for c in range(3, 40):
+        scale = 6 + (c - 1).bit_length()
+        product = words.mul(16, words.zext(x, 6, 16), -(-(1 << scale) // c) + off)
+        quotient = words.resized(words.divided("udiv", 6, x, c), 6, 16 - scale, False)
+        high = words.ext(product, scale, 16 - scale)
+        normal = Normal(words)
+        together += normal(high) is normal(quotient)
+        for n in range(64):
+            a, b = evaluated([high, normal(high)], {x: n}, words, _function)
+            assert a == b
+    assert together >= (0 if off else 30)
