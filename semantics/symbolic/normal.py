@@ -105,6 +105,8 @@ class Normal:
         source, lo = t.args
         if lo == 0:
             return self._low(source, t.w)
+        if not self.bounds.unsigned(source)[1] >> lo:
+            return 0
         if source.op != "poly":
             return t
         if lo < source.w - 1:
