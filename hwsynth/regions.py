@@ -248,8 +248,15 @@ def _staged(s: For, counters: frozenset[Var]) -> Staged | None:
     return Staged(tuple(loops), tuple(_stage(loops, b, counters) for b in found.bodies), found.twins, s.span)
 
 
+class _Names(Copier):
+    """Copies with fresh names and the arrays as they are."""
+
+    def fresh_buffer(self, b: Buffer) -> Buffer:
+        return b
+
+
 def _stage(loops: Sequence[For], body: Body, counters: frozenset[Var]) -> Stage:
-    copier = Copier()
+    copier = _Names()
     own = tuple(copier.fresh(x.var) for x in loops)
     regions_, _ = _inside(copier.body(body), (), counters | frozenset(own))
     return Stage(own, Var("bank", BOOL, loops[0].span), regions_)

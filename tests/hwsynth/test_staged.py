@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import gemel as gm
 from gemel import i32
 from gemel.hwsynth import Design
 from gemel.hwsynth.localize import filled
+from gemel.hwsynth.reporting.timeline import timeline
 from gemel.semantics.ir import Alloc
 from gemel.semantics.samples import sample
 from gemel.semantics.traverse import statements
@@ -25,7 +27,7 @@ def stream(x: i32[N, 16], y: i32[N, 16]):
         a = gm.empty((16,), i32)
         b = gm.empty((16,), i32)
         for i in range(16):
-            a[i] = x[t, i] ^ t
+            a[i] = x[t, i] + t
         for i in range(16):
             b[i] = a[15 - i] * 3
         for i in range(16):
@@ -122,6 +124,28 @@ def nested(x: i32[N, M, 8], y: i32[N, M, 8]):
         total += x[s, 0, 0]
 
 
+@gm.kernel
+def inside_each_other(x: i32[4, 3, 8], w: i32[4, 8], y: i32[4, 3, 8]):
+    """Stages of the outer loop have loops in stages of their own."""
+    for s in range(4):
+        rows = gm.empty((3, 8), i32)
+        v = gm.empty((8,), i32)
+        for i in range(8):
+            v[i] = w[s, i] * 3
+        for t in range(3):
+            a = gm.empty((8,), i32)
+            for i in range(8):
+                a[i] = x[s, t, 7 - i] + s
+            for i in range(8):
+                rows[t, i] = a[7 - i] ^ v[i]
+        for t in range(3):
+            b = gm.empty((8,), i32)
+            for i in range(8):
+                b[i] = rows[2 - t, i]
+            for i in range(8):
+                y[s, t, i] = b[7 - i]
+
+
 def run(kernel: Any, engine: str = "native", **sizes: int) -> Design:
     """The interpreter's bits, in the cycles that were predicted; two runs, so that the first leaves nothing behind."""
     design: Design = kernel.synth(**sizes)
@@ -181,6 +205,19 @@ def test_too_few_iterations() -> None:
 
 def test_a_loop_around() -> None:
     assert stages(run(nested, N=3, M=5)) == 2
+
+
+def test_stages_inside_of_stages() -> None:
+    design = run(inside_each_other)
+    assert stages(design) >= 2 and set(doubled(design)) == {"rows", "v", "a", "b"}
+
+
+def test_the_picture_of_a_run_has_each_turn() -> None:
+    report = stream.synth(N=4).report
+    assert [s.what for s in report.run] == ["loop i"] * 3 * 4
+    assert report.cycles == 1 + max(s.end for s in report.run)
+    tree = ElementTree.fromstring(timeline(report.run))
+    assert len(list(tree.iter("{http://www.w3.org/2000/svg}g"))) == 3 * 4
 
 
 def test_what_an_iteration_fills_first() -> None:
