@@ -26,6 +26,9 @@ Seconds = Annotated[float, typer.Option(help="z3's time for each question that n
 Count = Annotated[int, typer.Option("--mutants", min=0, help="Changed texts on which the proof is tried.")]
 Seed = Annotated[int, typer.Option(help="Which changed texts.")]
 Timeout = Annotated[float, typer.Option(help="Seconds that an obligation may take; no limit by default.")]
+Assertions = Annotated[
+    bool, typer.Option("--assertions", help="Also the assertions on the handshake, if not yet proved.")
+]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that share the work.")]
 Dask = Annotated[str, typer.Option(metavar="ADDRESS", help="Share the work on a Dask cluster.")]
 RecordFile = Annotated[Path | None, typer.Option("--record", help="Write the certificate of what is found here.")]
@@ -39,6 +42,7 @@ def check(
     mutants: Count = 10,
     seed: Seed = 1,
     timeout: Timeout = 0.0,
+    assertions: Assertions = False,
     workers: Workers = 1,
     dask: Dask = "",
     record: RecordFile = None,
@@ -46,14 +50,14 @@ def check(
     """Prove the SystemVerilog in a folder against the kernel beside it, as its certificate names them.
 
     Text that was edited is told, and proved or refuted as it is now. Ctrl-C leaves in the file of --record what was
-    found until then. Nothing in the folder is executed, and nothing is taken from earlier proofs. Ends with 1 where not
-    everything is proved.
+    found until then. Assertions on the handshake are proved again where the certificate has them. Nothing in the folder
+    is executed, and nothing is taken from earlier proofs. Ends with 1 where not everything is proved.
     """
     from gemel.hwsynth.prove import certificate, work
 
     read, subject, files = opened(folder)
     edited = read.edited(files)
-    settings = work.Settings(seconds, mutants, seed, timeout or None, anew=True)
+    settings = work.Settings(seconds, mutants, seed, timeout or None, assertions or read.settings.assertions, anew=True)
     with ExitStack() as stack:
         client = stack.enter_context(cluster(dask)) if dask else None
         proof = certificate.run(subject, settings, workers, client, record, files)
@@ -74,13 +78,14 @@ def opened(folder: Path) -> tuple[Record, Any, dict[str, str]]:
 
     record = certificate.read(_text(folder, certificate.RECORD))
     known = {**record.fields["kernel"], **record.fields["schedule"]}
-    texts = {name: _text(folder, name) for name in (*known, *record.rtl)}
+    texts = {name: _text(folder, name) for name in (*known, *record.rtl, *record.checker)}
     for name, was in known.items():
         if certificate.digest(texts[name]) != was:
             raise certificate.refused(f"{name} isn't the file that it is about")
     kernel, scheduled = (parse(texts[name], name) for name in known)
     sv = "\n".join(texts[name] for name in record.rtl)
-    return record, record.subject(kernel, scheduled, sv), texts
+    checker = "\n".join(texts[name] for name in record.checker)
+    return record, record.subject(kernel, scheduled, sv, checker), texts
 
 
 def _text(folder: Path, name: str) -> str:

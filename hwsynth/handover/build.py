@@ -16,6 +16,11 @@ def rtl_files(interface: Interface) -> list[str]:
     return [f"{m.name}.sv" for m in interface.modules]
 
 
+def checker_file(interface: Interface) -> str:
+    """The file with the assertions on the handshake, in its place in the folder."""
+    return f"tb/{interface.name}_sva.sv"
+
+
 def file_list(interface: Interface) -> str:
     """The text of `NAME.f`."""
     return "".join(f"{name}\n" for name in rtl_files(interface))
@@ -74,6 +79,7 @@ def makefile(interface: Interface) -> str:
     top, sources = interface.name, " ".join(f"rtl/{name}" for name in rtl_files(interface))
     return f"""RTL := {sources}
 TB := tb/{top}_tb.sv
+SVA := {checker_file(interface)}
 IVERILOG ?= iverilog
 VERILATOR ?= verilator
 YOSYS ?= yosys
@@ -86,15 +92,15 @@ sim:  ## the self-checking testbench in Icarus Verilog
 \t$(IVERILOG) -g2012 -o tb/{top}.vvp $(RTL) $(TB)
 \tcd tb && vvp -n {top}.vvp
 
-verilator:  ## the self-checking testbench in Verilator 5
-\t$(VERILATOR) --binary --timing --Mdir build --top-module {top}_tb -o {top}_tb $(RTL) $(TB)
+verilator:  ## the same in Verilator 5, with the assertions on the handshake
+\t$(VERILATOR) --binary --timing --assert --Mdir build --top-module {top}_tb -o {top}_tb $(RTL) $(SVA) $(TB)
 \tcd tb && ../build/{top}_tb
 
 cocotb:  ## the cocotb test (pip install cocotb), in Icarus Verilog
 \tcd tb && $(PYTHON) run_cocotb.py icarus
 
 lint:  ## Verilator's linter, all warnings
-\t$(VERILATOR) --lint-only -Wall --top-module {top} $(RTL)
+\t$(VERILATOR) --lint-only -Wall --assert --top-module {top} $(RTL) $(SVA)
 
 synth:  ## synthesis with yosys
 \tcd syn && $(YOSYS) -q {top}.ys && cat cells.txt
@@ -122,6 +128,9 @@ filesets:
     files:
       - tb/{top}_tb.sv: {{file_type: systemVerilogSource}}
 {data}
+  assertions:
+    files:
+      - {checker_file(interface)}: {{file_type: systemVerilogSource}}
   constraints:
     files:
       - constraints/{constraint}: {{file_type: {constraint.rsplit(".", 1)[1].upper()}}}
@@ -148,4 +157,14 @@ targets:
     tools:
       icarus:
         iverilog_options: [-g2012]
+
+  sim_verilator:
+    description: the same in Verilator 5, with the assertions on the handshake
+    filesets: [rtl, assertions, tb]
+    toplevel: {top}_tb
+    default_tool: verilator
+    tools:
+      verilator:
+        mode: binary
+        verilator_options: [--timing, --assert]
 """

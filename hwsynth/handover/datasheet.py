@@ -9,17 +9,20 @@ from pathlib import PurePath
 
 from gemel.hwsynth.banking import Digit
 from gemel.hwsynth.handover import pages
+from gemel.hwsynth.handover.assertions import Assertions, Property
 from gemel.hwsynth.handover.interface import Interface, Outside
 from gemel.hwsynth.handover.pages import Block, Heading, Paragraph, Picture, Table
 from gemel.hwsynth.handover.trace import trace
 from gemel.hwsynth.handover.vectors import Run
 from gemel.hwsynth.handover.waveform import picture
 from gemel.hwsynth.netlist import NetType, Reset
+from gemel.hwsynth.prove.handshake import RUN, verdict_of
 from gemel.hwsynth.report import LoopReport
 from gemel.semantics.dtypes import BoolType, DType, IntType, width_of
 from gemel.semantics.errors import counted
 from gemel.semantics.ir import Banking
 from gemel.semantics.span import Span
+from gemel.semantics.symbolic.verdict import PROVED
 
 _RESETS = {
     Reset.SYNC: "synchronous, active high; needed once before the first start",
@@ -56,6 +59,8 @@ class Datasheet:
         yield Table(["port", "direction", "bits", "meaning"], [*self.port_rows()])
         yield Heading("Protocol")
         yield from self.protocol()
+        yield Heading("Assertions")
+        yield from self.assertions()
         yield Heading("Memories")
         yield from self.memories()
         yield Heading("Cycles")
@@ -138,6 +143,28 @@ class Datasheet:
         yield Paragraph(
             f"A simulated run ({first.cycles:,} cycles; words in hexadecimal, grey where they don't count). "
             "Cycle 0 is the one whose end takes `start`."
+        )
+
+    def assertions(self) -> Iterator[Block]:
+        name = self.i.name
+        yield Paragraph(
+            f"`tb/{name}_sva.sv` states the protocol as assertions and binds them to `{name}`, be it in this testbench or "
+            f"in a design around it (in Verilator with `--assert`). They look at the ports alone, from the first reset on."
+        )
+        yield Table(["assertion", "meaning", "status"], [[f"`{p.name}`", p.says, self.shown(p)] for p in self.checks])
+
+    @cached_property
+    def checks(self) -> tuple[Property, ...]:
+        """The assertions on the handshake."""
+        return Assertions(self.i).properties
+
+    def shown(self, p: Property) -> str:
+        """What is known of an assertion."""
+        found = verdict_of(self.design.proof, p.name, self.design.cycles is not None)
+        if found is None:
+            return "checked in simulation; `gemel check . --assertions` proves it"
+        return found.verdict + (" by unrolling a run" if found.name == RUN else " by induction") * (
+            found.status == PROVED
         )
 
     # ---------------------------------------------------------------------------------------------- memories, cycles
@@ -264,6 +291,7 @@ class Datasheet:
             "operators": self.report.operators,
             "register_bits": self.report.register_bits,
             "errors": errors,
+            "assertions": [p.name for p in self.checks],
         }
         return json.dumps(facts, indent=2) + "\n"
 

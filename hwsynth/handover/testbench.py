@@ -37,6 +37,8 @@ class _Bench:
         yield f"// Self-checking testbench of {name}: {count} runs on the vectors beside it; prints PASS or FAIL."
         yield "// A run begins in the very cycle in which the one before is done, or some cycles later, in turn; start"
         yield "// is high again while busy, and scalars change, which must do nothing. +vcd writes waves."
+        if self.i.reset is not Reset.NONE:
+            yield "// Before them comes one that a reset ends."
         yield f"module {name}_tb;"
         yield f"  localparam int RUNS = {count};"
         yield ""
@@ -109,6 +111,7 @@ class _Bench:
         yield "  repeat (2) @(negedge clk);"
         if self.i.reset is not Reset.NONE:
             yield "  rst = 1'b0;"
+            yield from (f"  {line}" for line in self.given_up())
         yield f"  for ({run} = 0; {run} < RUNS; {run}++) begin"
         yield from (f"    {line}" for line in self.one_run())
         yield f"    if ({run} % 2 == 0) repeat (3) @(negedge clk);  // the next one not at once"
@@ -125,16 +128,34 @@ class _Bench:
         names = [*self.i.results.values()] + [m.name for m in self.i.memories if m.writes]
         yield from (f'$readmemh("vectors/{n}.out.hex", {self[n + "_expected"]});' for n in names)
 
-    def one_run(self) -> Iterator[str]:
-        done, busy, start = self.i.ports["done"], self.i.ports["busy"], self.i.start
-        run, cycles, bad, load = (self[n] for n in ("run", "cycles", "bad", "load"))
-        wanted = f"{self['expected_cycles']}[{run}]"
+    def given_up(self) -> Iterator[str]:
+        """A run that a reset ends."""
+        done, busy, bad = self.i.ports["done"], self.i.ports["busy"], self["bad"]
+        yield from self.begun()
+        yield "repeat (2) @(negedge clk);"
+        yield "rst = 1'b1;  // ends that run"
+        yield "@(negedge clk);"
+        yield "rst = 1'b0;"
+        yield f"if ({busy} !== 1'b0 || {done} !== 1'b0) begin"
+        yield f"  {bad}++;"
+        yield f'  $display("after a reset busy is %b, done is %b", {busy}, {done});'
+        yield "end"
+
+    def begun(self) -> Iterator[str]:
+        """A start."""
+        run, load, start = self["run"], self["load"], self.i.start
         yield f"{start} = 1'b1;"
         yield f"{load} = 1'b1;"
         yield from (f"{n} = {self[f'{n}_given']}[{run}];" for n, _ in self.scalars())
         yield "@(negedge clk);"
         yield f"{start} = 1'b0;"
         yield f"{load} = 1'b0;"
+
+    def one_run(self) -> Iterator[str]:
+        done, busy, start = self.i.ports["done"], self.i.ports["busy"], self.i.start
+        run, cycles, bad = (self[n] for n in ("run", "cycles", "bad"))
+        wanted = f"{self['expected_cycles']}[{run}]"
+        yield from self.begun()
         yield from (f"{n} = ~{n};" for n, _ in self.scalars())
         yield f"{cycles} = 1;"
         yield f"while ({done} !== 1'b1 && {cycles} < {LIMIT} * {wanted}) begin"

@@ -34,7 +34,7 @@ from gemel.semantics.text import print_kernel
 if TYPE_CHECKING:
     from gemel.hwsynth.design import Design
 
-FORMAT = "gemel proof 1"
+FORMAT = "gemel proof 2"
 RECORD, KERNEL = "proof/certificate.json", "proof/kernel.gemel"
 UNPROVED = "unproved"
 
@@ -46,6 +46,7 @@ ASSUMED = (
     "runs in which a check of the kernel fails are left out",
     "what the op tower scales by a power of two lies between 1/4 and 4: then two products are one scaling",
     "z3 and the prover of Gemel are right; mutants say what the latter is worth",
+    "of assertions on a run, yosys-abc is right",
 )
 """What a proof rests on."""
 
@@ -73,12 +74,17 @@ class Record:
         """How the proof was made."""
         return work.Settings(**self.fields["settings"])
 
+    @property
+    def checker(self) -> dict[str, str]:
+        """The hash of the file with assertions on the handshake."""
+        return dict(self.fields["checker"])
+
     def edited(self, texts: Mapping[str, str]) -> list[str]:
         """The files of the text that aren't as they were."""
-        return [name for name, known in self.rtl.items() if digest(texts[name]) != known]
+        return [name for name, known in (self.rtl | self.checker).items() if digest(texts[name]) != known]
 
-    def subject(self, kernel: Kernel, scheduled: Kernel, sv: str) -> Subject:
-        """What is to be proved of a text; `scheduled` says which banks tensors have.
+    def subject(self, kernel: Kernel, scheduled: Kernel, sv: str, checker: str) -> Subject:
+        """What is to be proved of a text and its assertions; `scheduled` says which banks tensors have.
 
         Raises SynthesisError H10 where the record is of another kernel.
         """
@@ -89,7 +95,8 @@ class Record:
         if not len(tensors) == len(names) == len(lying):
             raise refused("it has other parameters than its kernel")
         places = {p: _placement(q, own) for p, q, own in zip(tensors, lying, names, strict=True)}
-        return Subject(sv, self.fields["top"], contracts, kernel, places, self.fields["cycles"])
+        top, cycles = self.fields["top"], self.fields["cycles"]
+        return Subject(sv, top, contracts, kernel, places, cycles, self.fields["latencies"], checker)
 
 
 def _placement(p: Buffer | Var, names: Sequence[str | None]) -> Placement:
@@ -144,13 +151,14 @@ def run(
 
 
 def files_of(design: Design) -> dict[str, str]:
-    """The files that a certificate is about, by their place in the folder: kernels first, then the text's modules."""
+    """The files that a certificate is about, by their place in the folder: kernels, the text's modules, assertions."""
     subject = subject_of(design)
     printed = print_design(design.module)
     return {
         KERNEL: f"{print_kernel(subject.kernel)}\n",
         f"{printed[-1].name}.gemel": f"{design.scheduled}\n",
         **{f"rtl/{m.name}.sv": m.text for m in printed},
+        f"tb/{printed[-1].name}_sva.sv": design.assertions,
     }
 
 
@@ -163,16 +171,18 @@ def certificate(
     subject: Subject, files: Mapping[str, str], proof: Proof | None, settings: work.Settings
 ) -> dict[str, Any]:
     """The record of a proof; without one, of what would be proved."""
-    kernel, schedule, *rtl = files
+    kernel, schedule, *rtl, checker = files
     tensors = (*subject.kernel.params, *subject.kernel.results)
     fields: dict[str, Any] = {
         "format": FORMAT,
         "kernel": {kernel: digest(files[kernel])},
         "schedule": {schedule: digest(files[schedule])},
         "rtl": {name: digest(files[name]) for name in rtl},
+        "checker": {checker: digest(files[checker])},
         "top": subject.top,
         "cycles": subject.cycles,
         "units": {n: [c.operation, c.latency, c.interval] for n, c in subject.contracts.items()},
+        "latencies": dict(subject.latencies),
         "places": [list(subject.places[p].names) for p in tensors],
         "tools": versions(),
         "settings": {k: v for k, v in asdict(settings).items() if k != "anew"},
@@ -243,9 +253,9 @@ def write(path: Path, fields: Mapping[str, Any]) -> None:
 # ------------------------------------------------------------------------------------------------------------- reading
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
-    "format": str, "kernel": dict, "schedule": dict, "rtl": dict, "top": str, "cycles": (int, type(None)),
-    "units": dict, "places": list, "tools": dict, "settings": dict, "assumed": list, "status": str, "complete": bool,
-    "obligations": list, "digest": str,
+    "format": str, "kernel": dict, "schedule": dict, "rtl": dict, "checker": dict, "top": str,
+    "cycles": (int, type(None)), "units": dict, "latencies": dict, "places": list, "tools": dict, "settings": dict,
+    "assumed": list, "status": str, "complete": bool, "obligations": list, "digest": str,
 }  # fmt: skip
 
 

@@ -38,7 +38,7 @@ SLACK = 16
 
 @dataclass(frozen=True)
 class Obligation:
-    """A statement and what became of it: "proved", "tested", "unknown" or "refuted".
+    """A statement and what became of it: "proved", "tested", "unknown" or "refuted"; "no answer" of a second opinion.
 
     `detail` says how, or why not; `values` are those of a refutation, `tests` counts what was tried without one.
     """
@@ -74,7 +74,7 @@ class Proof:
     def status(self) -> str:
         """ "refuted" if one obligation is, else "unknown" or "tested" if one is, else "proved".
 
-        A proof that also proves a text that errs is "unknown".
+        A proof that also proves a text that errs is "unknown". A second opinion without an answer doesn't count.
         """
         found = {o.status for o in self.obligations}
         if not self.complete or (self.mutations is not None and self.mutations.missed):
@@ -106,6 +106,8 @@ class Subject:
     cycles: int | None
     latencies: Mapping[str, int] = field(default_factory=dict)
     """The cycles from an address to its word, of memories outside by name; of others 1."""
+    checker: str = ""
+    """The assertions on the handshake, if there are any: the text of a module that looks at the top one."""
 
 
 def prove(subject: Subject, seconds: float = 10.0) -> Proof:
@@ -133,10 +135,11 @@ def obligations(subject: Subject, module: str, text: Text, seconds: float) -> It
     if module == subject.top:
         yield from _Run(subject, text, seconds).obligations()
     else:
-        yield _timed(f"unit {module}", lambda: proved_unit(subject.contracts, module, text, seconds))
+        yield timed(f"unit {module}", lambda: proved_unit(subject.contracts, module, text, seconds))
 
 
-def _timed(name: str, work: Callable[[], Verdict]) -> Obligation:
+def timed(name: str, work: Callable[[], Verdict]) -> Obligation:
+    """What becomes of an obligation, and how long that takes."""
     begun = time.perf_counter()
     try:
         with watch().piece():
@@ -193,28 +196,28 @@ class _Run:
         self.ended: list[Any] = []
         self.outputs: Mapping[str, Value] = {}
         self.looked_at: set[Term] = set()
-        yield _timed(
+        yield timed(
             "all registers take the rising edge of clk", lambda: _said(control.clocks(self.text), "by structure")
         )
-        yield _timed(
+        yield timed(
             "reset leads to idle",
             lambda: _said(control.resets(self.machine, self.idle), "in any state, with any inputs"),
         )
-        yield _timed(
+        yield timed(
             "start means nothing while busy",
             lambda: _said(control.ignores_start(self.machine), "in any state", UNKNOWN),
         )
         yield from self._run()
 
     def _run(self) -> Iterator[Obligation]:
-        run = _timed("a run ends, idle again, in the predicted cycles", self._settled)
+        run = timed("a run ends, idle again, in the predicted cycles", self._settled)
         yield run
-        yield _timed(
+        yield timed(
             "idle stays idle without start",
             lambda: control.stays_idle(self.machine, self.idle, self.decider),
         )
         if run.status == PROVED:
-            yield _timed("all outputs are the kernel's, for all inputs", self._compare)
+            yield timed("all outputs are the kernel's, for all inputs", self._compare)
 
     def _settled(self) -> Verdict:
         """A run from idle that ends idle; a register that it leaves otherwise than reset does is none of idle's."""

@@ -21,7 +21,7 @@ def subject_of(design: Design) -> Subject:
     contracts = {m.name: m.contract for m in modules_of(design.module) if m.contract is not None}
     *_, top = split_modules(design.verilog)
     latencies = {name: e.latency for name, e in design.system.memories.items()}
-    return Subject(design.verilog, top, contracts, kernel, places, design.cycles, latencies)
+    return Subject(design.verilog, top, contracts, kernel, places, design.cycles, latencies, design.assertions)
 
 
 def _has_floats(kernel: Kernel) -> bool:

@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any
 from gemel.codegen import cache as kept
 from gemel.codegen import keys
 from gemel.hwsynth.judges import split_modules
+from gemel.hwsynth.prove import handshake
 from gemel.hwsynth.prove.counterexample import contradicted, search
 from gemel.hwsynth.prove.mutants import Mutations, Outcome, drawn, judged
 from gemel.hwsynth.prove.proof import Obligation, Proof, Subject, cut, obligations, text_of
 from gemel.semantics.errors import ArgumentError
 from gemel.semantics.symbolic.running import deep
-from gemel.semantics.symbolic.verdict import UNKNOWN
+from gemel.semantics.symbolic.verdict import NO_ANSWER, UNKNOWN
 from gemel.semantics.text import print_kernel
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 PARTS = 4
 """Into how many pieces the mutants go for each process."""
+
+CHECKER = "the checker of the handshake"
 
 Seen = Callable[[Proof], None]
 """What is told of a proof that grows."""
@@ -44,19 +47,20 @@ Seen = Callable[[Proof], None]
 class Settings:
     """How a proof is made: z3's seconds for a question, mutants and their seed, and the limit of an obligation.
 
-    One that is made `anew` takes nothing that was kept.
+    `assertions` on the handshake are proved too. One that is made `anew` takes nothing that was kept.
     """
 
     seconds: float = 10.0
     mutants: int = 10
     seed: int = 1
     timeout: float | None = None
+    assertions: bool = False
     anew: bool = False
 
 
 @dataclass(frozen=True)
 class Piece:
-    """The obligations of a module; or without one, each `of`-th mutant from `part` on."""
+    """The obligations of a module, or of its `CHECKER`; or without one, each `of`-th mutant from `part` on."""
 
     module: str = ""
     part: int = 0
@@ -75,7 +79,7 @@ def full_proof(
     Pieces go to `executor`, if there is one. `seen` is told of the proof so far, which isn't complete; Ctrl-C leaves it
     at what was told last. Raises ToolError where yosys is missing or fails.
     """
-    modules = [subject.top, *dict.fromkeys(cut(subject))]
+    modules = [subject.top, *dict.fromkeys(cut(subject)), *([CHECKER] if settings.assertions else [])]
     found: dict[str, list[Obligation]] = {name: [] for name in modules}
 
     def so_far() -> Proof:
@@ -149,12 +153,15 @@ def done(
             add(result)
 
     deep(work, settings.timeout)
-    if all(result.status != UNKNOWN for result in found):
+    if all(result.status not in (UNKNOWN, NO_ANSWER) for result in found):
         kept.put(name, json.dumps([asdict(result) for result in found]).encode())
     return found
 
 
 def _results(subject: Subject, settings: Settings, piece: Piece) -> Iterator[Any]:
+    if piece.module == CHECKER:
+        yield from handshake.obligations(subject, settings.seconds)
+        return
     if piece.module:
         yield from obligations(subject, piece.module, text_of(subject, piece.module), settings.seconds)
         return
@@ -166,9 +173,11 @@ def _key(subject: Subject, settings: Settings, piece: Piece) -> str:
     """All that a piece depends on; a unit's text and contract, or the whole."""
     key = kept.Key()
     key.add("proof", keys.compiler(), *keys.files(os.path.dirname(os.path.dirname(__file__))))
-    texts = _texts(subject.sv, piece.module or subject.top)
+    texts = _texts(subject.sv, piece.module if piece.module not in ("", CHECKER) else subject.top)
     contracts = {n: (c.operation, c.latency, c.interval) for n, c in subject.contracts.items() if n in texts}
     key.add(*texts.values(), repr(contracts), repr((piece, settings.seconds, settings.timeout)))
+    if piece.module == CHECKER:
+        key.add(subject.checker, repr(subject.cycles))
     if piece.module in ("", subject.top):
         places = [(p.hint, place.names) for p, place in subject.places.items()]
         key.add(print_kernel(subject.kernel), repr(places), repr(subject.cycles))

@@ -10,6 +10,9 @@ from gemel.semantics.symbolic.terms import Term
 PROVED, TESTED, UNKNOWN, REFUTED = "proved", "tested", "unknown", "refuted"
 """From the strongest to the weakest."""
 
+NO_ANSWER = "no answer"
+"""Of a second opinion: the question has been answered by other means, or hasn't."""
+
 
 @dataclass(frozen=True)
 class Verdict:
