@@ -22,13 +22,14 @@ from gemel.hwsynth.netlist import Contract
 from gemel.hwsynth.placement import Placement
 from gemel.hwsynth.prove import work
 from gemel.hwsynth.prove.counterexample import Counterexample
+from gemel.hwsynth.prove.drawn import words_of
 from gemel.hwsynth.prove.mutants import Mutations
 from gemel.hwsynth.prove.proof import Proof, Subject
 from gemel.hwsynth.prove.subject import subject_of
-from gemel.hwsynth.prove.trial import words_of
 from gemel.hwsynth.verilog import print_design
 from gemel.semantics.errors import SynthesisError, ToolError
 from gemel.semantics.ir import Buffer, Kernel, Var
+from gemel.semantics.symbolic.points import checks
 from gemel.semantics.text import print_kernel
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ ASSUMED = (
     "yosys reads the text as the tools do that come after it",
     "memories outside of the module: a word arrives in the cycle after its request, and is that of before a write at"
     " the same edge",
-    "runs in which a check of the kernel fails are left out",
+    "runs in which a check of the kernel fails are left out where an obligation says so, and a check that the text"
+    " doesn't make never fails",
     "what the op tower scales by a power of two lies between 1/4 and 4: then two products are one scaling",
     "z3 and the prover of Gemel are right; mutants say what the latter is worth",
     "of assertions on a run, yosys-abc is right",
@@ -95,8 +97,13 @@ class Record:
         if not len(tensors) == len(names) == len(lying):
             raise refused("it has other parameters than its kernel")
         places = {p: _placement(q, own) for p, q, own in zip(tensors, lying, names, strict=True)}
+        made = checks(kernel)
+        try:
+            sites = {made[k]: n for n, at in enumerate(self.fields["checks"], 1) for k in at}
+        except (IndexError, TypeError):
+            raise refused("it has other checks than its kernel") from None
         top, cycles = self.fields["top"], self.fields["cycles"]
-        return Subject(sv, top, contracts, kernel, places, cycles, self.fields["latencies"], checker)
+        return Subject(sv, top, contracts, kernel, places, cycles, self.fields["latencies"], checker, sites)
 
 
 def _placement(p: Buffer | Var, names: Sequence[str | None]) -> Placement:
@@ -184,6 +191,7 @@ def certificate(
         "units": {n: [c.operation, c.latency, c.interval] for n, c in subject.contracts.items()},
         "latencies": dict(subject.latencies),
         "places": [list(subject.places[p].names) for p in tensors],
+        "checks": _checks(subject),
         "tools": versions(),
         "settings": {k: v for k, v in asdict(settings).items() if k != "anew"},
         "assumed": ASSUMED,
@@ -194,6 +202,13 @@ def certificate(
         "counterexample": _counterexample(subject, proof.counterexample) if proof and proof.counterexample else None,
     }
     return {**fields, "digest": _own(fields)}
+
+
+def _checks(subject: Subject) -> list[list[int]]:
+    """For each number of a check where in the kernel's text it is made."""
+    made = [subject.sites.get(key, 0) for key in checks(subject.kernel)]
+    most = max(subject.sites.values(), default=0)
+    return [[k for k, code in enumerate(made) if code == n] for n in range(1, most + 1)]
 
 
 def _obligation(o: Any) -> dict[str, Any]:
@@ -255,7 +270,7 @@ def write(path: Path, fields: Mapping[str, Any]) -> None:
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "format": str, "kernel": dict, "schedule": dict, "rtl": dict, "checker": dict, "top": str,
     "cycles": (int, type(None)), "units": dict, "latencies": dict, "places": list, "tools": dict, "settings": dict,
-    "assumed": list, "status": str, "complete": bool, "obligations": list, "digest": str,
+    "assumed": list, "status": str, "complete": bool, "obligations": list, "digest": str, "checks": list,
 }  # fmt: skip
 
 

@@ -23,6 +23,14 @@ class Stuck(Exception):
     """A run that can't go on: something of the control hangs on a symbol."""
 
 
+class Undecided(Stuck):
+    """A run that could go on if a bit were known."""
+
+    def __init__(self, what: str, bit: Term) -> None:
+        super().__init__(what)
+        self.bit = bit
+
+
 @dataclass(frozen=True)
 class Cut:
     """A unit that was cut out: an instance, its ports with their widths, its timing, and what it computes.
@@ -86,6 +94,7 @@ class Machine:
                 circuit = joined(circuit, c.instance, tuple(c.inputs), tuple(c.outputs))
         self.circuit = circuit
         self.places = {name: n for n, name in enumerate(circuit.outputs)}
+        self.known: Callable[[Value], Value] = lambda bit: bit
         self.general: Step = self._compiled([s.id for s in circuit.states], list(circuit.inputs))
         self.restart()
 
@@ -177,9 +186,9 @@ class Machine:
             line.results.popleft()
             line.results.append(c.function(self.words, operands))
             return
-        start = outputs[f"{c.instance}.start"]
+        start = self.known(outputs[f"{c.instance}.start"])
         if type(start) is not int:
-            raise Stuck(f"the start of {c.instance} depends on the data")
+            raise Undecided(f"the start of {c.instance} depends on the data", start)
         if start:
             line.pending, line.left, line.shown = c.function(self.words, operands), c.latency, {}
         if line.left:

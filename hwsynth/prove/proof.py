@@ -13,6 +13,7 @@ import numpy as np
 from gemel.hwsynth.netlist import Contract
 from gemel.hwsynth.placement import Placement
 from gemel.hwsynth.prove import control
+from gemel.hwsynth.prove.induction import Induction
 from gemel.hwsynth.prove.machine import Machine, Stuck
 from gemel.hwsynth.prove.memories import Memory, suffixes
 from gemel.hwsynth.prove.reading import Text, read
@@ -20,6 +21,7 @@ from gemel.hwsynth.prove.unitproof import proved_unit
 from gemel.hwsynth.prove.units import applied, cuts
 from gemel.semantics.dtypes import width_of
 from gemel.semantics.ir import Buffer, Kernel, Var
+from gemel.semantics.span import Span
 from gemel.semantics.symbolic.decide import Decider
 from gemel.semantics.symbolic.execute import Symbolic, run_kernel, shape_of
 from gemel.semantics.symbolic.meaning import Unsupported
@@ -108,6 +110,8 @@ class Subject:
     """The cycles from an address to its word, of memories outside by name; of others 1."""
     checker: str = ""
     """The assertions on the handshake, if there are any: the text of a module that looks at the top one."""
+    sites: Mapping[tuple[str, Span], int] = field(default_factory=dict)
+    """The numbers of the checks that the hardware makes, by code and place."""
 
 
 def prove(subject: Subject, seconds: float = 10.0) -> Proof:
@@ -133,7 +137,7 @@ def text_of(subject: Subject, module: str) -> Text:
 def obligations(subject: Subject, module: str, text: Text, seconds: float) -> Iterator[Obligation]:
     """Those of one module, be it the kernel's or a unit, of whatever text it is to have."""
     if module == subject.top:
-        yield from _Run(subject, text, seconds).obligations()
+        yield from Run(subject, text, seconds).obligations()
     else:
         yield timed(f"unit {module}", lambda: proved_unit(subject.contracts, module, text, seconds))
 
@@ -167,7 +171,7 @@ def cut(subject: Subject) -> list[str]:
 # ---------------------------------------------------------------------------------------------------------------- a run
 
 
-class _Run:
+class Run:
     """One run of the kernel's module on symbols, from any idle state."""
 
     def __init__(self, subject: Subject, text: Text, seconds: float) -> None:
@@ -196,6 +200,8 @@ class _Run:
         self.ended: list[Any] = []
         self.outputs: Mapping[str, Value] = {}
         self.looked_at: set[Term] = set()
+        self.changed: set[int] = set()
+        self.why = ""
         yield timed(
             "all registers take the rising edge of clk", lambda: _said(control.clocks(self.text), "by structure")
         )
@@ -207,7 +213,32 @@ class _Run:
             "start means nothing while busy",
             lambda: _said(control.ignores_start(self.machine), "in any state", UNKNOWN),
         )
-        yield from self._run()
+        yield from self._by_ways() if self._by_data() else self._run()
+
+    def _by_data(self) -> bool:
+        """Whether the data says when a run ends."""
+        return self.subject.cycles is None or "error" in self.machine.circuit.outputs
+
+    def _by_ways(self) -> Iterator[Obligation]:
+        name = "a run ends where the kernel's does, idle again, with its outputs, for all inputs"
+        ways = timed(name, self._induced)
+        if ways.status == UNKNOWN and self.subject.cycles is not None:
+            self.why = f"; where one does: {ways.detail}"
+            yield from self._run()
+            return
+        yield ways
+        yield timed(
+            "idle stays idle without start",
+            lambda: control.stays_idle(self.machine, self.idle, self.decider),
+        )
+
+    def _induced(self) -> Verdict:
+        controls = list(self.idle.fixed)
+        while True:
+            verdict = Induction(self, controls).verdict()
+            if not self.changed & set(self.idle.fixed):
+                return verdict
+            self.idle = self.idle.without(list(self.changed))
 
     def _run(self) -> Iterator[Obligation]:
         run = timed("a run ends, idle again, in the predicted cycles", self._settled)
@@ -240,7 +271,7 @@ class _Run:
         if cycles is None:
             raise Stuck("the control depends on the data")
         machine.state = control.idle_state(machine, self.idle)
-        self.memories = list(self._memories())
+        self.memories = list(self.memories_of(self.given))
         held = {p.hint: self.given[p] for p in self.subject.kernel.params if isinstance(p, Var)}
         start = 1
         done: int | Verdict = 0
@@ -291,12 +322,13 @@ class _Run:
             verdict.status, f"done isn't always {wanted} after {self.machine.cycle - 1} cycles", verdict.values
         )
 
-    def _memories(self) -> Iterator[Memory]:
+    def memories_of(self, given: Mapping[Buffer | Var, Any]) -> Iterator[Memory]:
+        """The memories outside, with the words of arrays."""
         for p, place in self.subject.places.items():
             if isinstance(p, Var) or (not p.rank and place.names[0] in self.ports):
                 continue
-            flat = np.array(self.given[p] or [0], dtype=object)
-            for name, cells in place.apart(flat).items() if self.given[p] else ():
+            flat = np.array(given[p] or [0], dtype=object)
+            for name, cells in place.apart(flat).items() if given[p] else ():
                 reads, writes = suffixes(self.ports, f"{name}_rdata"), suffixes(self.ports, f"{name}_wdata")
                 latency = self.subject.latencies.get(name, 1)
                 yield Memory(name, width_of(p.dtype), len(cells), list(cells), reads, writes, latency)
@@ -304,21 +336,33 @@ class _Run:
     def _compare(self) -> Verdict:
         run, expected = self.reference, self.expected
         pairs = []
-        held = {m.name: np.array(m.cells, dtype=object) for m in self.memories}
         for b, cells in expected.items():
-            found = self._found(b, held)
+            found = self.found(b, self.outputs, self.memories)
             pairs += [
                 (f, run.word(e, b.dtype), width_of(b.dtype)) for f, e in zip(found, cells, strict=True) if e is not None
             ]
         verdict = self.decider.same(pairs)
         if verdict.status == PROVED and run.checks:
-            return Verdict(PROVED, f"{len(pairs):,} words, where no check fails, by {verdict.how}")
+            return Verdict(PROVED, f"{len(pairs):,} words, where no check fails, by {verdict.how}{self.why}")
         return Verdict(verdict.status, f"{len(pairs):,} words by {verdict.how}", verdict.values)
 
-    def _found(self, b: Buffer, held: Mapping[str, Any]) -> Sequence[Value]:
+    def found(self, b: Buffer, outputs: Mapping[str, Value], memories: Sequence[Memory]) -> Sequence[Value]:
+        """The words of an array at the end of a run."""
         place = self.subject.places[b]
-        if not b.rank and place.names[0] in self.outputs:
-            return [self.outputs[place.names[0] or ""]]
+        if not b.rank and place.names[0] in outputs:
+            return [outputs[place.names[0] or ""]]
         if not self.given[b]:
             return []
+        held = {m.name: np.array(m.cells, dtype=object) for m in memories}
         return list(place.together(held, np.array(self.given[b], dtype=object)))
+
+    def cells_of(self, b: Buffer | Var) -> Mapping[int, list[tuple[str, int]]]:
+        """For each element of an array the words of memories that are for it."""
+        found: dict[int, list[tuple[str, int]]] = {}
+        place = self.subject.places[b]
+        if isinstance(b, Var) or not self.given[b] or (not b.rank and place.names[0] in self.ports):
+            return found
+        for name, cells in place.apart(np.arange(len(self.given[b]), dtype=object)).items():
+            for k, n in enumerate(cells):
+                found.setdefault(int(n), []).append((name, k))
+        return found

@@ -21,7 +21,8 @@ def subject_of(design: Design) -> Subject:
     contracts = {m.name: m.contract for m in modules_of(design.module) if m.contract is not None}
     *_, top = split_modules(design.verilog)
     latencies = {name: e.latency for name, e in design.system.memories.items()}
-    return Subject(design.verilog, top, contracts, kernel, places, design.cycles, latencies, design.assertions)
+    sites = {(s.check.value, s.span): n for n, s in enumerate(design.sites, 1)}
+    return Subject(design.verilog, top, contracts, kernel, places, design.cycles, latencies, design.assertions, sites)
 
 
 def _has_floats(kernel: Kernel) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from gemel.hwsynth.prove import control
+from gemel.hwsynth.prove.drawn import Drawn, words_of
 from gemel.hwsynth.prove.machine import Machine, initial
 from gemel.hwsynth.prove.memories import Memory, suffixes
 from gemel.hwsynth.prove.proof import Subject
@@ -24,16 +25,15 @@ from gemel.hwsynth.prove.unitproof import unit_pairs
 from gemel.hwsynth.prove.units import cuts
 from gemel.semantics.arguments import shape_of
 from gemel.semantics.convert import to_bits
-from gemel.semantics.dtypes import DType, width_of
+from gemel.semantics.dtypes import width_of
 from gemel.semantics.errors import GemelError
 from gemel.semantics.interp import interpret
 from gemel.semantics.ir import Buffer, Var
 from gemel.semantics.samples import Spread, random_values
-from gemel.semantics.storage import to_values
 from gemel.semantics.symbolic.normal import Normal
-from gemel.semantics.symbolic.terms import Value, Words
+from gemel.semantics.symbolic.terms import Value
 
-ERROR = "error"
+ERROR, ERROR_CODE = "error", "error_code"
 
 PAUSE = 3
 """The most cycles of a pause."""
@@ -48,34 +48,19 @@ LONGEST = 20_000
 """After how many cycles a trial is given up whose run is longer, or of which nothing is predicted."""
 
 
-class Drawn(Words):
-    """Words in which a symbol is a number that is drawn."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__()
-        self.random = random.Random(seed)
-
-    def fresh(self, hint: str, w: int) -> Any:
-        """Any word."""
-        return self.random.getrandbits(w)
-
-    def var(self, name: str, w: int) -> Any:
-        """Any word: now and then one near the ends of its range."""
-        top = (1 << w) - 1
-        if self.random.random() < 0.25:
-            return self.random.choice((0, 1, top, top >> 1, (top >> 1) + 1, top - 1)) & top
-        return self.random.getrandbits(w)
-
-
 @dataclass(frozen=True)
 class Given:
-    """What a run is given and what it is to give, as words: arrays by name, and whether a check fails."""
+    """What a run is given and what it is to give, as words: arrays by name, and whether a check fails.
+
+    `number` is that of the check, where it is known.
+    """
 
     arrays: Mapping[Buffer, Sequence[int]]
     scalars: Mapping[str, int]
     expected: Mapping[Buffer, Sequence[int]]
     fails: bool
     values: Mapping[Buffer | Var, Any] = field(default_factory=dict)
+    number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +110,7 @@ def drawn_run(subject: Subject, seed: int) -> Given:
 
 def given_run(subject: Subject, values: Mapping[Buffer | Var, Any]) -> Given:
     """A run on arguments; the interpreter says what it is to give. Raises GivenUp where it may not end."""
-    kernel, fails = subject.kernel, False
+    kernel, fails, number = subject.kernel, False, None
     results: tuple[Any, ...] = ()
     arrays = {p: np.array(v) for p, v in values.items() if isinstance(p, Buffer)}
     try:
@@ -136,16 +121,12 @@ def given_run(subject: Subject, values: Mapping[Buffer | Var, Any]) -> Given:
         if error.code == "R07":
             raise GivenUp from None
         fails = True
+        number = None if error.span is None else subject.sites.get((error.code, error.span))
     before = {p: words_of(v, p.dtype) for p, v in values.items() if isinstance(p, Buffer)}
     after = {p: words_of(a, p.dtype) for p, a in arrays.items()}
     after |= {b: words_of(v, b.dtype) for b, v in zip(kernel.results, results, strict=False)}
     scalars = {p.hint: int(to_bits(v, p.dtype)) for p, v in values.items() if isinstance(p, Var)}
-    return Given(before, scalars, after, fails, values)
-
-
-def words_of(array: Any, dtype: DType) -> list[int]:
-    """The words of an array or a number in row-major order."""
-    return [int(to_bits(v, dtype)) for v in to_values(np.asarray(array), dtype)]
+    return Given(before, scalars, after, fails, values, number)
 
 
 class Trial:
@@ -335,6 +316,9 @@ class Trial:
         if ERROR in self.now and self.now[ERROR] != int(run.fails):
             raise self.differs("error is high where a check fails", ERROR, int(run.fails), self.now[ERROR], after=True)
         if run.fails:
+            if run.number is not None and self.now.get(ERROR_CODE, run.number) != run.number:
+                found = self.now[ERROR_CODE]
+                raise self.differs("the number of the check that fails", ERROR_CODE, run.number, found, after=True)
             return
         if predicted is not None and cycles != predicted:
             raise self.differs(f"a run takes {predicted} cycles", control.DONE, 0, 1, after=True)

@@ -27,6 +27,7 @@ from gemel.hwsynth.prove.counterexample import contradicted, search
 from gemel.hwsynth.prove.mutants import Mutations, Outcome, drawn, judged
 from gemel.hwsynth.prove.proof import Obligation, Proof, Subject, cut, obligations, text_of
 from gemel.semantics.errors import ArgumentError
+from gemel.semantics.symbolic.points import checks
 from gemel.semantics.symbolic.running import deep
 from gemel.semantics.symbolic.verdict import NO_ANSWER, UNKNOWN
 from gemel.semantics.text import print_kernel
@@ -181,6 +182,7 @@ def _key(subject: Subject, settings: Settings, piece: Piece) -> str:
     if piece.module in ("", subject.top):
         places = [(p.hint, place.names) for p, place in subject.places.items()]
         key.add(print_kernel(subject.kernel), repr(places), repr(subject.cycles))
+        key.add(repr([subject.sites.get(check, 0) for check in checks(subject.kernel)]))
     if not piece.module:
         key.add(repr((settings.mutants, settings.seed)))
     return key.name()

@@ -54,6 +54,7 @@ class Cells(Memory):
         """An element, or a choice among all."""
         if Term not in map(type, place):
             return super().load(place, span, op)
+        self.run.beyond(self, place, span)
         words = self.run.words
         cells = tuple(self.run.word(self.known(n), self.dtype) for n in range(len(self.cells)))
         return self.run.held(words.pick(width_of(self.dtype), self.run.place_word(self, place), cells), self.dtype)
@@ -70,6 +71,7 @@ class Cells(Memory):
         if Term not in map(type, place):
             self.put(self.offset(place, span), value)
             return
+        self.run.beyond(self, place, span)
         run, w = self.run, width_of(self.dtype)
         index, new = run.place_word(self, place), run.word(value, self.dtype)
         if type(index) is int:
@@ -287,6 +289,9 @@ class Symbolic(Interpreter):
                     self.checks.append((s, fails))
 
         return run
+
+    def beyond(self, memory: Cells, place: tuple[Any, ...], span: Span) -> None:
+        """What is done about a place that is a symbol: nothing, where it is taken to be in range."""
 
     def _note_zero(self, e: Apply, divisor: Cell) -> None:
         """Notes where a division fails."""

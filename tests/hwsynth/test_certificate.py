@@ -232,7 +232,7 @@ def test_what_runs_no_work_is_refused() -> None:
 def test_an_obligation_that_takes_too_long_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     from gemel.hwsynth.prove import proof as proving
 
-    monkeypatch.setattr(proving._Run, "_settled", lambda self: [time.sleep(0.01) for _ in range(3000)])
+    monkeypatch.setattr(proving.Run, "_settled", lambda self: [time.sleep(0.01) for _ in range(3000)])
     proof = work.full_proof(subject_of(scaled.synth()), work.Settings(mutants=0, timeout=0.2, anew=True))
     late = [o for o in proof.obligations if "takes more than 0.2 s" in o.detail]
     assert [o.status for o in late] == ["unknown"]

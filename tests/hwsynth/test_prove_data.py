@@ -1,0 +1,116 @@
+"""Proofs where control depends on data: loops by induction, checks with their numbers; what errs is refuted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import gemel as gm
+from gemel import i32, u8, u16, u32
+from gemel.hwsynth.prove.counterexample import search
+from gemel.hwsynth.prove.proof import prove
+from gemel.hwsynth.prove.subject import subject_of
+
+
+@gm.kernel
+def gcd(a: u8, b: u8) -> u8:
+    x: u8 = a
+    y: u8 = b
+    while y != 0:
+        if x < y:
+            x, y = y, x
+        x = x - y
+    return x
+
+
+@gm.kernel
+def collatz(n: u16, most: u8) -> u8:
+    x: u32 = n
+    steps: u8 = 0
+    while x > 1 and steps < most:
+        x = gm.cast(3 * x + 1, u32) if gm.bits(x, 0, 0) == 1 else x // 2
+        steps = gm.cast(steps + 1, u8)
+    return steps
+
+
+@gm.kernel
+def bisect(A: i32[8], key: i32) -> i32:
+    lo: i32 = 0
+    hi: i32 = 8
+    while lo < hi:
+        mid: i32 = (lo + hi) // 2
+        if A[mid] < key:
+            lo = mid + 1
+        else:
+            hi = mid
+    return lo
+
+
+@gm.kernel
+def find(A: i32[8], key: i32) -> i32:
+    at: i32 = 8
+    for i in range(8):
+        if A[i] == key:
+            at = i
+            break
+    return at
+
+
+@gm.kernel
+def gather(A: i32[6], J: u8[3]) -> i32[3]:
+    C = gm.zeros((3,), i32)
+    for i in range(3):
+        C[i] = A[J[i]]
+    return C
+
+
+@gm.kernel
+def ratios(A: u8[3], B: u8[3], limit: u8) -> u8[3]:
+    C = gm.zeros((3,), u8)
+    for i in range(3):
+        assert A[i] < limit
+        C[i] = A[i] // B[i]
+    return C
+
+
+BY_INDUCTION = [gcd, collatz, bisect, find]
+
+
+@pytest.mark.parametrize("kernel", BY_INDUCTION, ids=["gcd", "collatz", "bisect", "find"])
+def test_loops_by_data_are_proved_by_induction(kernel: gm.Kernel) -> None:
+    proof = prove(subject_of(kernel.synth()))
+    assert proof.ok, str(proof)
+    assert any("by induction over the loop at line" in o.detail for o in proof.obligations)
+
+
+@pytest.mark.parametrize("kernel", [gather, ratios], ids=["gather", "ratios"])
+def test_the_number_of_the_check_that_fails_is_proved(kernel: gm.Kernel) -> None:
+    proof = prove(subject_of(kernel.synth()))
+    assert proof.ok, str(proof)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "old", "new"),
+    [
+        (gcd, "again = step && (y != 8'd0)", "again = step && (y > 8'd1)"),
+        (gcd, "      y <= y_next;", "      y <= y;"),
+        (find, "at_1 <= at_next;", "at_1 <= at;"),
+        (gather, "error_code <= 1'b1", "error_code <= 1'b0"),
+        (bisect, "hi <= 32'sd8", "hi <= 32'sd7"),
+    ],
+    ids=["exit", "dropped update", "register", "number", "bound"],
+)
+def test_text_that_errs_is_not_proved(kernel: gm.Kernel, old: str, new: str) -> None:
+    subject = subject_of(kernel.synth())
+    assert old in subject.sv, subject.sv
+    proof = prove(replace(subject, sv=subject.sv.replace(old, new)))
+    assert proof.status in ("unknown", "refuted"), str(proof)
+
+
+def test_a_wrong_number_of_a_check_is_shown_by_a_run() -> None:
+    subject = subject_of(gather.synth())
+    wrong = replace(subject, sv=subject.sv.replace("error_code <= 1'b1", "error_code <= 1'b0"))
+    found = search(wrong, prove(wrong), None)
+    assert found is not None
+    assert (found.where, found.expected, found.found) == ("error_code", 1, 0)
