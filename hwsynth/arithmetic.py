@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from gemel.hwsynth import cells
+from gemel.hwsynth import carries, cells, halves
 from gemel.hwsynth.dividers import divider
 from gemel.hwsynth.nodes import Kind, Node
 from gemel.hwsynth.targets import factors, one_multiplier
@@ -57,8 +57,10 @@ def _with_registers(g: Graph, a: Node, b: Node, dtype: DType, span: Span) -> Nod
 
 
 def add(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Node | None:
-    """A sum by a unit where these are limited."""
-    return None if g.uncounted or "add" not in g.shared.limits else _summed(g, args, False, dtype, span)
+    """A sum by a unit where these are limited, or by a cell that makes choices as well."""
+    if g.uncounted or "add" not in g.shared.limits:
+        return carries.absorbed(g, args, dtype, span)
+    return _summed(g, args, False, dtype, span)
 
 
 def subtract(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Node | None:
@@ -306,4 +308,5 @@ SPECIAL: dict[ops.Op, Special] = {
     ops.MOD: mod,
     ops.ADD: add,
     ops.SUB: subtract,
+    ops.SELECT: halves.shifted,
 }

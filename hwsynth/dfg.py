@@ -6,7 +6,7 @@ multiplications and divisions are spelled out in operators that a target has (`a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,8 @@ class Graph:
     """Of arrays with two copies which one it is."""
     shared: Sharing = field(default_factory=Sharing)
     uncounted: bool = False
+    packs: bool = False
+    """Whether sums take in choices: only where no other operation could use their adders."""
     numbers: set[Var] = field(default_factory=set)
     """Floats that are never NaN."""
     flipped: dict[Node, Node] = field(default_factory=dict)
@@ -121,6 +123,19 @@ class Graph:
             self._add((made, n), Node(Kind.RESULT, dtype, (made,), span, number=n))
             for n, (_, dtype) in enumerate(operation.outputs)
         )
+
+    def keep(self, results: Iterable[Node]) -> None:
+        """Drops the nodes that some don't need: what a rule has found something better for."""
+        needed: set[Node] = set()
+        todo = list(results)
+        while todo:
+            n = todo.pop()
+            if n not in needed:
+                needed.add(n)
+                todo += n.reads()
+        self.nodes = [n for n in self.nodes if n in needed or n.kind is Kind.ARGUMENT]
+        kept = {b: [n for n in found if n in needed] for b, found in self.accesses.items()}
+        self.accesses = {b: found for b, found in kept.items() if found}
 
     # -------------------------------------------------------------------------------------------------- expressions
 

@@ -60,7 +60,7 @@ class _Flattening:
         return {o.name: copy(o.value) for o in m.outputs}
 
     def instance(self, i: Instance, path: Path, outer: _Copy) -> None:
-        if self.cells and i.module.cell is not None:
+        if self.cells and i.module.cell is not None and i.module.registers:
             inputs = {name: outer(e) for name, e in i.inputs.items()}
             self.kept.append(replace(i, inputs=inputs, outputs={n: outer.nets[v].var for n, v in i.outputs.items()}))
             return

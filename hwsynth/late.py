@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 
 from gemel.hwsynth.modulo import Resource, Rule, Task
 from gemel.hwsynth.nodes import Kind, Node
+from gemel.semantics import ops
 
 MOVING = (Kind.OP, Kind.LOAD)
 NO_REGISTER = (Kind.CONST, Kind.INPUT, Kind.STORE, Kind.CHECK, Kind.WRITE, Kind.UNIT)
+PARTS = (ops.BITS, ops.CAST)
 FARTHEST = 16
 """Starts that are tried for an operation."""
 
@@ -60,6 +62,7 @@ class Late:
     def run(self) -> None:
         """Moves each operation once."""
         for k in reversed(range(len(self.nodes))):
+            self.sink(k)
             if self.nodes[k].kind in MOVING and self.users[k]:
                 gain, best = max(((self.gain(k, c), c) for c in self.candidates(k)), default=(0, 0))
                 if gain > 0:
@@ -92,8 +95,28 @@ class Late:
         wires = self.nodes[a].kind is Kind.OP and not (self.tasks[a].delay or self.tasks[a].latency)
         if wires and all(self.cycle[u] >= cycle for u in self.users[a] if u != k):
             return sum(self.waits(b, a, cycle) for b in self.tasks[a].operands)
-        ready, last = self.ready(a), self.last[a]
-        return self.registers(a, ready, max(last, cycle)) - self.registers(a, ready, last)
+        return self.growth(a, cycle)
+
+    def growth(self, k: int, last: int) -> int:
+        """The register bits that a result takes in addition if it is used as late as that."""
+        ready, now = self.ready(k), self.last[k]
+        return self.registers(k, ready, max(now, last)) - self.registers(k, ready, now)
+
+    def sink(self, k: int) -> None:
+        """Parts of a result are taken where they are used, if holding all of it takes fewer registers than these."""
+        to = {u: min(self.cycle[v] for v in self.users[u]) for u in self.users[k] if self.is_part(u)}
+        to = {u: c for u, c in to.items() if c > self.cycle[u]}
+        held = (
+            self.registers(u, self.cycle[u], self.last[u]) - self.registers(u, c, self.last[u]) for u, c in to.items()
+        )
+        if to and sum(held) > self.growth(k, max(to.values())):
+            self.last[k] = max(self.last[k], *to.values())
+            for u, c in to.items():
+                self.cycle[u], self.at[u] = c, 0.0
+
+    def is_part(self, k: int) -> bool:
+        """Whether a node, which is used, does nothing but pick bits of another."""
+        return bool(self.users[k]) and self.nodes[k].op in PARTS and not self.tasks[k].delay and k not in self.after
 
     # ------------------------------------------------------------------------------------------------- what is possible
 

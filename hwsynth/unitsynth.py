@@ -115,6 +115,7 @@ class _Unit:
         self.operation, self.clock = operation, clock
         self.gen = generate.Generator(clock, Ports((), (), {}), [], UNITS)
         self.graph = self.gen.graph()
+        self.graph.packs = True
         self.args = self.arguments(operation.inputs)
 
     def arguments(self, ports: Sequence[Port]) -> tuple[Node, ...]:
@@ -127,9 +128,10 @@ class _Unit:
         """Nodes as the types of ports."""
         return tuple(self.graph.cast(n, dtype, BUILTIN) for n, (_, dtype) in zip(nodes, ports, strict=True))
 
-    def scheduled(self) -> Stages:
-        """The values of the graph at an II of 1: each read of a table has a port of its own."""
+    def scheduled(self, results: Sequence[Node]) -> Stages:
+        """The values that results need, at an II of 1: each read of a table has a port of its own."""
         gen, g = self.gen, self.graph
+        g.keep(results)
         names = {b: f"{b.hint}_{n}" if n else b.hint for n, b in enumerate(g.accesses)}
         reads = {names[b]: len(found) for b, found in g.accesses.items()}
         gen.ports = Ports((), tuple(g.accesses), dict(g.depth_of), names=names, more=reads)
@@ -165,7 +167,7 @@ def _pipelined(operation: Operation, clock: Clock, least: int = 0) -> Unit:
         return operation.make(operation, clock)
     made = _Unit(operation, clock)
     results = made.cast(operation.build(made.graph, made.args, BUILTIN), operation.outputs)
-    stages = made.scheduled()
+    stages = made.scheduled(results)
     latency = max(least, *(n.ready for n in results))
     how = f"takes operands in each cycle; results come {counted(latency, 'cycle')} later"
     module = made.module(operation.name, (), [stages.value(n, latency) for n in results], how, latency, 1)
@@ -210,7 +212,7 @@ def _iterated(operation: Operation, way: Iteration, clock: Clock) -> Unit | None
         for a, b, old in zip(begun, stepped, state, strict=True)
     )
     results = made.cast(way.end(g, state, BUILTIN), operation.outputs)
-    stages = made.scheduled()
+    stages = made.scheduled((*following, *results))
     if any(n.ready for n in g.nodes):
         return None
     going = _count_down(made.gen, way.cycles, _net(start))

@@ -15,7 +15,7 @@ from gemel.hwsynth.prove.machine import Cut, Function
 from gemel.semantics.symbolic.meaning import known_function
 from gemel.semantics.symbolic.terms import Value, Words
 
-_MULTIPLY = re.compile(r"multiply_([iu])(\d+)_([iu])(\d+)(?:_low_(\d+))?$")
+_MULTIPLY = re.compile(r"multiply_([iu])(\d+)_([iu])(\d+)(?:_low_(\d+)|_front_(\d+)|_cell)?$")
 _ADD = re.compile(r"add_(\d+)$")
 _DIVIDE = re.compile(r"divide_(\d+)_by_(\d+)$")
 
@@ -27,7 +27,7 @@ def function(operation: str, inputs: Mapping[str, int], outputs: Mapping[str, in
     """What an operation computes, by its name and ports."""
     if found := _MULTIPLY.match(operation):
         a, b = ((int(found[n + 1]), found[n] == "i") for n in (1, 3))
-        return _product(a, b, outputs["product"])
+        return _product(a, b, outputs["product"], int(found[6] or 0))
     if _ADD.match(operation):
         return _sum(outputs["sum"])
     if _DIVIDE.match(operation):
@@ -35,11 +35,17 @@ def function(operation: str, inputs: Mapping[str, int], outputs: Mapping[str, in
     return _opaque(operation, outputs)
 
 
-def _product(a: tuple[int, bool], b: tuple[int, bool], w: int) -> Function:
+def _product(a: tuple[int, bool], b: tuple[int, bool], w: int, front: int) -> Function:
+    """A product, shifted left where one of the factors has that many empty bits in front."""
+
     def of(words: Words, given: Mapping[str, Value]) -> Mapping[str, Value]:
-        return {
-            "product": words.mul(w, *(words.resized(given[p], n, w, sign) for p, (n, sign) in (("a", a), ("b", b))))
-        }
+        factors = [words.resized(given[p], n, w, sign) for p, (n, sign) in (("a", a), ("b", b))]
+        product = words.mul(w, *factors)
+        if not front:
+            return {"product": product}
+        empty = [words.eq(front, words.ext(given[p], n - front, front), 0) for p, (n, _) in (("a", a), ("b", b))]
+        shifted = words.cat(w - front, words.ext(product, 0, w - front), front, 0)
+        return {"product": words.ite(w, words.or_(1, *empty), shifted, product)}
 
     return of
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gemel.semantics.dtypes import FloatType
+from gemel.semantics.floats.front import to_front
 from gemel.semantics.floats.words import (
     bit,
     both,
@@ -13,7 +14,6 @@ from gemel.semantics.floats.words import (
     every,
     joined,
     known,
-    leading_zeros,
     literal,
     masked,
     minus,
@@ -65,24 +65,32 @@ def infinity(t: FloatType) -> int:
 
 @dataclass(frozen=True)
 class Special:
-    """What overrules a computed value, the first one first: it is NaN, it is infinite, it is zero."""
+    """What overrules a computed value, the first one first: it is NaN, it is infinite, it is zero.
+
+    The last one may be left out, as a literal, where the computed value is zero then and no greater exponent's.
+    """
 
     nan: X
     infinite: X
     zero: X
 
 
-def rounded(t: FloatType, sign: X, x: X, above: X, special: Special, zeros: X | None = None) -> X:
+def rounded(
+    t: FloatType, sign: X, x: X, above: X, special: Special, zeros: X | None = None, room: int = 0, most: int = 0
+) -> X:
     """The pattern of a number: `x` is a fraction below 2 whose first bit has the biased exponent `above` + 1.
 
-    Bits behind its end are in its last bit (one that says whether any is set will do). `zeros` are its leading ones.
+    Bits behind its end are in its last bit (one that says whether any is set will do). `zeros` are its leading ones, or
+    None: then it has `room` more of them, and at most `most` (`to_front`).
     """
-    zeros = leading_zeros(x).called("leading") if zeros is None else zeros
-    moved = zeros if known(zeros) == 0 else _smaller(zeros, above).called("moves")
-    kept, rest = shifted_left(x, moved, t.mantissa + 2)
+    if zeros is None:
+        kept, rest, moved = to_front(x, above, t.mantissa + 2, room, most)
+    else:
+        moved = zeros if known(zeros) == 0 else _smaller(zeros, above).called("moves")
+        kept, rest = shifted_left(x, moved, t.mantissa + 2)
     below = minus(above, moved, width(above)).called("exponent")
     put = _clamped if t.finite else _overruled
-    return put(t, sign, kept, rest, below, special)
+    return put(t, sign, kept.called("kept"), rest, below, special)
 
 
 def _overruled(t: FloatType, sign: X, kept: X, rest: X, below: X, special: Special) -> X:
@@ -94,19 +102,28 @@ def _overruled(t: FloatType, sign: X, kept: X, rest: X, below: X, special: Speci
     if width(below) > t.exponent:
         large = either(large, some(cut(below, width(below) - 1, t.exponent)))
     beyond = either(special.nan, special.infinite, both(large, ~special.zero)).called("beyond")
-    kept = masked(kept, ~either(beyond, special.zero)).called("kept")
-    exponent = masked(resized(below, t.exponent), ~special.zero)
-    size = _counted(t, kept, rest, below.f.where(beyond, (1 << t.exponent) - 1, exponent), t.width - 1)
+    usual = ~either(beyond, special.zero)
+    normal = both(bit(kept, t.mantissa + 1), usual)
+    exponent = _exponent(t, below, beyond, normal, special)
+    size = _counted(t, masked(kept, usual).called("kept"), rest, normal, exponent, t.width - 1)
     m = t.mantissa
     quiet = joined(either(bit(size, m - 1), special.nan), cut(size, m - 2, 0))
     return joined(both(sign, ~special.nan), cut(size, t.width - 2, m), quiet)
 
 
-def _counted(t: FloatType, kept: X, rest: X, below: X, bits: int) -> X:
+def _exponent(t: FloatType, below: X, beyond: X, normal: X, special: Special) -> X:
+    """The exponent before the hidden bit is added. If it isn't said that a number is 0, it is that of a normal one."""
+    top, below = (1 << t.exponent) - 1, resized(below, t.exponent)
+    if known(special.zero) == 0:
+        return masked(below.f.where(beyond, top, below), either(beyond, normal))
+    return below.f.where(beyond, top, masked(below, ~special.zero))
+
+
+def _counted(t: FloatType, kept: X, rest: X, normal: X, below: X, bits: int) -> X:
     """The pattern without its sign: the hidden bit, which stands at the exponent's end, and a rounding are added."""
     m = t.mantissa
     up = both(bit(kept, 0), either(rest, bit(kept, 1)))
-    carried = joined(bit(kept, m + 1), literal(kept, 0, m - 1), up)
+    carried = joined(normal, literal(kept, 0, m - 1), up)
     return plus(joined(below, cut(kept, m, 1)), carried, bits).called("rounded")
 
 
@@ -121,7 +138,9 @@ def _clamped(t: FloatType, sign: X, kept: X, rest: X, below: X, special: Special
 
     The exponent is one less than it should be: the hidden bit, which stands at its end, is added to it.
     """
-    size = _counted(t, kept.called("kept"), rest, resized(below, t.exponent), t.width)
+    normal = bit(kept, t.mantissa + 1)
+    below = masked(below, normal)
+    size = _counted(t, kept, rest, normal, resized(below, t.exponent), t.width)
     over = either(bit(size, t.width - 1), every(cut(size, t.width - 2, 0)))
     if width(below) > t.exponent:
         over = either(over, some(cut(below, width(below) - 1, t.exponent)))

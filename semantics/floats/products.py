@@ -14,12 +14,15 @@ from gemel.semantics.floats.words import (
     joined,
     leading_zeros,
     literal,
+    masked,
     minus,
+    none,
     padded,
     plus,
     resized,
     shifted_left,
     some,
+    truth,
     width,
     word,
 )
@@ -29,15 +32,22 @@ from gemel.semantics.tower.formula import X
 def multiply(t: FloatType, a: X, b: X) -> X:
     """a * b: one shift brings a product's first bit to the front, or to where the least exponent leaves it.
 
-    A product with two subnormal factors is nothing, so the first bit is in the upper half of any other.
+    A product with two subnormal factors is nothing. With one, the first bit is as far from the front as that factor's:
+    where a factor has an empty high half, the product without that many bits in front stands for it.
     """
     pa, pb = apart(a, t), apart(b, t)
     product = (pa.mantissa * pb.mantissa).called("product")
-    leading = leading_zeros(cut(product, 2 * t.mantissa + 1, t.mantissa)).called("leading")
-    scaled = plus(exponents(pa, pb, t), _room(t) + 1, t.exponent + 2).called("scaled")
+    half = (t.mantissa + 1) // 2
+    short = either(*(none(cut(p.mantissa, t.mantissa, t.mantissa + 1 - half)) for p in (pa, pb)))
+    product = a.f.where(short, padded(resized(product, width(product) - half), half), product).called("product")
+    bits = t.exponent + 3
+    base = _room(t) - t.bias & (1 << bits) - 1
+    above = plus(exponents(pa, pb, t), a.f.where(short, base - half, literal(a, base, bits)), bits).called("above")
+    above = masked(resized(above, bits - 1), ~bit(above, bits - 1))
     nan = either(pa.nan, pb.nan, both(pa.infinite, pb.zero), both(pa.zero, pb.infinite))
-    special = Special(nan, either(pa.infinite, pb.infinite), either(pa.zero, pb.zero))
-    return _settled(t, pa.sign.differs(pb.sign), product, scaled, leading, special)
+    special = Special(nan, either(pa.infinite, pb.infinite), truth(a, False))
+    most = _room(t) + t.mantissa + 1 - half
+    return rounded(t, pa.sign.differs(pb.sign), product, above, special, None, _room(t), most)
 
 
 def divide(t: FloatType, a: X, b: X) -> X:
@@ -67,7 +77,7 @@ def scaled(t: FloatType, x: X, k: X) -> X:
 
 def _room(t: FloatType) -> int:
     """How many bits before a number are enough to shift it out, as a power of two."""
-    return 1 << t.mantissa.bit_length()
+    return 1 << (t.mantissa + 1).bit_length()
 
 
 def _settled(t: FloatType, sign: X, x: X, scaled: X, leading: X, special: Special) -> X:

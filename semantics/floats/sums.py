@@ -10,7 +10,6 @@ from gemel.semantics.floats.words import (
     cut,
     either,
     joined,
-    leading_zeros,
     literal,
     minus,
     none,
@@ -40,7 +39,7 @@ def add(t: FloatType, a: X, b: X) -> X:
     sign = both(big.sign, ~both(differ, zero)).called("sign")
     nan = big.nan if t.finite else either(big.nan, both(small.top, differ))
     infinite = big.infinite if t.finite else big.top
-    return rounded(t, sign, total, big.exponent, Special(nan, infinite, zero), leading_zeros(total))
+    return rounded(t, sign, total, big.exponent, Special(nan, infinite, zero))
 
 
 def subtract(t: FloatType, a: X, b: X) -> X:

@@ -119,17 +119,18 @@ def leading_zeros(x: X) -> X:
     """How many zeros stand before the first one; of 0, any number not less than that of 1."""
     size = max(2, 1 << (width(x) - 1).bit_length())
     spare = size - width(x)
-    return _leading(joined(x, literal(x, (1 << spare) - 1, spare)) if spare else x)[1]
+    place = _first(joined(x, literal(x, (1 << spare) - 1, spare)) if spare else x)[1]
+    return place ^ (size - 1)
 
 
-def _leading(x: X) -> tuple[X, X]:
-    """Whether a word of 2**n bits is zero, and its leading zeros: n bits."""
+def _first(x: X) -> tuple[X, X]:
+    """Whether a word of 2**n bits has a bit, and the place of the first one: n bits."""
     half = width(x) // 2
     if half == 1:
-        return none(x), (~bit(x, 1)).to(word(1))
-    high_empty, high = _leading(cut(x, 2 * half - 1, half))
-    low_empty, low = _leading(cut(x, half - 1, 0))
-    return both(high_empty, low_empty), joined(high_empty, x.f.where(high_empty, low, high))
+        return some(x), bit(x, 1).to(word(1))
+    high_some, high = _first(cut(x, 2 * half - 1, half))
+    low_some, low = _first(cut(x, half - 1, 0))
+    return either(high_some, low_some), joined(high_some, x.f.where(high_some, high, low))
 
 
 def shifted_right(x: X, amount: X) -> tuple[X, X]:
@@ -161,13 +162,19 @@ def shifted_left(x: X, amount: X, keep: int) -> tuple[X, X]:
         x = padded(x, keep - width(x))
     rest = truth(x, False)
     for n in reversed(range(width(amount))):
-        x, rest = _trimmed(x, keep + (2 << n) - 1, rest)
-        by = min(1 << n, width(x))
-        x = x.f.where(bit(amount, n), padded(resized(x, width(x) - by), by) if by < width(x) else 0, x)
-    return _trimmed(x, keep, rest)
+        x, rest = step_left(x, bit(amount, n), 1 << n, keep, rest)
+    return trimmed(x, keep, rest)
 
 
-def _trimmed(x: X, keep: int, rest: X) -> tuple[X, X]:
+def step_left(x: X, moves: X, by: int, keep: int, rest: X) -> tuple[X, X]:
+    """One step of a shift, of which what it and lesser steps can bring to the first `keep` bits is left."""
+    x, rest = trimmed(x, keep + 2 * by - 1, rest)
+    by = min(by, width(x))
+    return x.f.where(moves, padded(resized(x, width(x) - by), by) if by < width(x) else 0, x), rest
+
+
+def trimmed(x: X, keep: int, rest: X) -> tuple[X, X]:
+    """The first bits of a word, and whether `rest` or one of those behind them is set."""
     if width(x) <= keep:
         return x, rest
     behind = width(x) - keep

@@ -9,6 +9,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from gemel.semantics.symbolic.normal import Normal
@@ -48,7 +49,12 @@ class Decider:
         shown = self._sampled(left, given)
         if shown is not None:
             return shown
-        for how, means in (("slices", self._sliced), ("cases", self._by_outer_cases), ("cases", self._by_cases)):
+        for how, means in (
+            ("slices", self._sliced),
+            ("cases", self._by_outer_cases),
+            ("cases", self._by_cases),
+            ("cases of slices", partial(self._sliced, deep=True)),
+        ):
             left = [p for p in left if not means(p, given)]
             if not left:
                 return Verdict(PROVED, how)
@@ -86,8 +92,11 @@ class Decider:
 
     # ------------------------------------------------------------------------------------------------------- by slices
 
-    def _sliced(self, pair: Pair, given: Value) -> bool:
-        """Symbols of which slices are used are taken apart where these begin and end: split products are one again."""
+    def _sliced(self, pair: Pair, given: Value, deep: bool = False) -> bool:
+        """Symbols of which slices are used are taken apart where these begin and end: split products are one again.
+
+        With `deep` by cases, of which some are that a slice is 0.
+        """
         a, b, w = pair
         cuts: dict[Term, set[int]] = {}
         for t in terms_of([a, b]):
@@ -102,8 +111,8 @@ class Decider:
             made[t] = self.words.cat(*[x for part in reversed(parts) for x in part])
         if not made:
             return False
-        a, b = rebuilt(self.words, [a, b], made)
-        return self.normal.same(a, b, w)
+        a, b, given = rebuilt(self.words, [a, b, given], made)
+        return self._by_cases((a, b, w), given) if deep else self.normal.same(a, b, w)
 
     # ------------------------------------------------------------------------------------------------------- by cases
 
@@ -138,10 +147,23 @@ class Decider:
 
         end = time.monotonic() + self.seconds
         for a, b, w in pairs:
+            if self._whatever_products(a, b, w, given):
+                continue
             found = ask(self.words, a, b, w, given, max(0.1, end - time.monotonic()))
             if found.status != PROVED:
                 return found if found.status == UNKNOWN else self._confirmed(found, pairs, given)
         return Verdict(PROVED, "z3")
+
+    def _whatever_products(self, a: Value, b: Value, w: int, given: Value) -> bool:
+        """Whether z3 proves it, in part of the time, with any words for the products, which are hard for it."""
+        from gemel.semantics.symbolic.solver import ask
+
+        roots = [a, b, given]
+        any_word = _any_products(self.words, roots)
+        if not any_word:
+            return False
+        a, b, given = rebuilt(self.words, roots, any_word)
+        return a is b or ask(self.words, a, b, w, given, self.seconds / 8).status == PROVED
 
     def _confirmed(self, found: Verdict, pairs: list[Pair], given: Value) -> Verdict:
         """A difference that z3 shows, if it is one for the functions that it knows nothing of."""
@@ -151,6 +173,33 @@ class Decider:
         if numbers[0] and any(a != b for a, b in zip(numbers[1::2], numbers[2::2], strict=True)):
             return Verdict(REFUTED, "z3", values)
         return Verdict(UNKNOWN, "z3 shows a difference only where functions that it knows nothing of differ")
+
+
+FACTOR = 4
+"""The fewest bits of a factor; with fewer a product is no more than a choice."""
+
+
+def _any_products(words: Words, roots: list[Value]) -> dict[Any, Any]:
+    """For each product any word; of products of the same factors the narrower ones are the low bits of the widest."""
+    made: dict[Any, Any] = {}
+    found: dict[Any, Value] = {}
+    for t in sorted((t for t in terms_of(roots) if t.op == "mul"), key=lambda t: -t.w):
+        factors = frozenset(_without_zeros(x) for x in t.args)
+        if all(sum(f[::2]) >= FACTOR for f in factors):
+            if factors not in found:
+                found[factors] = words.fresh("product", t.w)
+            made[t] = words.ext(found[factors], 0, t.w)
+    return made
+
+
+def _without_zeros(x: Value) -> tuple[Any, ...]:
+    """The parts of a word with their widths, the high ones first, from the first that isn't 0 on."""
+    if type(x) is not Term:
+        return (0, x)
+    parts = x.args if x.op == "cat" else (x.w, x)
+    while len(parts) > 2 and parts[1] == 0:
+        parts = parts[2:]
+    return tuple(parts)
 
 
 def _literals(given: Value) -> Iterator[tuple[Term, int]]:
