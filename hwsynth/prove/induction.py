@@ -26,6 +26,7 @@ from gemel.semantics.convert import from_bits
 from gemel.semantics.dtypes import width_of
 from gemel.semantics.errors import GemelError
 from gemel.semantics.ir import Buffer, Var
+from gemel.semantics.passes.inline import inline
 from gemel.semantics.samples import Spread, random_values
 from gemel.semantics.symbolic.execute import shape_of
 from gemel.semantics.symbolic.normal import Normal
@@ -73,6 +74,7 @@ class Induction:
     def __init__(self, run: Run, controls: Sequence[int]) -> None:
         self.run, self.machine, self.words = run, run.machine, run.words
         self.subject, self.normal = run.subject, run.normal
+        self.kernel = inline(run.subject.kernel)
         circuit = self.machine.circuit
         code = circuit.outputs.get("error_code")
         self.controls = [n for n in controls if circuit.states[n].id != code]
@@ -114,7 +116,7 @@ class Induction:
     # ------------------------------------------------------------------------------------------------------- the kernel
 
     def _segments(self) -> list[Segment]:
-        return segments(self.words, self.subject.kernel, self.run.given, self._state)
+        return segments(self.words, self.kernel, self.run.given, self._state)
 
     def _state(self, point: Point, at: State) -> Mapping[Name, Value | None]:
         """The symbols of a point's names; any word where the relation says nothing."""
@@ -176,7 +178,7 @@ class Induction:
             cells = [from_bits(w, p.dtype) for w in ws]
             held_[p] = cells[0] if isinstance(p, Var) else ([None] * len(cells) if p in results else cells)
         try:
-            found, fails = visits(drawn, kernel, held_, TURNS)
+            found, fails = visits(drawn, self.kernel, held_, TURNS)
         except (GemelError, ZeroDivisionError):
             return None
         return None if fails else self._run_on(drawn, given, found)

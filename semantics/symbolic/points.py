@@ -33,6 +33,7 @@ from gemel.semantics.ir import (
     Var,
     While,
 )
+from gemel.semantics.passes.inline import inline
 from gemel.semantics.span import Span
 from gemel.semantics.symbolic import meaning
 from gemel.semantics.symbolic.execute import Cell, Cells, Symbolic, run_kernel
@@ -121,6 +122,8 @@ class Points(Symbolic):
 
     def come(self, s: Point, env: Env, names: dict[int, list[Any]]) -> None:
         """At the head of a loop: what isn't of its state is no more."""
+        if self.path != 1:
+            raise Unsupported(f"line {s.span.line if s else 0}: a loop by data within a choice")
         scope = names.setdefault(id(s), [k for k in env if isinstance(k, Var | Buffer | _Hidden)])
         state = self.state({k: env[k] for k in scope if k in env})
         fresh = self.arrived(s, state)
@@ -378,7 +381,7 @@ def visits(words: Words, kernel: Kernel, given: dict[Buffer | Var, Any], fuel: i
 def checks(kernel: Kernel) -> list[tuple[str, Span]]:
     """What a kernel's statements may be checked for, by code and place, in the order of its text."""
     found: list[tuple[str, Span]] = []
-    for s in statements(kernel.body):
+    for s in statements(inline(kernel).body):
         found += _checks(s)
         for x in (x for e in exprs_of(s) for x in subexprs(e)):
             found += _checks(x)
