@@ -260,6 +260,37 @@ def _borrows(w: Words, a: Bits, b: Bits) -> int:
     return borrow
 
 
+# -------------------------------------------------------------------------------------------------------------- choices
+
+
+def _abs(w: Words, e: Apply) -> Bits:
+    (a,) = w.args(e)
+    flipped = _added(w, e, (FALSE,) * len(a), tuple(x ^ 1 for x in a), TRUE)
+    size = tuple(w.net.choose(a[-1], x, y) for x, y in zip(flipped, a, strict=True))
+    return extended(size if shape(e.args[0]).signed else a, shape(e).width, False)
+
+
+def _choose(least: bool) -> Callable[[Words, Apply], Bits]:
+    def rule(w: Words, e: Apply) -> Bits:
+        a, b = w.even(*e.args)
+        first = _is_less(w, a, b, shape(e.args[0]).signed) ^ (not least)
+        return tuple(w.net.choose(first, x, y) for x, y in zip(a, b, strict=True))
+
+    return rule
+
+
+def _saturate(w: Words, e: Apply) -> Bits:
+    """The low bits, or the end of the range where those above them aren't all alike."""
+    (a,), width = w.args(e), shape(e).width
+    top = width - shape(e).signed
+    if len(a) <= top:
+        return extended(a, width, shape(e.args[0]).signed)
+    sign = a[-1] if shape(e.args[0]).signed else FALSE
+    fits = reduced(w.net.both, [w.net.differ(x, sign) ^ 1 for x in a[top:]])
+    end = (sign ^ 1,) * top + (sign,) * shape(e).signed
+    return tuple(w.net.choose(fits, x, y) for x, y in zip((*a[:top], *(sign,) * shape(e).signed), end, strict=True))
+
+
 # ------------------------------------------------------------------------------------------------------------- products
 
 
@@ -298,6 +329,10 @@ RULES: dict[Op, Callable[[Words, Apply], Bits]] = {
     ops.ADD: _add,
     ops.SUB: _sub,
     ops.NEG: _neg,
+    ops.ABS: _abs,
+    ops.MIN: _choose(True),
+    ops.MAX: _choose(False),
+    ops.SATURATE: _saturate,
     ops.MUL: _multiply,
     ops.LT: _less(False, False),
     ops.GE: _less(False, True),
@@ -306,4 +341,4 @@ RULES: dict[Op, Callable[[Words, Apply], Bits]] = {
     ops.FLOORDIV: _divide,
     ops.MOD: _divide,
 }
-"""What each op of a lowered netlist becomes."""
+"""What each op of a netlist becomes; registers are not lowered."""

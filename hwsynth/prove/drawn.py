@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from gemel.hwsynth.prove.units import BY_0, applied
 from gemel.semantics.convert import to_bits
 from gemel.semantics.dtypes import DType
 from gemel.semantics.storage import to_values
-from gemel.semantics.symbolic.terms import Words
+from gemel.semantics.symbolic.terms import Term, Value, Words
 
 
 class Drawn(Words):
@@ -30,6 +31,12 @@ class Drawn(Words):
         if self.random.random() < 0.25:
             return self.random.choice((0, 1, top, top >> 1, (top >> 1) + 1, top - 1)) & top
         return self.random.getrandbits(w)
+
+    def app(self, name: str, w: int, *args: Value) -> Any:
+        """A function of numbers; any word where it means nothing, as a division by 0 does."""
+        if Term in map(type, args):
+            return super().app(name, w, *args)
+        return self.random.getrandbits(w) if name.startswith(BY_0) else applied(name, w, *args)
 
 
 def words_of(array: Any, dtype: DType) -> list[int]:

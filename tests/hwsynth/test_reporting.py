@@ -13,6 +13,8 @@ from gemel import i32
 from gemel.errors import ToolError
 from gemel.hwsynth import Design
 from gemel.hwsynth.charts import Bar, Chart
+from gemel.hwsynth.estimate.words import RULES
+from gemel.hwsynth.netlist import NETLIST_OPS
 from gemel.hwsynth.reporting.gantt import LABELS, MOST, gantt
 from gemel.hwsynth.reporting.page import page
 from gemel.semantics.span import Span
@@ -151,3 +153,17 @@ def test_block_ram_that_is_a_cell_counts_as_memory() -> None:
     estimate = turned.synth(target="ecp5", clock_mhz=150).report.estimate
     assert estimate.by_kind["memories"]["block"] == 5
     assert "block" not in estimate.by_kind["multipliers"]
+
+
+def test_each_op_of_a_netlist_is_estimated() -> None:
+    """Registers keep ops that the text spells out: the size of a signed dividend goes into a register."""
+    assert RULES.keys() >= NETLIST_OPS
+
+    @gm.kernel
+    def rest(a: i32, b: i32) -> i32:
+        x, y = a, b
+        while y != 0:
+            x, y = y, x % y
+        return x
+
+    assert rest.synth().report.estimate.resources["lut"] > 100
