@@ -11,13 +11,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from gemel.hwsynth.judges import split_modules
 from gemel.hwsynth.prove.mutate import Mutant, mutants
 from gemel.hwsynth.prove.proof import Subject, cut, obligations, text_of
 from gemel.hwsynth.prove.reading import Text, mutated
-from gemel.hwsynth.prove.trial import differs, unit_differs
+from gemel.hwsynth.prove.reference import Reference
+from gemel.hwsynth.prove.trial import differs
+from gemel.hwsynth.prove.trials import tried
 from gemel.semantics.errors import ToolError
 from gemel.semantics.symbolic.running import deep
 from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNKNOWN
@@ -27,8 +28,11 @@ MISSED, EQUIVALENT = "missed", "equivalent"
 SECONDS = 2.0
 """z3's time for each question about a mutant."""
 
-TRIALS = 8
-"""Runs on drawn numbers for a mutant that isn't refuted."""
+TRIALS, MANY = 2, 8
+"""Runs on drawn numbers for a mutant that is proved too, and for one of which nothing is known."""
+
+UNIT_DRAWS = 64
+"""Operands that are tried on a mutant of a unit."""
 
 UNIT_SHARE = 4
 """A unit gets one mutant for so many of the kernel's module, but `UNIT_LEAST` at least."""
@@ -110,14 +114,14 @@ def _told(command: str) -> tuple[str, int | None]:
     ) if lines else None
 
 
-def judged(subject: Subject, module: str, text: Text, mutant: Mutant) -> Outcome:
-    """What becomes of a mutant."""
+def judged(subject: Subject, source: Reference, module: str, text: Text, mutant: Mutant) -> Outcome:
+    """What becomes of a mutant; `source` is the kernel's run, the same for all."""
     try:
-        status, how = _proved(subject, module, text)
+        status, how = _proved(subject, module, text, source)
     except ToolError as error:  # what is wired in a circle can't even be run
         status, how = REFUTED, error.what
     if status != REFUTED:
-        shown = _shown(subject, module, text)
+        shown = _shown(subject, module, text, TRIALS if status == PROVED else MANY)
         if shown:
             status, how = (MISSED if status == PROVED else REFUTED), shown
     line = mutant.line and mutant.line - first_line(subject.sv, module)
@@ -134,9 +138,9 @@ def first_line(sv: str, module: str) -> int:
     return before
 
 
-def _proved(subject: Subject, module: str, text: Text) -> tuple[str, str]:
+def _proved(subject: Subject, module: str, text: Text, source: Reference) -> tuple[str, str]:
     weak = UNKNOWN, ""
-    for o in obligations(subject, module, text, SECONDS):
+    for o in obligations(subject, module, text, SECONDS, source):
         if o.status == REFUTED:
             return o.status, f"{o.name}: {o.detail}"
         if o.status != PROVED:
@@ -144,14 +148,15 @@ def _proved(subject: Subject, module: str, text: Text) -> tuple[str, str]:
     return weak if weak[1] else (PROVED, "all obligations")
 
 
-def _shown(subject: Subject, module: str, text: Text) -> str:
+def _shown(subject: Subject, module: str, text: Text, trials: int) -> str:
     """What trials show to be wrong; "" where they show nothing."""
     if module != subject.top:
-        return unit_differs(subject, module, text)
-    for seed in range(TRIALS):
-        found: Any = differs(subject, text, seed)
-        if found is not None:
-            return f"a trial: {found.what}"
+        found = tried(subject.contracts[module], text, text.contracts(subject.contracts), SECONDS, "", UNIT_DRAWS)
+        return f"a trial: {found.how}" if found.status == REFUTED else ""
+    for seed in range(trials):
+        shown = differs(subject, text, seed)
+        if shown is not None:
+            return f"a trial: {shown.what}"
     return ""
 
 
@@ -161,5 +166,6 @@ def campaign(subject: Subject, count: int, seed: int) -> Mutations:
     Raises ToolError where yosys is missing or fails.
     """
     found: list[Outcome] = []
-    deep(lambda: found.extend(judged(subject, *m) for m in drawn(subject, count, seed)))
+    source = Reference(subject.kernel)
+    deep(lambda: found.extend(judged(subject, source, *m) for m in drawn(subject, count, seed)))
     return Mutations(seed, tuple(found))

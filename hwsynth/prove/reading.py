@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gemel.hwsynth import tools
+from gemel.hwsynth.netlist import Contract
 from gemel.hwsynth.prove.btor import Circuit, parse
 
 TIMEOUT = 300.0
@@ -62,16 +63,26 @@ def write(name):
     odds = [n.str() for n, cell in dict(top.cells_).items() if odd(cell)]
     json.dump(odds, open(name + ".json", "w"))
     for line in ("memory -nomap -nordff", "opt", "async2sync", "dffunmap",
-                 "setundef -undriven -zero", "opt_clean", "check -assert", "write_btor -s -v " + name):
+                 "setundef -undriven -zero", "opt_clean", "check -assert", "write_btor -s -v part"):
         run(line)
+    os.rename("part", name)
 if {mutants}:
     run("design -save whole")
     # a table's first values are no hardware; where one of their bits is turned, yosys takes them for no constants
     run("mutate -list {mutants} -seed {seed} -o mutants.txt t:$meminit* %n")
+    sys.stdout.flush()
     for n, line in enumerate(open("mutants.txt")):
-        run("design -load whole")
+        # in a process of its own where there are any: a design that is loaded again makes pyosys crash now and then
+        child = os.fork() if hasattr(os, "fork") else None
+        if child:
+            os.waitpid(child, 0)
+            continue
+        if child is None:
+            run("design -load whole")
         run(line.strip())
         write("mutant%d.btor" % n)
+        if child == 0:
+            os._exit(0)
 else:
     write("circuit.btor")
 json.dump(found, open("units.json", "w"))
@@ -104,6 +115,10 @@ class Text:
     units: Mapping[str, str]
     odd: tuple[str, ...] = ()
 
+    def contracts(self, known: Mapping[str, Contract]) -> dict[str, tuple[str, Contract]]:
+        """The module and contract of each instance that was cut out."""
+        return {i: (m, known[m]) for i, m in self.units.items()}
+
 
 def read(sv: str, top: str, units: Collection[str] = (), edit: str = "") -> Read:
     """A module as a circuit, with instances of `units` cut out; `edit` are yosys commands, one a line, before.
@@ -118,12 +133,13 @@ def read(sv: str, top: str, units: Collection[str] = (), edit: str = "") -> Read
 def mutated(sv: str, top: str, units: Collection[str], count: int, seed: int) -> list[tuple[str, Read]]:
     """A module as `read`, with changes by yosys' `mutate`: so many at most, each with its command.
 
-    Raises as `read`.
+    Those on which yosys fails are left out. Raises as `read`.
     """
     with tools.scratch() as folder:
         cut = _run(folder, sv, top, units, mutants=count, seed=seed)
         commands = (folder / "mutants.txt").read_text().splitlines()
-        return [(line, _read(folder, f"mutant{n}.btor", cut)) for n, line in enumerate(commands)]
+        whole = [(n, line) for n, line in enumerate(commands) if (folder / f"mutant{n}.btor").exists()]
+        return [(line, _read(folder, f"mutant{n}.btor", cut)) for n, line in whole]
 
 
 def _read(folder: Path, name: str, cut: Mapping[str, str]) -> Read:

@@ -21,7 +21,6 @@ from gemel.hwsynth.prove.machine import Machine, initial
 from gemel.hwsynth.prove.memories import Memory, suffixes
 from gemel.hwsynth.prove.proof import Subject
 from gemel.hwsynth.prove.reading import Text
-from gemel.hwsynth.prove.unitproof import unit_pairs
 from gemel.hwsynth.prove.units import cuts
 from gemel.semantics.arguments import shape_of
 from gemel.semantics.convert import to_bits
@@ -37,9 +36,6 @@ ERROR, ERROR_CODE = "error", "error_code"
 
 PAUSE = 3
 """The most cycles of a pause."""
-
-UNIT_DRAWS = 64
-"""Operands that are tried on a unit."""
 
 SPARSE = 5
 """One run in so many is on arrays of zeros mostly."""
@@ -139,8 +135,9 @@ class Trial:
         self.subject, self.seed, self.longest = subject, seed, LONGEST if longest is None else longest
         self.words, self.drawn = Drawn(seed), random.Random(seed)
         self.normal = Normal(self.words)
-        units = {i: (m, subject.contracts[m]) for i, m in text.units.items()}
-        self.machine = Machine(self.words, self.normal, text.circuit, cuts(text.circuit, units))
+        self.machine = Machine(
+            self.words, self.normal, text.circuit, cuts(text.circuit, text.contracts(subject.contracts))
+        )
         circuit = self.machine.circuit
         self.ports: Mapping[str, Any] = {**circuit.inputs, **circuit.outputs}
         for n, s in enumerate(circuit.states):
@@ -379,14 +376,3 @@ def differs(subject: Subject, text: Text, seed: int, does: Callable[[Trial], Non
     except GivenUp:
         return None
     return None
-
-
-def unit_differs(subject: Subject, name: str, text: Text, draws: int = UNIT_DRAWS) -> str:
-    """Operands for which a unit errs, in words; "" where none were drawn."""
-    words = Drawn(1)
-    for _ in range(draws):
-        pairs, given = unit_pairs(subject.contracts, name, text, words)
-        for found, expected, w in pairs if given else ():
-            if found != expected:
-                return f"a trial: {found:#x} instead of {expected:#x} in {w} bits"
-    return ""

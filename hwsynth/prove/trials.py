@@ -26,7 +26,12 @@ Operands = Mapping[str, int]
 
 
 def tried(
-    contract: Contract, text: Text, units: Mapping[str, tuple[str, Contract]], seconds: float, why: str
+    contract: Contract,
+    text: Text,
+    units: Mapping[str, tuple[str, Contract]],
+    seconds: float,
+    why: str,
+    most: int | None = None,
 ) -> Verdict:
     """A unit on as many operands as the time allows, or the first ones for which it is wrong; `why` it isn't proved."""
     unit = _Unit(contract, text, units)
@@ -37,7 +42,7 @@ def tried(
             named = {unit.words.var(p, w): operands[p] for p, w in unit.ports.items()}
             return Verdict(REFUTED, f"on operand vector {done + 1:,}", named)
         done += 1
-        if done == MOST or time.monotonic() > end:
+        if done == (most or MOST) or time.monotonic() > end:
             break
     return Verdict(TESTED, f"on {done:,} operand vectors ({why})", tests=done)
 

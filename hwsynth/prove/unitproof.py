@@ -29,24 +29,11 @@ def proved_unit(contracts: Mapping[str, Contract], name: str, text: Text, second
     if odd := clocks(text):
         return Verdict(REFUTED, odd)
     contract = contracts[name]
-    units = {i: (m, contracts[m]) for i, m in text.units.items()}
+    units = text.contracts(contracts)
     verdict = _Unit(contract, text, units, Words(narrows=not _is_divider(contract))).verdict(seconds)
     if verdict.status == UNKNOWN:
         verdict = tried(contract, text, units, seconds, verdict.how)
     return replace(verdict, how=f"{contract.operation} {verdict.how}")
-
-
-Pair = tuple[Value, Value, int]
-
-
-def unit_pairs(contracts: Mapping[str, Contract], name: str, text: Text, words: Words) -> tuple[list[Pair], Value]:
-    """A unit's results, what they are to be, and their widths; whether they mean something, as a bit."""
-    units = {i: (m, contracts[m]) for i, m in text.units.items()}
-    unit = _Unit(contracts[name], text, units, words)
-    given: Value = 1
-    if _is_divider(contracts[name]):
-        given = words.xor(1, words.eq(unit.ports.inputs["divisor"], unit.operands["divisor"], 0), 1)
-    return unit.pairs(unit.results()), given
 
 
 class _Unit:
@@ -79,7 +66,7 @@ class _Unit:
             outputs = self.machine.step({**self._start(not cycle), **({} if cycle else self.operands)})
         return outputs
 
-    def pairs(self, outputs: Mapping[str, Value]) -> list[Pair]:
+    def pairs(self, outputs: Mapping[str, Value]) -> list[tuple[Value, Value, int]]:
         """Results, what they are to be, and their widths."""
         expected = self._definition()
         return [(outputs[p], expected[p], w) for p, w in self.ports.outputs.items()]

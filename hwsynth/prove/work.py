@@ -26,6 +26,7 @@ from gemel.hwsynth.prove import handshake
 from gemel.hwsynth.prove.counterexample import contradicted, search
 from gemel.hwsynth.prove.mutants import Mutations, Outcome, drawn, judged
 from gemel.hwsynth.prove.proof import Obligation, Proof, Subject, cut, obligations, text_of
+from gemel.hwsynth.prove.reference import Reference
 from gemel.semantics.errors import ArgumentError
 from gemel.semantics.symbolic.points import checks
 from gemel.semantics.symbolic.running import deep
@@ -167,7 +168,8 @@ def _results(subject: Subject, settings: Settings, piece: Piece) -> Iterator[Any
         yield from obligations(subject, piece.module, text_of(subject, piece.module), settings.seconds)
         return
     made = drawn(subject, settings.mutants, settings.seed)
-    yield from (judged(subject, *mutant) for mutant in islice(made, piece.part, None, piece.of))
+    source = Reference(subject.kernel)
+    yield from (judged(subject, source, *mutant) for mutant in islice(made, piece.part, None, piece.of))
 
 
 def _key(subject: Subject, settings: Settings, piece: Piece) -> str:

@@ -29,6 +29,7 @@ class Words:
         self.narrows = narrows
         self.table: dict[tuple[Any, ...], Value] = {}
         self.slices: dict[tuple[Term, int, int], Value] = {}
+        self.joined: dict[tuple[Any, ...], Value] = {}
         self.said: dict[Term, int] = {}
         self.count = 0
 
@@ -215,6 +216,14 @@ class Words:
 
     def cat(self, *parts: Any) -> Value:
         """Words joined, the highest first: width, value, width, value, ..."""
+        if len(parts) == 4 and type(parts[1]) is int and type(parts[3]) is int:
+            return parts[1] << parts[2] | parts[3]
+        found = self.joined.get(parts)
+        if found is None:
+            found = self.joined[parts] = self._cat(parts)
+        return found
+
+    def _cat(self, parts: tuple[Any, ...]) -> Value:
         flat: list[Any] = []
         for n, v in zip(parts[::2], parts[1::2], strict=True):
             inner = v.args if type(v) is Term and v.op == "cat" else (n, v)

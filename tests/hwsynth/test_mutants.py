@@ -15,7 +15,9 @@ from gemel.hwsynth.prove.mutate import KINDS, mutants
 from gemel.hwsynth.prove.proof import Proof, Subject, obligations, text_of
 from gemel.hwsynth.prove.reading import Text, read
 from gemel.hwsynth.prove.subject import subject_of
-from gemel.hwsynth.prove.trial import differs, unit_differs
+from gemel.hwsynth.prove.trial import differs
+from gemel.hwsynth.prove.trials import tried
+from gemel.semantics.symbolic.verdict import Verdict
 
 
 @gm.kernel
@@ -127,7 +129,19 @@ def test_a_register_on_another_edge_is_refuted(product: Subject) -> None:
 
 
 def test_trials_of_a_unit_show_an_error_in_it(product: Subject) -> None:
-    unit = next(n for n, c in product.contracts.items() if c.operation.startswith("multiply"))
-    assert not unit_differs(product, unit, text_of(product, unit))
+    unit, contract = next((n, c) for n, c in product.contracts.items() if c.operation.startswith("multiply"))
+    found = tried(contract, text_of(product, unit), {}, 5.0, "no proof", 50)
+    assert (found.status, found.tests) == ("tested", 50) and "no proof" in found.how
     wrong = read(product.sv.replace("product_s1 <= ", "product_s1 <= 16'sd1 + ", 1), unit).text()
-    assert "instead of" in unit_differs(product, unit, wrong)
+    found = tried(contract, wrong, {}, 5.0, "no proof", 50)
+    assert found.status == "refuted" and {str(t) for t in found.values} == {"a", "b"}
+
+
+def test_a_unit_without_a_proof_is_tested_and_says_how_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gemel.hwsynth.prove.unitproof._Unit.verdict", lambda *_: Verdict("unknown", "no time"))
+    monkeypatch.setattr("gemel.hwsynth.prove.trials.MOST", 1234)
+    proof = matmul.synth(M=2, N=2, K=2).prove(mutants=0)
+    assert proof.status == "tested" and not proof.ok
+    (unit,) = [o for o in proof.obligations if o.status != "proved"]
+    assert (unit.verdict, unit.tests) == ("tested(1,234)", 1234)
+    assert "tested(1,234) unit multiply" in str(proof) and "(no time)" in str(proof)
