@@ -363,6 +363,21 @@ class Induction:
             bad = [m for m, v in known.items() if not self._fits(c, m, v, base, known.get(base, 0), end, given)]
             if bad:
                 wrong.setdefault(id(target), []).append((c, bad))
+        self._late(target, end, state, given, wrong)
+
+    def _late(self, target: Point, end: Way, state: State, given: Value, wrong: dict[int, Any]) -> None:
+        relation, words = self.relations[id(target)], self.words
+        for x in list(relation.late):
+            expected, scalar = state.words.get(x.name), state.words.get(x.scalar)
+            if scalar is None:
+                relation.late.remove(x)
+                wrong.setdefault(id(target), [])
+            elif expected is not None:
+                reached = x.reached(words, scalar, width_of(state.types[x.scalar]))
+                found = next(m for m in end.memories if m.name == x.place[1][0]).cells[x.place[1][1]]
+                if self._same(end, found, expected, x.w, words.and_(1, given, reached)).status != PROVED:
+                    relation.late.remove(x)
+                    wrong.setdefault(id(target), [])
 
     def _fits(self, c: Class, m: Member, v: Value, base: Member, word: Value, end: Way, given: Value) -> bool:
         if c.constant is None and m is base:

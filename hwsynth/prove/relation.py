@@ -6,11 +6,12 @@ runs on numbers, and holds nothing up: who uses it shows that it holds on arriva
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemel.semantics.dtypes import width_of
+from gemel.semantics.dtypes import DType, width_of
+from gemel.semantics.ir import Buffer
 from gemel.semantics.symbolic.meaning import is_signed
 from gemel.semantics.symbolic.points import Name, State
 from gemel.semantics.symbolic.terms import Value, Words
@@ -41,6 +42,21 @@ class Class:
         return min(self.members, key=lambda m: (m.lo is not None, m.w, m.kind != "name"))
 
 
+@dataclass(frozen=True)
+class Late:
+    """A word that holds an element once a scalar has come to a number: before, the kernel's is another one."""
+
+    place: tuple[str, Any]
+    name: Name
+    scalar: Name
+    least: int
+    w: int
+
+    def reached(self, words: Words, scalar: Value, w: int) -> Value:
+        """Whether the scalar, a signed word, has come there."""
+        return words.xor(1, words.slt(w, scalar, self.least & ((1 << w) - 1)), 1)
+
+
 @dataclass
 class Sample:
     """A visit of a loop's head: the kernel's state, and the words of registers and memories by place."""
@@ -54,6 +70,8 @@ class Relation:
     """The classes at a point. `symbols` makes them symbols."""
 
     classes: list[Class] = field(default_factory=list)
+    late: list[Late] = field(default_factory=list)
+    types: Mapping[Name, DType] = field(default_factory=dict)
 
     def values(self, words: Words, tag: str) -> dict[tuple[str, Any], Value]:
         """The words of all places that the relation speaks of."""
@@ -62,6 +80,10 @@ class Relation:
             base = c.base
             for m in c.members:
                 found[m.kind, m.at] = held(words, c, m, base, words.var(f"{tag}.{_said(base)}", base.w))
+        for x in self.late:
+            reached = x.reached(words, found["name", x.scalar], width_of(self.types[x.scalar]))
+            before = words.var(f"{tag}.before.{x.place}", x.w)
+            found[x.place] = words.ite(x.w, reached, found["name", x.name], before)
         return found
 
 
@@ -104,7 +126,34 @@ def guessed(samples: Sequence[Sample], alike: Callable[[Name], Iterable[tuple[st
     found = [Class(ms, key[0] if len(set(key)) == 1 else None) for key, ms in groups.items()]
     _pair_partial(found, samples, partial, alike)
     _pair_parts(found, samples)
-    return Relation([c for c in found if len(c.members) > 1 or c.constant is not None or c.members[0].kind == "name"])
+    late = list(_late(found, samples, alike))
+    kept = [c for c in found if len(c.members) > 1 or c.constant is not None or c.members[0].kind == "name"]
+    return Relation(kept, late, types)
+
+
+def _late(
+    found: list[Class], samples: Sequence[Sample], alike: Callable[[Name], Iterable[tuple[str, Any]]]
+) -> Iterator[Late]:
+    """Elements that a memory holds from some number of a scalar on."""
+    first = samples[0].names
+    scalars = [n for n, t in first.types.items() if _counts(n, t) and all(n in s.names.words for s in samples)]
+    for name in [m.at for c in found if all(x.kind == "name" for x in c.members) for m in c.members]:
+        place = next((p for p in alike(name) if p[0] == "memory"), None)
+        if place is None or _counts(name, first.types[name]):
+            continue
+        same = [s.names.words[name] == s.words[place][0] for s in samples]
+        for n in scalars:
+            m = _named(n, first.types[n])
+            numbers = [_number(s.names.words[n] or 0, m) for s in samples]
+            least = max((v for v, ok in zip(numbers, same, strict=True) if not ok), default=0) + 1
+            if max(numbers) >= least:
+                yield Late(place, name, n, least, width_of(first.types[name]))
+                break
+
+
+def _counts(name: Name, dtype: DType) -> bool:
+    """Whether a name is a signed scalar, such as what a loop counts."""
+    return is_signed(dtype) and not (isinstance(name[0], Buffer) and name[0].rank)
 
 
 def _pair_partial(

@@ -74,10 +74,36 @@ def ratios(A: u8[3], B: u8[3], limit: u8) -> u8[3]:
     return C
 
 
-BY_INDUCTION = [gcd, collatz, bisect, find]
+@gm.kernel
+def remainder(x: u8, y: u8) -> u8:
+    left: u8 = x
+    while left > y:
+        left = left - y - 1
+    return left
 
 
-@pytest.mark.parametrize("kernel", BY_INDUCTION, ids=["gcd", "collatz", "bisect", "find"])
+@gm.kernel
+def remainders(A: u8[4], y: u8) -> u8[4]:
+    C = gm.zeros((4,), u8)
+    for i in range(4):
+        C[i] = remainder(A[i], y)
+    return C
+
+
+@gm.kernel
+def root(n: u16) -> u16:
+    x: u16 = n
+    y: u16 = (x + 1) // 2
+    while y < x:
+        x = y
+        y = gm.cast((x + n // x) // 2, u16)
+    return x
+
+
+BY_INDUCTION = [gcd, collatz, bisect, find, remainders, root]
+
+
+@pytest.mark.parametrize("kernel", BY_INDUCTION, ids=["gcd", "collatz", "bisect", "find", "remainders", "root"])
 def test_loops_by_data_are_proved_by_induction(kernel: gm.Kernel) -> None:
     proof = prove(subject_of(kernel.synth()))
     assert proof.ok, str(proof)
