@@ -22,6 +22,7 @@ from gemel.hwsynth.prove.machine import Machine
 from gemel.hwsynth.prove.paths import Key, Way, Ways, Wrong
 from gemel.hwsynth.prove.relation import Class, Member, Relation, Sample, guessed, held, parted
 from gemel.hwsynth.prove.units import cuts
+from gemel.hwsynth.system import ERROR
 from gemel.semantics.convert import from_bits
 from gemel.semantics.dtypes import width_of
 from gemel.semantics.errors import GemelError
@@ -204,7 +205,7 @@ class Induction:
             for m in memories:
                 m.edge(drawn, machine.normal, outputs)
             if n and outputs[control.DONE]:
-                return trace
+                return None if outputs.get(ERROR) else trace  # something that is asked of callers doesn't hold
         return None
 
     def _aligned(self, traces: Sequence[Trace], points: Sequence[Point]) -> dict[Key, Point]:

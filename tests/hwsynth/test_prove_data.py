@@ -25,6 +25,16 @@ def gcd(a: u8, b: u8) -> u8:
 
 
 @gm.kernel
+def euclid(a: i32, b: i32) -> i32:
+    gm.requires(a >= 0)
+    gm.requires(b >= 0)
+    x, y = a, b
+    while y != 0:
+        x, y = y, x % y
+    return x
+
+
+@gm.kernel
 def collatz(n: u16, most: u8) -> u8:
     x: u32 = n
     steps: u8 = 0
@@ -100,10 +110,10 @@ def root(n: u16) -> u16:
     return x
 
 
-BY_INDUCTION = [gcd, collatz, bisect, find, remainders, root]
+BY_INDUCTION = [gcd, euclid, collatz, bisect, find, remainders, root]
 
 
-@pytest.mark.parametrize("kernel", BY_INDUCTION, ids=["gcd", "collatz", "bisect", "find", "remainders", "root"])
+@pytest.mark.parametrize("kernel", BY_INDUCTION, ids=["gcd", "euclid", "collatz", "bisect", "find", "remainders", "root"])
 def test_loops_by_data_are_proved_by_induction(kernel: gm.Kernel) -> None:
     proof = prove(subject_of(kernel.synth()))
     assert proof.ok, str(proof)
