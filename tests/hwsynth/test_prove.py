@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from designs import DESIGNS
 from proving import histogram, matmul
 
 import gemel as gm
@@ -49,6 +50,11 @@ def test_integer_kernels_are_proved(kernel: gm.Kernel) -> None:
         "idle stays idle without start",
         "all outputs are the kernel's, for all inputs",
     }
+
+
+def test_tensors_with_the_names_of_keywords() -> None:
+    """`bins`, of which SystemVerilog makes no name by itself."""
+    assert DESIGNS["histogram"].synth().prove(mutants=0).ok
 
 
 def test_a_product_of_matrices_is_proved_with_its_multiplier() -> None:
