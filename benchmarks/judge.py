@@ -42,7 +42,7 @@ SLACK = 4
 """Cycles of a miter beyond those of the run."""
 LONGEST = 24
 """Cycles of a run whose end depends on the data."""
-SECONDS = 60
+SECONDS = 30
 """What yosys-abc may take for a miter."""
 
 
@@ -55,7 +55,7 @@ def dot(x: i8[4], y: i8[4]) -> i32:
 
 
 @gm.kernel
-def product(A: i8[2, 2], B: i8[2, 2]) -> i32[2, 2]:
+def product(A: gm.Int(4)[2, 2], B: gm.Int(4)[2, 2]) -> i32[2, 2]:
     C = gm.zeros((2, 2), i32)
     for i, j, k in gm.grid(2, 2, 2):
         C[i, j] += A[i, k] * B[k, j]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gemel.codegen.jit import Code, compile_text
 from gemel.hwsynth.flatten import Flat, Path, flatten
-from gemel.hwsynth.names import Names
+from gemel.hwsynth.names import KEYWORDS, Names
 from gemel.hwsynth.netcheck import check
 from gemel.hwsynth.netlist import Memory, Module, NetType
 from gemel.hwsynth.progress import tell
@@ -207,10 +207,11 @@ class NativeSim:
 
 
 def memory_names(flat: Flat) -> list[str]:
-    """Dotted instance path and hint of each memory; a number is added where a name is taken."""
+    """Dotted instance path and hint of each memory; a number is added where a name is taken. Keywords are names here."""
     scopes: dict[Path, Names] = {}
     memories = flat.module.memories
-    names = [scopes.setdefault(flat.scope[m], Names()).fresh(m.hint) for m in memories]
+    own = [scopes.setdefault(flat.scope[m], Names()).fresh(m.hint) for m in memories]
+    names = [m.hint if m.hint in KEYWORDS else name for m, name in zip(memories, own, strict=True)]
     return [".".join((*flat.scope[m], name)) for m, name in zip(memories, names, strict=True)]
 
 

@@ -9,18 +9,18 @@ module dot_ref (input logic [31:0] x, input logic [31:0] y, output logic [31:0] 
   assign result = 32'(p0) + 32'(p1) + 32'(p2) + 32'(p3);
 endmodule
 
-module product_ref (input logic [31:0] A, input logic [31:0] B, output logic [127:0] C);
-  function automatic logic [31:0] of(input logic signed [7:0] p, input logic signed [7:0] q,
-                                     input logic signed [7:0] r, input logic signed [7:0] s);
-    logic signed [15:0] left, right;
+module product_ref (input logic [15:0] A, input logic [15:0] B, output logic [127:0] C);
+  function automatic logic [31:0] of(input logic signed [3:0] p, input logic signed [3:0] q,
+                                     input logic signed [3:0] r, input logic signed [3:0] s);
+    logic signed [7:0] left, right;
     left = p * q;
     right = r * s;
     of = 32'(left) + 32'(right);
   endfunction
-  assign C[31:0] = of(A[7:0], B[7:0], A[15:8], B[23:16]);
-  assign C[63:32] = of(A[7:0], B[15:8], A[15:8], B[31:24]);
-  assign C[95:64] = of(A[23:16], B[7:0], A[31:24], B[23:16]);
-  assign C[127:96] = of(A[23:16], B[15:8], A[31:24], B[31:24]);
+  assign C[31:0] = of(A[3:0], B[3:0], A[7:4], B[11:8]);
+  assign C[63:32] = of(A[3:0], B[7:4], A[7:4], B[15:12]);
+  assign C[95:64] = of(A[11:8], B[3:0], A[15:12], B[11:8]);
+  assign C[127:96] = of(A[11:8], B[7:4], A[15:12], B[15:12]);
 endmodule
 
 module counts_ref (input logic [31:0] values, output logic [31:0] bins);
