@@ -207,7 +207,7 @@ class NativeSim:
 
 
 def memory_names(flat: Flat) -> list[str]:
-    """Dotted instance path and hint of each memory; a number is added where a name is taken. Keywords are names here."""
+    """Dotted instance path and hint of each memory, with a number where a name is taken; keywords are names here."""
     scopes: dict[Path, Names] = {}
     memories = flat.module.memories
     own = [scopes.setdefault(flat.scope[m], Names()).fresh(m.hint) for m in memories]

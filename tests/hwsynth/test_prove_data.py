@@ -113,7 +113,9 @@ def root(n: u16) -> u16:
 BY_INDUCTION = [gcd, euclid, collatz, bisect, find, remainders, root]
 
 
-@pytest.mark.parametrize("kernel", BY_INDUCTION, ids=["gcd", "euclid", "collatz", "bisect", "find", "remainders", "root"])
+@pytest.mark.parametrize(
+    "kernel", BY_INDUCTION, ids=["gcd", "euclid", "collatz", "bisect", "find", "remainders", "root"]
+)
 def test_loops_by_data_are_proved_by_induction(kernel: gm.Kernel) -> None:
     proof = prove(subject_of(kernel.synth()))
     assert proof.ok, str(proof)
