@@ -10,6 +10,7 @@ is shown anew.
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ from gemel.semantics.passes.inline import inline
 from gemel.semantics.samples import Spread, random_values
 from gemel.semantics.symbolic.execute import shape_of
 from gemel.semantics.symbolic.normal import Normal
-from gemel.semantics.symbolic.points import Name, Point, Segment, State, Visit, segments, visits
+from gemel.semantics.symbolic.points import Name, Point, Segment, State, TooLong, Visit, segments, visits
 from gemel.semantics.symbolic.terms import Value
 from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNKNOWN, Verdict
 from gemel.semantics.symbolic.walk import rebuilt
@@ -45,8 +46,11 @@ SAMPLES = 24
 TURNS = 60
 """Turns of loops in such a run; one that takes more isn't looked at."""
 
-CYCLES = 2000
+CYCLES = 10_000
 """Cycles of such a run."""
+
+SECONDS = 8
+"""Time after which no further such run is begun, once there are a few."""
 
 ROUNDS = 40
 """How often a relation is mended before it is given up."""
@@ -157,7 +161,10 @@ class Induction:
             self.relations[id(p)] = guessed(samples, self._alike)
 
     def _traces(self) -> Iterator[Trace]:
+        end, found = time.monotonic() + SECONDS, 0
         for seed in range(SAMPLES):
+            if time.monotonic() > end and found >= 4:
+                return
             rng = np.random.default_rng(seed)
             values: dict[Buffer | Var, Any] = {}
             for p in (*self.subject.kernel.params, *self.subject.kernel.results):
@@ -167,6 +174,7 @@ class Induction:
                 )
             trace = self._trace(seed, values)
             if trace is not None:
+                found += 1
                 yield trace
 
     def _trace(self, seed: int, values: Mapping[Buffer | Var, Any]) -> Trace | None:
@@ -180,7 +188,7 @@ class Induction:
             held_[p] = cells[0] if isinstance(p, Var) else ([None] * len(cells) if p in results else cells)
         try:
             found, fails = visits(drawn, self.kernel, held_, TURNS)
-        except (GemelError, ZeroDivisionError):
+        except (GemelError, TooLong, ZeroDivisionError):
             return None
         return None if fails else self._run_on(drawn, given, found)
 

@@ -97,9 +97,8 @@ class Points(Symbolic):
         cuts: set[int],
         arrived: Callable[[Point, State], Mapping[Name, Value | None] | None],
         script: list[int] | None = None,
-        fuel: int | None = None,
     ) -> None:
-        super().__init__(words, fuel)
+        super().__init__(words)
         self.cuts, self.arrived, self.script = cuts, arrived, [] if script is None else script
         self.at = 0
         self.taken: list[Value] = []
@@ -365,15 +364,24 @@ def _one_way(
     ended(None, final)
 
 
-def visits(words: Words, kernel: Kernel, given: dict[Buffer | Var, Any], fuel: int) -> tuple[list[Visit], bool]:
-    """The points that a run on numbers comes to, with their states; and whether a check failed before its end."""
+class TooLong(Exception):
+    """A run on numbers that comes to more points than are asked for."""
+
+
+def visits(words: Words, kernel: Kernel, given: dict[Buffer | Var, Any], most: int) -> tuple[list[Visit], bool]:
+    """The points that a run on numbers comes to, with their states; and whether a check failed before its end.
+
+    Raises TooLong where there are more than `most`.
+    """
     found: list[Visit] = []
 
     def arrived(point: Point, at: State) -> Mapping[Name, Value | None]:
+        if len(found) == most:
+            raise TooLong
         found.append(Visit(point, at))
         return {}
 
-    run = Points(words, cut_loops(kernel.body), arrived, fuel=fuel)
+    run = Points(words, cut_loops(kernel.body), arrived)
     run_kernel(run, kernel, given)
     return found, any(fails == 1 for _, fails in run.failing)
 
