@@ -271,10 +271,10 @@ class Graph:
         self.stores.setdefault(b, []).append(node)
 
     def _access(self, b: Buffer, kind: Kind) -> Access:
-        several = self.counts.get((b, kind), 0) > 1
+        places = self.counts.get((b, kind), 0)
         if kind is Kind.STORE:
-            return writing(self.clock, several)
-        return reading(self.clock, self.depth_of[b], b.data is not None, several)
+            return writing(self.clock, places)
+        return reading(self.clock, self.depth_of[b], b.data is not None, places)
 
     def both(self, a: Node | None, b: Node, span: Span) -> Node:
         """The conjunction of a predicate and a condition."""

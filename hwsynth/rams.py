@@ -7,6 +7,7 @@ with a register behind it.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from math import log
 
 from gemel.hwsynth.cells import stated_cell, way_of
 from gemel.hwsynth.kinds import MemoryKind, kind_of
@@ -27,21 +28,27 @@ ADDRESSES = 1 << 14
 """The bits of a block: addresses begin at that of a word's first bit."""
 
 
-def reading(clock: Clock, words: int, constant: bool, several: bool) -> Access:
-    """How a memory of so many words is read, which nothing writes to where it is `constant`; at `several` places."""
+def reading(clock: Clock, words: int, constant: bool, places: int) -> Access:
+    """How a memory of so many words is read, which nothing writes to where it is `constant`; at so many places."""
     plain = clock.target.read_delay(words)
     way, hard = way_of(clock, CELL), clock.target.cells.get(CELL)
     if plain <= clock.room or way is None or hard is None or constant or not _fits(clock, hard, words):
         return Access(0.0, 1, plain)
-    return Access(way.setup + several * clock.target.level, way.latency, way.delay)
+    chosen = clock.target.level * _levels(places)
+    return Access(min(way.setup + chosen, clock.room), way.latency, way.delay)
 
 
-def writing(clock: Clock, several: bool) -> Access:
-    """How a memory is written to, at `several` places: of any size alike, so that cycles have one formula."""
+def _levels(places: int) -> float:
+    """The gates one behind the other that choose between the addresses of some places: one for two, two for eight."""
+    return 1 + log(places / 2, 4) if places > 1 else 0
+
+
+def writing(clock: Clock, places: int) -> Access:
+    """How a memory is written to, at some places: of any size alike, so that cycles have one formula."""
     hard = clock.target.cells.get(CELL)
     if hard is None:
         return Access(0.0)
-    return Access(min(hard.write + several * clock.target.level, clock.room))
+    return Access(min(hard.write + (places > 1) * clock.target.level, clock.room))
 
 
 def _fits(clock: Clock, hard: Hard, words: int) -> bool:

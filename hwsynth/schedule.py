@@ -22,6 +22,9 @@ from gemel.semantics.span import Span
 NOT_PIPELINED = ONCE
 """The II of a region that runs once."""
 
+NOTED = 1.5
+"""The levels of gates from a check's condition to the register that keeps it, with the cycle and which failed first."""
+
 Limits = Mapping[Buffer, tuple[int, int]]
 """The read and write ports of each memory."""
 
@@ -65,6 +68,8 @@ def node_delay(n: Node, t: Target) -> float:
         return t.read_delay(_words(n.buffer)) if n.access is None else n.access.delay
     if n.kind is Kind.STORE and n.access is not None:
         return n.access.setup
+    if n.kind is Kind.CHECK:
+        return NOTED * t.level
     if n.op is None:
         return 0.0
     return delay(t, Apply(n.op, tuple(map(stand_in, n.args)), n.dtype, n.span))
@@ -123,6 +128,8 @@ def _task(n: Node, number: Mapping[Node, int], clock: Clock, most: Mapping[str, 
         limited = kind if kind in most else None
         return Task(n.unit.delay, n.unit.latency, n.unit.setup, operands, limited, n.unit.interval)
     needed = node_delay(n, clock.target)
+    if n.kind is Kind.CHECK:
+        needed = min(needed, clock.room)
     if needed > clock.room:
         raise _too_fast(n, needed, clock)
     unit = None if n.buffer is None or n.beside is not None else (n.buffer, n.kind)

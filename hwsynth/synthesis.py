@@ -254,7 +254,7 @@ class _Maker:
 
     def _latency(self, b: Buffer) -> int:
         """The cycles from an address to its word."""
-        return reading(self.clock, self.depths[b], b.data is not None, False).cycles
+        return reading(self.clock, self.depths[b], b.data is not None, 1).cycles
 
     def _inside(self) -> tuple[tuple[Memory, ...], tuple[Instance, ...]]:
         """The memories inside: as such, or with an output register as modules of their own."""

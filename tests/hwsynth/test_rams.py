@@ -101,10 +101,10 @@ def test_the_cell_does_what_its_text_does(size: int, bits: int, blocks: int, tmp
 
 
 def test_reads_take_two_cycles_only_where_one_is_too_short() -> None:
-    assert reading(SHORT, 64, False, False).cycles == 2
-    assert reading(SHORT, 16, False, False).cycles == 1  # in tables
-    assert reading(Clock(10.0, ECP5), 64, False, False).cycles == 1
-    assert reading(Clock(1000 / 300, target("xcup")), 1024, False, False).cycles == 1
+    assert reading(SHORT, 64, False, 1).cycles == 2
+    assert reading(SHORT, 16, False, 1).cycles == 1  # in tables
+    assert reading(Clock(10.0, ECP5), 64, False, 1).cycles == 1
+    assert reading(Clock(1000 / 300, target("xcup")), 1024, False, 1).cycles == 1
 
 
 M, N = gm.dims("M N")
