@@ -10,6 +10,7 @@ from gemel.semantics.floats.words import (
     cut,
     either,
     joined,
+    leading_zeros,
     literal,
     minus,
     none,
@@ -26,7 +27,8 @@ from gemel.semantics.tower.formula import X
 def add(t: FloatType, a: X, b: X) -> X:
     """a + b: the smaller one is brought to the scale of the greater one, with two bits more and what goes out as one.
 
-    Where the signs differ the greater one's size less the other's is never negative.
+    Where the signs differ the greater one's size less the other's is never negative. Zeros in front are counted at
+    once, not on the way to the front: that is the shorter path behind a sum.
     """
     f = a.f
     swap = (cut(a, t.width - 2, 0) < cut(b, t.width - 2, 0)).called("swap")
@@ -39,7 +41,7 @@ def add(t: FloatType, a: X, b: X) -> X:
     sign = both(big.sign, ~both(differ, zero)).called("sign")
     nan = big.nan if t.finite else either(big.nan, both(small.top, differ))
     infinite = big.infinite if t.finite else big.top
-    return rounded(t, sign, total, big.exponent, Special(nan, infinite, zero))
+    return rounded(t, sign, total, big.exponent, Special(nan, infinite, zero), leading_zeros(total))
 
 
 def subtract(t: FloatType, a: X, b: X) -> X:
