@@ -12,7 +12,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ from gemel.errors import GemelError
 from gemel.hwsynth.design import Design
 
 Row = dict[str, Any]
+
+SHOWN = {"unknown": "out of reach", "none": "no design"}
+"""How the table says a status."""
 
 
 def measured(group: str, name: str, make: Callable[[], Design], asked: argparse.Namespace) -> Row:
@@ -77,10 +80,24 @@ def main() -> int:
 
 
 def written(rows: list[Row], path: Path | None) -> None:
-    """Keeps the rows that there are."""
+    """Keeps the rows that there are, and a table of them beside."""
     if path:
         data = {"machine": machine(), "options": sys.argv[1:], "rows": rows}
         path.write_text(json.dumps(data, indent=1) + "\n")
+        path.with_suffix(".md").write_text("\n".join(table(rows)) + "\n")
+
+
+def table(rows: list[Row]) -> Iterator[str]:
+    """What became of each kernel, as Markdown."""
+    for group in dict.fromkeys(r["group"] for r in rows):
+        own = [r for r in rows if r["group"] == group]
+        yield f"{group}: {sum(r['status'] == 'proved' for r in own)} of {len(own)} proved\n"
+        yield "| kernel | result | seconds | why not |"
+        yield "| --- | --- | ---: | --- |"
+        for r in own:
+            why = r["why"].split("; ")[0][:160].replace("|", "/")
+            yield f"| {r['name']} | {SHOWN.get(r['status'], r['status'])} | {r['seconds']} | {why} |"
+        yield ""
 
 
 if __name__ == "__main__":
