@@ -70,6 +70,10 @@ class Form:
     first: bool
     keep: bool
 
+    def __str__(self) -> str:
+        has = zip("cfk", (self.third, self.first, self.keep), strict=True)
+        return f"{self.width}{self.kind.name.lower()}" + "".join(letter for letter, there in has if there)
+
     def conditions(self, n: int) -> tuple[tuple[str, bool], tuple[str, bool]]:
         """The names of a lane's conditions, and whether there are any."""
         return (f"first_{n}", self.first), (f"keep_{n}", self.keep)
@@ -224,7 +228,7 @@ def _is_choice(found: Sequence[Piece]) -> bool:
 @cache
 def chain(forms: tuple[Form, ...]) -> Operation:
     """The sum of words by lanes and of a carry."""
-    name = "_".join(("carry", *(f"{f.width}{f.kind.name[0].lower()}" for f in forms)))
+    name = "_".join(("carry", *map(str, forms)))
     word = IntType(sum(f.width for f in forms), False)
     words = "abc" if any(f.third for f in forms) else "ab"
     conditions = [name for n, f in enumerate(forms) for name, there in f.conditions(n) if there]
