@@ -210,7 +210,7 @@ class _Maker:
         """Names that stand before `_raddr` and the like in the text as they are: a keyword may be one."""
         taken = set(RESERVED) | {legal(p.hint) for p in self.scalars}
         for b in (*self.external, *self.ports.internal):
-            name = base = legal(f"{b.hint}_raddr").removesuffix("_raddr")
+            name = base = legal(f"{b.hint}_raddr").removesuffix("_raddr") or legal(b.hint)
             n = 1
             while name in taken or f"{name}_raddr" in taken:
                 n += 1
