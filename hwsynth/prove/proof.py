@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from gemel.hwsynth.prove.counterexample import Counterexample
     from gemel.hwsynth.prove.mutants import Mutations
 
+FIRST = 3.0
+"""Seconds for induction where there is another way: cycles that are known, if no check fails."""
+
 SLACK = 16
 """Cycles that a run may take beyond what is predicted before the proof gives up."""
 
@@ -144,14 +147,14 @@ def obligations(
         yield timed(f"unit {module}", lambda: proved_unit(subject.contracts, module, text, seconds))
 
 
-def timed(name: str, work: Callable[[], Verdict]) -> Obligation:
-    """What becomes of an obligation, and how long that takes."""
+def timed(name: str, work: Callable[[], Verdict], most: float | None = None) -> Obligation:
+    """What becomes of an obligation, and how long that takes: no more than `most` seconds."""
     begun = time.perf_counter()
     try:
-        with watch().piece():
+        with watch().piece(most):
             verdict = work()
     except OutOfTime:
-        verdict = Verdict(UNKNOWN, f"takes more than {watch().seconds:g} s")
+        verdict = Verdict(UNKNOWN, f"takes more than {watch().limit:g} s")
     except (Stuck, Unsupported) as error:
         verdict = Verdict(UNKNOWN, str(error))
     except RecursionError:
@@ -215,7 +218,7 @@ class Run:
 
     def _by_ways(self) -> Iterator[Obligation]:
         name = "a run ends where the kernel's does, idle again, with its outputs, for all inputs"
-        ways = timed(name, self._induced)
+        ways = timed(name, self._induced, None if self.subject.cycles is None else FIRST)
         if ways.status == UNKNOWN and self.subject.cycles is not None:
             anew = Run(self.subject, self.text, self.decider.seconds, Reference(self.subject.kernel))
             anew.why = (

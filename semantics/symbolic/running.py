@@ -38,13 +38,16 @@ class Watch:
 
     seconds: float | None = None
     begun: float | None = None
+    limit: float | None = None
+    """The limit of the piece that is under way."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def piece(self) -> Iterator[None]:
-        """A piece of work with a limit of its own; raises OutOfTime inside."""
+    def piece(self, most: float | None = None) -> Iterator[None]:
+        """A piece of work with a limit of its own, `most` seconds if that is less; raises OutOfTime inside."""
         with self.lock:
-            self.begun = time.monotonic()
+            limits = [s for s in (self.seconds, most) if s is not None]
+            self.begun, self.limit = time.monotonic(), min(limits, default=None)
         try:
             yield
         finally:
@@ -54,7 +57,7 @@ class Watch:
     def look(self, thread: threading.Thread) -> None:
         """Stops the piece that is under way where it has taken too long."""
         with self.lock:
-            if self.seconds is not None and self.begun is not None and time.monotonic() - self.begun > self.seconds:
+            if self.limit is not None and self.begun is not None and time.monotonic() - self.begun > self.limit:
                 self.begun = None
                 _raise_in(thread, OutOfTime)
 
