@@ -257,6 +257,8 @@ class Induction:
             mine = [s for s in ways if s.source is point]
             for end in self.ways.followed(way, self.keys, 1, first):
                 self.shown += 1
+                if end.key is None:  # what it leaves otherwise than reset does is nothing that the next run begins with
+                    self.run.changed |= set(self.run.idle.changed(end.state))
                 self._matched(point, end, mine, wrong)
         for at, found in wrong.items():
             relation = self.relations[at]
@@ -301,7 +303,7 @@ class Induction:
             given = self.ways.conjunction(end.facts, cond)
             if cond != 1 and self.ways.contradict(end.facts, cond):
                 continue
-            if self._failed(point, end, checks, given) or self.idles(end):
+            if self._failed(point, end, checks, given):
                 continue
             if target is not s.target:
                 raise Fails(Verdict(UNKNOWN, f"{_line(point)}: control may part from the kernel's"))
@@ -309,12 +311,6 @@ class Induction:
                 self._results(point, end, s.state, given)
             else:
                 self._arrives(point, target, end, s.state, given, wrong)
-
-    def idles(self, end: Way) -> bool:
-        """Notes registers that a run leaves otherwise than reset does."""
-        if end.key is None:
-            self.run.changed |= set(self.run.idle.changed(end.state))
-        return False
 
     def _failed(self, point: Point, end: Way, checks: Sequence[tuple[int, Value]], given: Value) -> bool:
         """Whether a check ends the run; the number is to be that of the first that fails."""

@@ -146,6 +146,21 @@ def test_text_that_errs_is_not_proved(kernel: gm.Kernel, old: str, new: str) -> 
     assert proof.status in ("unknown", "refuted"), str(proof)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("        error <= 1'b0;\n        busy <= 1'b1;", "        busy <= 1'b1;"),
+        ("    if (rst || kill) begin\n      run", "    if (rst) begin\n      run"),
+    ],
+    ids=["error stays over a start", "iterations stay under way"],
+)
+def test_a_run_after_one_in_which_a_check_failed_counts(old: str, new: str) -> None:
+    subject = subject_of(gather.synth())
+    assert old in subject.sv, subject.sv
+    proof = prove(replace(subject, sv=subject.sv.replace(old, new)))
+    assert proof.status == "refuted", str(proof)
+
+
 def test_a_wrong_number_of_a_check_is_shown_by_a_run() -> None:
     subject = subject_of(gather.synth())
     wrong = replace(subject, sv=subject.sv.replace("error_code <= 1'b1", "error_code <= 1'b0"))
