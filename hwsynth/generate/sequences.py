@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 from itertools import pairwise
 
-from gemel.hwsynth import logic as lg
 from gemel.hwsynth.charts import Stretch
 from gemel.hwsynth.generate.blocks import emit_block, plan_block
 from gemel.hwsynth.generate.branches import emit_branch, plan_branch
+from gemel.hwsynth.generate.joining import joined
 from gemel.hwsynth.generate.loops import emit_loop, plan_loop
 from gemel.hwsynth.generate.overlap import arranged, times_of
 from gemel.hwsynth.generate.pieces import Generator
@@ -18,10 +17,8 @@ from gemel.hwsynth.generate.pipes import emit_pipe, plan_pipe
 from gemel.hwsynth.generate.plans import BlockPlan, BranchPlan, LoopPlan, PipePlan, Plan, RepeatPlan, Series, StagedPlan
 from gemel.hwsynth.generate.repeats import emit_repeat, plan_repeat
 from gemel.hwsynth.generate.staged import emit_staged, plan_staged, turns_of
-from gemel.hwsynth.netlist import Register
 from gemel.hwsynth.regions import Block, Branch, Choice, Loop, Pipe, Region, Repeat, Staged, label
-from gemel.semantics.dtypes import BOOL
-from gemel.semantics.ir import Expr, Ref
+from gemel.semantics.ir import Expr
 from gemel.semantics.span import Span
 
 
@@ -127,20 +124,6 @@ class _Ends:
         last = max(known, key=lambda k: self.times[k] or 0, default=None)
         pulses = [self.pulses[k] for k in some if k == last or k not in known]
         return joined(self.gen, pulses, span) if pulses else self.start
-
-
-def joined(gen: Generator, pulses: Sequence[Expr], span: Span) -> Expr:
-    """The pulse at which the last one of some has come; each comes once."""
-    if len(pulses) == 1:
-        return pulses[0]
-    nets = [gen.net("arrived", BOOL, span, "has ended before others") for _ in pulses]
-    here = [lg.either(p, Ref(net, span)) for p, net in zip(pulses, nets, strict=True)]
-    whole = gen.named("all_done", reduce(lg.both, here), span)
-    for net, value in zip(nets, here, strict=True):
-        waits = lg.both(value, lg.neg(whole))
-        alive = waits if gen.kill is None else lg.both(waits, lg.neg(Ref(gen.kill, span)))
-        gen.registers.append(Register(net, alive, None, 0))
-    return whole
 
 
 def stretches(gen: Generator, series: Series) -> tuple[Stretch, ...]:

@@ -14,6 +14,7 @@ from itertools import pairwise
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.capacity import check_capacity
 from gemel.hwsynth.count import Count, Fixed, Turns, total
+from gemel.hwsynth.generate.joining import joined
 from gemel.hwsynth.generate.overlap import arranged, cycles_of, times_of
 from gemel.hwsynth.generate.pieces import Generator
 from gemel.hwsynth.generate.plans import Plan, Series, StagedPlan
@@ -198,16 +199,5 @@ class _Turn:
 
     def _all(self, some: Sequence[int]) -> Expr:
         """The pulse at which the last of some has ended, as far as they run in this turn; at least one does."""
-        gen, span = self.gen, self.plan.region.span
-        if len(some) == 1:
-            return self.dones[some[0]]
-        nets = [gen.net("arrived", BOOL, span, "has ended before others") for _ in some]
-        ended = [lg.either(self.dones[k], Ref(net, span)) for k, net in zip(some, nets, strict=True)]
-        here = [lg.either(e, lg.neg(self.busy[self.plan.stage[k]])) for k, e in zip(some, ended, strict=True)]
-        pulse = lg.any_of(self.dones[k] for k in some)
-        whole = gen.named("all_done", reduce(lg.both, here, pulse), span)
-        for net, value in zip(nets, ended, strict=True):
-            waits = lg.both(value, lg.neg(whole))
-            alive = waits if gen.kill is None else lg.both(waits, lg.neg(Ref(gen.kill, span)))
-            gen.registers.append(Register(net, alive, None, 0))
-        return whole
+        missing = [lg.neg(self.busy[self.plan.stage[k]]) for k in some]
+        return joined(self.gen, [self.dones[k] for k in some], self.plan.region.span, missing)
