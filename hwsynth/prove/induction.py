@@ -293,7 +293,7 @@ class Induction:
         """A way of the circuit against those of the kernel that are possible with it."""
         target = None if end.key is None else self.keys[end.key]
         for s in ways:
-            cond = self._with(end, self._all(s.taken))
+            cond = self._with(end, self.words.all_of(s.taken))
             if cond == 0:
                 continue
             checks = [(self.codes.get(key, 0), self._with(end, fails)) for key, fails in s.checks]
@@ -400,12 +400,6 @@ class Induction:
         return next(x for x in end.memories if x.name == m.at[0]).cells[m.at[1]]
 
     # --------------------------------------------------------------------------------------------------------- deciding
-
-    def _all(self, bits: Sequence[Value]) -> Value:
-        found: Value = 1
-        for b in bits:
-            found = self.words.and_(1, found, b)
-        return found
 
     def _with(self, end: Way, v: Value) -> Value:
         return self.ways.known(v, end.facts)

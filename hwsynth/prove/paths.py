@@ -180,9 +180,7 @@ class Ways:
 
     def conjunction(self, facts: Facts, given: Value = 1) -> Value:
         """Facts as one bit."""
-        for t, value in facts.items():
-            given = self.words.and_(1, given, t if value else self.words.xor(1, t, 1))
-        return given
+        return self.words.all_of((given, *(t if value else self.words.xor(1, t, 1) for t, value in facts.items())))
 
 
 def _atom(t: Term) -> Term:

@@ -172,10 +172,7 @@ def _joined(normal: Normal, parts: list[Value]) -> Value:
     flat = {x for p in parts for x in _parts(p)} - {1}
     if 0 in flat or any(normal.words.xor(1, x, 1) in flat for x in flat):
         return 0
-    found: Value = 1
-    for x in sorted(flat, key=lambda x: x.uid):
-        found = normal.words.and_(1, found, x)
-    return found
+    return normal.words.all_of(sorted(flat, key=lambda x: x.uid))
 
 
 RULES: dict[str, Callable[[Normal, Term], Value]] = {

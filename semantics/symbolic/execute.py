@@ -259,14 +259,13 @@ class Symbolic(Interpreter):
     def _while(self, s: While) -> Run:
         cond, body = self.expr(s.cond), self.body(s.body)
         start, turn, finish = self._carried(s.carry)
+        names: dict[int, list[Any]] = {}
 
         def run(env: Env) -> None:
             start(env)
             while True:
-                going = cond(env)
-                if type(going) is Term:
-                    raise Unsupported(f"line {s.span.line}: a while loop's end depends on the data")
-                if not going:
+                self.come(s, env, names)
+                if not self.chosen(cond(env), s.span):
                     break
                 self.burn(s.span)
                 body(env)
@@ -274,6 +273,15 @@ class Symbolic(Interpreter):
             finish(env)
 
         return run
+
+    def come(self, s: For | While | None, env: Env, names: dict[int, list[Any]]) -> None:
+        """What is done at the head of a loop whose end may depend on data: nothing."""
+
+    def chosen(self, cond: Cell, span: Span) -> bool:
+        """Whether such a loop goes on."""
+        if type(cond) is Term:
+            raise Unsupported(f"line {span.line}: a while loop's end depends on the data")
+        return bool(cond)
 
     def _assert(self, s: Assert) -> Run:
         cond = self.expr(s.cond)

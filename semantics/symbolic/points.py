@@ -106,12 +106,12 @@ class Points(Symbolic):
 
     # ------------------------------------------------------------------------------------------------------------ ways
 
-    def chosen(self, cond: Cell) -> bool:
+    def chosen(self, cond: Cell, span: Span) -> bool:
         """Which way a run goes."""
         if type(cond) is not Term:
             return bool(cond)
         if self.path != 1:
-            raise Unsupported("a loop by data within a choice")
+            raise Unsupported(f"line {span.line}: a loop by data within a choice")
         if self.at == len(self.script):
             self.script.append(1)
         way = self.script[self.at]
@@ -153,24 +153,6 @@ class Points(Symbolic):
 
     # ------------------------------------------------------------------------------------------------------ statements
 
-    def _while(self, s: While) -> Run:
-        cond, body = self.expr(s.cond), self.body(s.body)
-        start, turn, finish = self._carried(s.carry)
-        names: dict[int, list[Any]] = {}
-
-        def run(env: Env) -> None:
-            start(env)
-            while True:
-                self.come(s, env, names)
-                if not self.chosen(cond(env)):
-                    break
-                self.burn(s.span)
-                body(env)
-                turn(env)
-            finish(env)
-
-        return run
-
     def _for(self, s: For) -> Run:
         if id(s) not in self.cuts:
             return super()._for(s)
@@ -187,18 +169,18 @@ class Points(Symbolic):
                 raise Unsupported(f"line {s.span.line}: a loop's step depends on the data")
             env[s.var] = lo
             start(env)
-            going = until is not None or self.chosen(self._within(env[s.var], env[end], step))
+            going = until is not None or self.chosen(self._within(env[s.var], env[end], step), s.span)
             while going:
                 self.come(s, env, names)
-                if until is not None and not self.chosen(self._within(env[s.var], env[end], step)):
+                if until is not None and not self.chosen(self._within(env[s.var], env[end], step), s.span):
                     break
-                if until is not None and self.chosen(until(env)):
+                if until is not None and self.chosen(until(env), s.span):
                     break
                 self.burn(s.span)
                 body(env)
                 turn(env)
                 env[s.var] = self._sum(env[s.var], step)
-                going = until is not None or self.chosen(self._within(env[s.var], env[end], step))
+                going = until is not None or self.chosen(self._within(env[s.var], env[end], step), s.span)
             env.pop(end)
             finish(env)
 
@@ -223,7 +205,7 @@ class Points(Symbolic):
         merges = [(m.var, self.expr(m.then), self.expr(m.orelse)) for m in s.merges]
 
         def run(env: Env) -> None:
-            way = self.chosen(cond(env))
+            way = self.chosen(cond(env), s.span)
             (then if way else orelse)(env)
             for var, a, b in merges:
                 env[var] = (a if way else b)(env)

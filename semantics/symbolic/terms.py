@@ -8,6 +8,8 @@ index of a list of words. A negation is a product with -1, a complement an exclu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
 from typing import Any
 
 from gemel.semantics.symbolic import floors
@@ -163,6 +165,10 @@ class Words:
             parts = [n, self.ext(a, at, n) if bit else 0, *parts]
             at += n
         return self.cat(*parts)
+
+    def all_of(self, bits: Iterable[Value]) -> Value:
+        """The conjunction of bits."""
+        return reduce(lambda found, b: self.and_(1, found, b), bits, 1)
 
     def or_(self, w: int, a: Value, b: Value) -> Value:
         """Or, bit by bit."""
