@@ -252,7 +252,7 @@ class Run:
 
     def _settled(self) -> Verdict:
         """A run from idle that ends idle; a register that it leaves otherwise than reset does is none of idle's."""
-        self.reference, self.expected = self.source.run
+        self.reference, self.expected, self.passes = self.source.run
         while True:
             self.machine.restart()
             verdict = self._finish()
@@ -336,7 +336,7 @@ class Run:
             pairs += [
                 (f, run.word(e, b.dtype), width_of(b.dtype)) for f, e in zip(found, cells, strict=True) if e is not None
             ]
-        verdict = self.decider.same(pairs)
+        verdict = self.decider.same(pairs, self.passes)
         if verdict.status == PROVED and run.checks:
             return Verdict(PROVED, f"{len(pairs):,} words, where no check fails, by {verdict.how}{self.why}")
         return Verdict(verdict.status, f"{len(pairs):,} words by {verdict.how}", verdict.values)

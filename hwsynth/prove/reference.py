@@ -10,7 +10,7 @@ from gemel.semantics.dtypes import width_of
 from gemel.semantics.ir import Buffer, Kernel, Var
 from gemel.semantics.symbolic.execute import Symbolic, run_kernel, shape_of
 from gemel.semantics.symbolic.normal import Normal
-from gemel.semantics.symbolic.terms import Words
+from gemel.semantics.symbolic.terms import Value, Words
 
 
 class Reference:
@@ -29,11 +29,15 @@ class Reference:
         return [self.words.var(f"{p.hint}[{n}]", w) for n in range(math.prod(shape_of(p)))]
 
     @cached_property
-    def run(self) -> tuple[Symbolic, dict[Buffer, list[Any]]]:
-        """The interpreter's run and what all arrays hold in the end; that no check fails is known from now on."""
+    def run(self) -> tuple[Symbolic, dict[Buffer, list[Any]], Value]:
+        """The interpreter's run, what all arrays hold in the end, and that no check fails, as a bit.
+
+        That is known from now on where terms are made; numbers that are drawn for symbols have to be held to it.
+        """
         run = Symbolic(self.words)
         expected = run_kernel(run, self.kernel, self.given)
+        passes = self.words.all_of(self.words.xor(1, fails, 1) for _, fails in run.checks)
         for _, fails in run.checks:
             self.words.assume(self.normal(fails), 0)
             self.words.assume(fails, 0)
-        return run, expected
+        return run, expected, passes

@@ -113,3 +113,20 @@ def test_a_changed_unit_is_refuted_with_operands() -> None:
     wrong = [o for o in prove(replace(subject, sv=changed)).obligations if o.status == "refuted"]
     assert [o.name.startswith("unit multiply") for o in wrong] == [True]
     assert set(wrong[0].values) >= {"a", "b"}
+
+
+@gm.kernel
+def controller(error: i32[2], limit: i32) -> i32[2]:
+    gm.requires(limit > 0)
+    gm.requires(limit < 1 << 20)
+    out = gm.empty((2,), i32)
+    acc: i32 = 0
+    for k in range(2):
+        acc = gm.cast(gm.clip(acc + gm.clip(error[k], -limit, limit), -limit, limit), i32)
+        out[k] = acc
+    return out
+
+
+def test_numbers_that_callers_may_not_ask_for_refute_nothing() -> None:
+    """The circuit is as narrow as what is required lets it be."""
+    assert prove(subject_of(controller.synth()), seconds=0.3).status != "refuted"
