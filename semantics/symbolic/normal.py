@@ -184,8 +184,8 @@ class Normal:
                 return []
             case "xor" if t.args[1] == (1 << t.w) - 1:
                 return [(t.args[0], kind, -factor), (-1 if kind == "s" else t.args[1], kind, factor)]
-            case "cat" if free or kind == "u" or t.args[1] == 0:
-                return _joined(t, factor)
+            case "cat":
+                return _joined(t, factor, "u" if free else kind)
             case "sext" if kind == "s" or w - _zeros(factor, w) <= t.w:
                 return [(t.args[0], "s", factor)]
             case "poly" if free:
@@ -338,13 +338,14 @@ def _is_large(a: Form, b: Form) -> bool:
     return len(a) * len(b) > MOST and all(set(form) != {()} for form in (a, b))
 
 
-def _joined(t: Term, factor: int) -> list[tuple[Value, str, int]]:
-    """The parts of a concatenation, unsigned, each times its place."""
+def _joined(t: Term, factor: int, top: str) -> list[tuple[Value, str, int]]:
+    """The parts of a concatenation, each times its place; the first one may have the sign of all."""
     parts: list[tuple[Value, str, int]] = []
     at = t.w
     for n, v in zip(t.args[::2], t.args[1::2], strict=True):
         at -= n
-        parts.append((v, "u", factor << at))
+        kind = top if not parts else "u"
+        parts.append((signed(v, n) if type(v) is int and kind == "s" else v, kind, factor << at))
     return parts
 
 

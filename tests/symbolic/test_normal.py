@@ -203,3 +203,20 @@ def test_products_with_a_reciprocal_are_quotients_where_they_are(off: int) -> No
             a, b = evaluated([high, normal(high)], {x: n}, words, _function)
             assert a == b
     assert together >= (0 if off else 30)
+
+
+def test_a_signed_word_is_the_sum_of_its_parts() -> None:
+    """So that a signed product in parts is one again, whatever the widths."""
+    words = Words()
+    normal = Normal(words)
+    a, high, low = words.var("a", 8), words.var("high", 10), words.var("low", 11)
+    whole = words.mul(29, words.zext(a, 8, 29), words.sext(words.cat(10, high, 11, low), 21, 29))
+    upper = words.mul(18, words.zext(a, 8, 18), words.sext(high, 10, 18))
+    lower = words.mul(19, words.zext(a, 8, 19), words.zext(low, 11, 19))
+    parts = words.add(29, words.cat(18, upper, 11, 0), words.zext(lower, 19, 29))
+    assert normal.same(whole, parts, 29)
+    assert normal.same(
+        words.sext(words.cat(3, 5, 2, words.ext(low, 0, 2)), 5, 9),
+        words.add(9, words.zext(words.ext(low, 0, 2), 2, 9), 500),
+        9,
+    )
