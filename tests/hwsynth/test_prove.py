@@ -116,14 +116,15 @@ def test_a_changed_unit_is_refuted_with_operands() -> None:
 
 
 @gm.kernel
-def controller(error: i32[2], limit: i32) -> i32[2]:
+def controller(error: i32[2], kp: u8, ki: u8, limit: i32) -> i32[2]:
     gm.requires(limit > 0)
     gm.requires(limit < 1 << 20)
     out = gm.empty((2,), i32)
     acc: i32 = 0
     for k in range(2):
-        acc = gm.cast(gm.clip(acc + gm.clip(error[k], -limit, limit), -limit, limit), i32)
-        out[k] = acc
+        e = gm.clip(error[k], -limit, limit)
+        acc = gm.cast(gm.clip(acc + e, -limit, limit), i32)
+        out[k] = gm.cast(gm.clip((kp * e + ki * acc) >> 4, -limit, limit), i32)
     return out
 
 
