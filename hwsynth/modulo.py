@@ -250,7 +250,8 @@ class Search:
         """Finds starts; raises Infeasible."""
         n = len(self.tasks)
         self.cycle, self.time, self.cause, self.rule = [-1] * n, [0.0] * n, [-1] * n, [None] * n
-        longest = sum(1 + t.latency for t in self.tasks) + sum(max(r.latency, 0) for r in self.rules)
+        longest = sum(1 + t.latency for t in self.tasks)
+        longest += sum(max(r.latency - r.distance * self.ii, r.latency, 0) for r in self.rules)
         self.limits = [longest] * n
         self.settle(range(n), watch=True)
         most = sum(self.tasks[k].busy for k in self.contended) * self.ii + self.ii

@@ -120,3 +120,9 @@ def test_rules_that_no_interval_satisfies() -> None:
     tasks = [Task(1.0), Task(1.0)]
     with pytest.raises(Never):
         schedule(tasks, [Rule(0, 1, 0, -1), Rule(1, 0, 1, 0)], 5.0, {})
+
+
+def test_a_rule_that_asks_for_an_interval_between_tasks_holds_at_any() -> None:
+    """No start is too late at an interval beyond all latencies: this once raised it for ever."""
+    timing = schedule([Task(), Task(latency=1)], [Rule(0, 1, 0, -1), Rule(1, 0, 0, 1)], ROOM, {}, least=9)
+    assert (timing.ii, timing.cycles) == (9, (0, 9))
