@@ -142,10 +142,16 @@ def recurrence_bound(tasks: Sequence[Task], rules: Sequence[Rule], room: float) 
     Raises Never where there is none.
     """
     ii, found = 1, None
-    for part in strong_components(tasks, rules):
+    parts = strong_components(tasks, rules)
+    part_of = {k: n for n, part in enumerate(parts) for k in part}
+    inside: list[list[Rule]] = [[] for _ in parts]
+    for r in rules:
+        if r.src in part_of and part_of[r.src] == part_of.get(r.to):
+            inside[part_of[r.src]].append(r)
+    for part, own in zip(parts, inside, strict=True):
         number = {k: n for n, k in enumerate(part)}
         inner = [_within(tasks[k], number) for k in part]
-        between = [_renumbered(r, number) for r in rules if r.src in number and r.to in number]
+        between = [_renumbered(r, number) for r in own]
         while True:
             try:
                 Search(inner, between, room, {}, ii).run()
@@ -262,6 +268,7 @@ class Search:
     def settle(self, changed: Sequence[int], watch: bool = False) -> None:
         """Propagates to the least solution; raises Infeasible beyond the limits, with `watch` for recurrences too."""
         heap = list(changed)
+        heapq.heapify(heap)
         waiting = set(heap)
         while heap:
             k = heapq.heappop(heap)
@@ -276,6 +283,20 @@ class Search:
                 if user not in waiting:
                     waiting.add(user)
                     heapq.heappush(heap, user)
+
+    def settle_again(self, k: int) -> None:
+        """Propagates from a task that a slot puts off; raises Infeasible where that puts off the same task once more.
+
+        It would for ever: what follows from a start that is a number of intervals later is as much later, and all
+        starts were settled before, so nothing else puts this task off.
+        """
+        if not self.update(k):
+            return
+        limit, self.limits[k] = self.limits[k], self.cycle[k]
+        try:
+            self.settle(self.users[k])
+        finally:
+            self.limits[k] = limit
 
     def update(self, k: int) -> bool:
         """Puts a task where what it waits for lets it start; whether that is another place than before."""
@@ -405,7 +426,7 @@ class Search:
                 raise Infeasible
             self.take(k, slot)
             try:
-                self.settle([k])
+                self.settle_again(k)
             except Infeasible:
                 self.retract(k, mark)
                 continue
