@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
+from gemel.semantics.symbolic.merging import Merging
 from gemel.semantics.symbolic.normal import Normal
 from gemel.semantics.symbolic.terms import Term, Value, Words, operands
 from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNKNOWN, Verdict
@@ -22,6 +23,9 @@ SAMPLES = 16
 
 CASES, OUTER = 10, 6
 """The most conditions that are split into cases, from the oldest on and from the outermost on."""
+
+PARTS = 3
+"""How many times z3's time for a question goes to making equal parts one."""
 
 Pair = tuple[Value, Value, int]
 """Words that are to be equal, and their width."""
@@ -148,16 +152,23 @@ class Decider:
     # ------------------------------------------------------------------------------------------------------- by z3
 
     def _asked(self, pairs: list[Pair], given: Value) -> Verdict:
+        """Asks about each pair: a while as it is, then where parts that are equal are one."""
         from gemel.semantics.symbolic.solver import ask
 
-        end = time.monotonic() + self.seconds
+        merging = Merging(self.words, self.normal, self.apps, self._draw, PARTS * self.seconds)
+        how, end = "z3", time.monotonic() + self.seconds
         for a, b, w in pairs:
             if self._whatever_products(a, b, w, given):
                 continue
-            found = ask(self.words, a, b, w, given, max(0.1, end - time.monotonic()))
+            found = ask(self.words, a, b, w, given, max(0.1, min(self.seconds / 8, end - time.monotonic())))
+            if found.status == UNKNOWN:
+                how, begun = "z3 part by part", time.monotonic()
+                b = merging.merged(a, b)
+                end += time.monotonic() - begun
+                found = ask(self.words, a, b, w, given, max(0.1, end - time.monotonic()))
             if found.status != PROVED:
                 return found if found.status == UNKNOWN else self._confirmed(found, pairs, given)
-        return Verdict(PROVED, "z3")
+        return Verdict(PROVED, how)
 
     def _whatever_products(self, a: Value, b: Value, w: int, given: Value) -> bool:
         """Whether z3 proves it, in part of the time, with any words for the products, which are hard for it."""

@@ -12,13 +12,15 @@ from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNKNOWN, Verdict
 from gemel.semantics.symbolic.walk import postorder, symbols
 
 
-def ask(words: Words, a: Value, b: Value, w: int, given: Value, seconds: float) -> Verdict:
-    """Whether two words are equal where a bit is set, by z3."""
+def ask(words: Words, a: Value, b: Value, w: int, given: Value, seconds: float, effort: int = 0) -> Verdict:
+    """Whether two words are equal where a bit is set, by z3, which may be limited in its own count of `effort` too."""
     made: dict[Term, Any] = {}
     x, y = (translated(v, w, made) for v in (a, b))
     cond = translated(given, 1, made) == 1
     solver = z3.Solver()
     solver.set("timeout", max(1, int(seconds * 1000)))
+    if effort:
+        solver.set("rlimit", effort)
     solver.add(cond, x != y)
     answer = solver.check()
     if answer == z3.unsat:

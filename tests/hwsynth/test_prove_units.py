@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 import gemel as gm
-from gemel import u8, u16
+from gemel import f32, u8, u16
 from gemel.bench.hardware.tablec import trisolv
 from gemel.hwsynth.prove.proof import Obligation, prove
 from gemel.hwsynth.prove.subject import subject_of
@@ -74,3 +74,18 @@ def test_a_wrong_pipelined_divider_is_refuted(old: str, new: str) -> None:
 )
 def test_a_wrong_serial_divider_is_refuted(old: str, new: str) -> None:
     assert _divider(trisolv, old, new).status == "refuted"
+
+
+@gm.kernel
+def quotients(A: f32[4], B: f32[4]) -> f32[4]:
+    C = gm.empty((4,), f32)
+    for i in range(4):
+        C[i] = A[i] / B[i]
+    return C
+
+
+@pytest.mark.slow
+def test_division_of_floats_is_proved_part_by_part() -> None:
+    subject = subject_of(quotients.synth(target="ecp5"))
+    unit = next(o for o in prove(subject).obligations if o.name == "unit f32_div")
+    assert (unit.status, unit.detail) == ("proved", "f32_div by z3 part by part")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gemel.bench.catalogue import cases_of, suites_here
-from gemel.bench.hardware.cases import SEED, Arguments, Case, tables
+from gemel.bench.hardware.cases import SEED, Arguments, Case, floats, tables
 from gemel.bench.hardware.retyped import REFUSED, in_integers
 
 if TYPE_CHECKING:
@@ -30,8 +30,15 @@ SCALE = 1000
 
 
 def every() -> list[Case]:
-    """All kernels: those of the tables and of the suites."""
-    return [*tables(), *suites()]
+    """All kernels: those of the tables and of the suites, and layers of the standard library in f32."""
+    return [*tables(), *_layers(), *suites()]
+
+
+def _layers() -> Iterator[Case]:
+    from gemel.stdlib import nn
+
+    yield Case("layers", "softmax 4x16", lambda: nn.softmax, partial(floats, (4, 16)))
+    yield Case("layers", "layer_norm 4x16", lambda: nn.layer_norm, lambda: (*floats((4, 16), 16, 16), np.float32(1e-5)))
 
 
 def suites() -> Iterator[Case]:
