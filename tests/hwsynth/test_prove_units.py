@@ -87,5 +87,5 @@ def quotients(A: f32[4], B: f32[4]) -> f32[4]:
 @pytest.mark.slow
 def test_division_of_floats_is_proved_part_by_part() -> None:
     subject = subject_of(quotients.synth(target="ecp5"))
-    unit = next(o for o in prove(subject).obligations if o.name == "unit f32_div")
+    unit = next(o for o in prove(subject, seconds=6).obligations if o.name == "unit f32_div")
     assert (unit.status, unit.detail) == ("proved", "f32_div by z3 part by part")
