@@ -131,13 +131,56 @@ def _product(g: Graph, a: Node, b: Node, width: int, span: Span) -> Node:
     if one_multiplier(g.clock.target, a.dtype, b.dtype):
         return g.apply(ops.MUL, (a, b), dtype, span)
     wide, other, cut = _cut(g, a, b)
-    low_part = _product(g, g.cast(wide, IntType(cut, False), span), other, width, span)
+    low, high = _at(g, wide, cut, span)
+    if cut < width and _alike(g, low, high, other, cut):
+        return _crossed(g, _at(g, a, cut, span), _at(g, b, cut, span), dtype, cut, span)
+    low_part = _product(g, low, other, width, span)
     if cut >= width:
         return g.cast(low_part, dtype, span)
-    high = g.apply(ops.SHR, (wide, g.const(cut, None, span)), None, span)
     high_part = _product(g, high, other, width - cut, span)
-    shifted = g.apply(ops.SHL, (high_part, g.const(cut, None, span)), None, span)
-    return g.apply(ops.ADD, (shifted, low_part), dtype, span)
+    return g.apply(ops.ADD, (_moved(g, high_part, cut, None, span), low_part), dtype, span)
+
+
+def _alike(g: Graph, low: Node, high: Node, other: Node, cut: int) -> bool:
+    """Whether the other factor has to be cut as well, there and nowhere else."""
+    if one_multiplier(g.clock.target, low.dtype, other.dtype) or not cut < _int(other).width <= 2 * cut:
+        return False
+    bottom, top = IntType(cut, False), IntType(_int(other).width - cut, _int(other).signed)
+    return all(one_multiplier(g.clock.target, x.dtype, y) for x in (low, high) for y in (bottom, top))
+
+
+def _crossed(g: Graph, a: tuple[Node, Node], b: tuple[Node, Node], dtype: IntType, cut: int, span: Span) -> Node:
+    """The product of factors in two parts each: the two products in the middle are added to each other, then to the
+    other two side by side. So the first sum is short, and both can be done by what a multiplier has behind it.
+    """
+    middle, width = dtype.width - cut, dtype.width
+    crosses = [
+        _called(f"{name}_product", _product(g, x, y, middle, span))
+        for name, x, y in (("high_low", a[1], b[0]), ("low_high", a[0], b[1]))
+    ]
+    ends = _called("low_product", _product(g, a[0], b[0], width, span))
+    if width > 2 * cut:
+        top = _called("high_product", _product(g, a[1], b[1], width - 2 * cut, span))
+        ends = g.cast(g.apply(ops.CONCAT, (top, ends), None, span), dtype, span)
+    exact = _whole(join(crosses[0].dtype, crosses[1].dtype))
+    short = IntType(min(exact.width + 1, middle), exact.signed)
+    total = _called("middle", g.apply(ops.ADD, tuple(crosses), short, span))
+    return g.apply(ops.ADD, (_moved(g, total, cut, dtype, span), ends), dtype, span)
+
+
+def _called(name: str, n: Node) -> Node:
+    if n.kind is Kind.OP:
+        n.hint = n.hint or name
+    return n
+
+
+def _at(g: Graph, n: Node, cut: int, span: Span) -> tuple[Node, Node]:
+    """The low `cut` bits of a word, and what is above them."""
+    return g.cast(n, IntType(cut, False), span), g.apply(ops.SHR, (n, g.const(cut, None, span)), None, span)
+
+
+def _moved(g: Graph, n: Node, cut: int, dtype: DType | None, span: Span) -> Node:
+    return g.apply(ops.SHL, (n, g.const(cut, None, span)), dtype, span)
 
 
 def _cut(g: Graph, a: Node, b: Node) -> tuple[Node, Node, int]:
