@@ -32,8 +32,11 @@ def _whole(dtype: DType) -> IntType:
 
 
 def _piece(g: Graph) -> int:
-    """The bits of a sum, carry in and out included, that fit a cycle; 0 where that is none to speak of."""
-    bits = widest(g.clock.target, "add", g.clock.room) - 2
+    """The bits of a sum, carry in and out included, that fit a cycle; 0 where that is none to speak of.
+
+    A piece of a literal is a literal, and not on each target does a sum with one take less time.
+    """
+    bits = min(widest(g.clock.target, row, g.clock.room) for row in ("add", "increment")) - 2
     return bits if bits >= LEAST else 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from circuits import run_streams
+from circuits import run_streams, unit_results
 
 from gemel.hwsynth.dfg import Graph
 from gemel.hwsynth.nodes import Node
@@ -65,3 +65,14 @@ def test_parts_come_to_the_same() -> None:
         operands = zip(*(streams[f"x{n}_{k}"] for k in range(len(types))), strict=True)
         expected = [int(op.meaning(outputs[n][1], types, values)) for values in operands][: len(rows)]
         assert found[f"r{n}"][unit.latency :] == expected, (op.name, types)
+
+
+def test_a_sum_with_a_literal_ends_where_such_sums_are_slower_than_others() -> None:
+    x = IntType(32, True)
+
+    def summed(g: Graph, args: tuple[Node, ...], span: Span) -> tuple[Node, ...]:
+        return (g.apply(ops.ADD, (g.const(0, x, span), args[0]), x, span),)
+
+    clock = Clock(1000 / 120, target("ice40"))
+    unit = UNITS.pipelined(Operation("summed", "summed", "summed", (("a", x),), (("b", x),), summed), clock)
+    assert unit_results(unit, [(5,), (-3,)]) == [(5,), (-3,)]
