@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from gemel.hwsynth.prove.aiger import FREE, Aig, compiled
+from gemel.semantics.solvers import new_solver
 
 LANES = 64
 """Runs that are simulated at once; a multiple of 8."""
@@ -96,7 +97,7 @@ class Transition:
         self.words += [z3.Bool(f"n{n}") for n in range(1, 1 + aig.inputs + len(aig.latches))]
         for a, b in aig.gates:
             self.words.append(z3.And(self.lit(a), self.lit(b)))
-        self.solver = z3.SolverFor("QF_FD")
+        self.solver = new_solver("QF_FD")
         self.solver.set("timeout", int(seconds * 1000))
 
     def lit(self, literal: int) -> Any:

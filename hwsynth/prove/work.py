@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -27,7 +27,7 @@ from gemel.hwsynth.prove.counterexample import contradicted, search
 from gemel.hwsynth.prove.mutants import Mutations, Outcome, drawn, judged
 from gemel.hwsynth.prove.proof import Obligation, Proof, Subject, cut, obligations, text_of
 from gemel.hwsynth.prove.reference import Reference
-from gemel.semantics.errors import ArgumentError
+from gemel.semantics.errors import ArgumentError, ToolError
 from gemel.semantics.symbolic.points import checks
 from gemel.semantics.symbolic.running import deep
 from gemel.semantics.symbolic.verdict import NO_ANSWER, UNKNOWN
@@ -91,6 +91,7 @@ def full_proof(
         found[piece.module].append(o)
         seen(so_far())
 
+    seen(so_far())
     _all(subject, settings, [Piece(name) for name in modules], executor, add)
     proof = replace(so_far(), complete=True)
     if not proof.ok:
@@ -131,6 +132,9 @@ def _all(
         for future in as_completed(waiting):
             for result in future.result():
                 add(waiting[future], result)
+    except BrokenExecutor as error:
+        mend = 'a script that starts processes needs `if __name__ == "__main__":` before what it runs; or use workers=1'
+        raise ToolError(f"a process that was to prove a part has ended: {error}", code="X02", mend=mend) from None
     finally:
         for future in waiting:
             future.cancel()

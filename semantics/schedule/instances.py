@@ -12,6 +12,7 @@ from gemel.semantics import ops
 from gemel.semantics.ir import Apply, Expr, Var
 from gemel.semantics.ranges import Linear, Ranges
 from gemel.semantics.schedule.affine import Inequality, Name, possible
+from gemel.semantics.solvers import new_solver
 
 Bounds = tuple[Linear | None, Linear | None]
 System = list[Inequality]
@@ -97,7 +98,7 @@ class Instances:
         """Values of the variables in such a case, by z3; none of them where that isn't known, None where none exist."""
         import z3
 
-        solver = z3.Solver()
+        solver = new_solver()
         ints: dict[Name, Any] = {}
 
         def at_least_0(row: Inequality) -> object:

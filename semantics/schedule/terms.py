@@ -15,6 +15,7 @@ import z3
 
 from gemel.semantics.dtypes import DType
 from gemel.semantics.ops import Op
+from gemel.semantics.solvers import new_solver
 
 TIMEOUT_MS = 4000
 SECONDS = 30.0
@@ -119,7 +120,7 @@ class Facts:
     """z3, with what is known where a question is asked."""
 
     known: list[Any] = field(default_factory=list)
-    solver: Any = field(default_factory=z3.Solver)
+    solver: Any = field(default_factory=new_solver)
     answers: dict[Any, Any] = field(default_factory=dict)
     symbols: dict[Any, tuple[frozenset[str], Any]] = field(default_factory=dict)
     forms: dict[Any, tuple[Form | None, Any, Any]] = field(default_factory=dict)

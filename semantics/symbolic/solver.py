@@ -7,6 +7,7 @@ from typing import Any
 
 import z3
 
+from gemel.semantics.solvers import new_solver
 from gemel.semantics.symbolic.terms import Term, Value, Words
 from gemel.semantics.symbolic.verdict import PROVED, REFUTED, UNKNOWN, Verdict
 from gemel.semantics.symbolic.walk import postorder, symbols
@@ -17,7 +18,7 @@ def ask(words: Words, a: Value, b: Value, w: int, given: Value, seconds: float, 
     made: dict[Term, Any] = {}
     x, y = (translated(v, w, made) for v in (a, b))
     cond = translated(given, 1, made) == 1
-    solver = z3.Solver()
+    solver = new_solver()
     solver.set("timeout", max(1, int(seconds * 1000)))
     if effort:
         solver.set("rlimit", effort)

@@ -10,6 +10,7 @@ import z3
 
 from gemel.semantics.dtypes import BoolType
 from gemel.semantics.ir import Buffer
+from gemel.semantics.solvers import new_solver
 from gemel.semantics.verify.state import (
     Base,
     Chosen,
@@ -204,7 +205,7 @@ def _chains(statement: ForAll) -> Iterator[ForAll]:
 def _gapless(cond: Any, i: Any) -> bool:
     """Whether what lies between two values of `i` that fulfil a condition does so too."""
     j, between = fresh_int("j"), fresh_int("between")
-    solver = z3.Solver()
+    solver = new_solver()
     solver.set("rlimit", GAPLESS_EFFORT)
     solver.add(cond, z3.substitute(cond, (i, j)), i <= between, between <= j)
     solver.add(z3.Not(z3.substitute(cond, (i, between))))

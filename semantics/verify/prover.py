@@ -7,6 +7,7 @@ from typing import Any
 
 import z3
 
+from gemel.semantics.solvers import new_solver
 from gemel.semantics.verify.facts import Facts, applications, multiplies
 from gemel.semantics.verify.products import Linear
 from gemel.semantics.verify.terms import Bool
@@ -134,9 +135,8 @@ def _has_remainder(term: Any) -> bool:
 
 
 def _solver(facts: Sequence[Bool], negated: Bool, effort: int) -> Any:
-    solver = z3.Solver()
+    solver = new_solver()
     solver.set("rlimit", effort)
-    solver.set("ctrl_c", False)  # Python's own handler interrupts after the question
     solver.add(*facts)
     solver.add(negated)
     return solver

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import z3
 from typer.testing import CliRunner
 
 import gemel as gm
@@ -21,8 +25,8 @@ from gemel.checkcli import opened
 from gemel.cli import app
 from gemel.errors import ArgumentError, GemelError, ToolError
 from gemel.hwsynth.prove import certificate, work
-from gemel.hwsynth.prove.proof import Proof
 from gemel.hwsynth.prove.subject import subject_of
+from gemel.semantics.solvers import new_solver
 from gemel.semantics.symbolic.running import OutOfTime, deep, watch
 
 TABLE = np.array([3, 1, 4, 1, 5, 9, 2, 6], np.int32)
@@ -263,10 +267,10 @@ def _piece(seconds: float) -> None:
 
 def test_ctrl_c_leaves_a_record_of_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = tmp_path / "record.json"
-    seen = []
+    seen: list[Any] = []
 
-    def stop(proof: Proof) -> None:
-        seen.append(proof)
+    def stop(fields: Any) -> None:
+        seen.append(fields)
         if len(seen) == 3:
             raise KeyboardInterrupt
 
@@ -282,7 +286,22 @@ def test_ctrl_c_leaves_a_record_of_what_was_found(tmp_path: Path, monkeypatch: p
     with pytest.raises(KeyboardInterrupt):
         certificate.run(subject_of(design), settings, 1, None, record, certificate.files_of(design), design)
     fields = certificate.read(record.read_text()).fields
-    assert (fields["status"], fields["complete"], len(fields["obligations"])) == ("unknown", False, 3)
+    assert (fields["status"], fields["complete"], len(fields["obligations"])) == ("unknown", False, 2)
+    assert not seen[0]["obligations"]  # there is a record before anything is found
+
+
+class Broken(ThreadPoolExecutor):
+    """An executor whose processes have ended, as those of a script without a guard do."""
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(BrokenProcessPool("terminated abruptly"))
+        return future
+
+
+def test_processes_that_end_are_told_with_a_mend() -> None:
+    with pytest.raises(ToolError, match="__name__"):
+        work.full_proof(subject_of(scaled.synth()), work.Settings(mutants=0), executor=Broken(1))
 
 
 def test_the_thread_of_stopped_work_ends() -> None:
@@ -298,3 +317,21 @@ def test_the_thread_of_stopped_work_ends() -> None:
     with pytest.raises(KeyboardInterrupt):
         deep(run)
     assert ended.wait(5)
+
+
+def test_ctrl_c_ends_a_question_to_z3_and_what_would_come_after_it() -> None:
+    a, b = z3.BitVecs("a b", 64)
+
+    def asked() -> None:
+        solver = new_solver()
+        solver.set("timeout", 4000)
+        solver.add(a * b == 0x7FFFFFFFFFFFFF1D, z3.UGT(a, 1), z3.UGT(b, 1), z3.ULT(a, 1 << 31))
+        solver.check()
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            deep(asked)
+    finally:
+        signal.signal(signal.SIGINT, before)
