@@ -1,5 +1,9 @@
 """The counters of a pipelined nest and its pulses.
 
+A counter that goes back to its first value with its last step is there after a reset, too: a start has nothing to set.
+Where loops inside have powers of two as many turns, from 0 up, they and the one around them are counted
+by one number, of which each counter is some bits.
+
 Where its bounds aren't constant, a counter has a register beside it that says whether it is in its last turn, computed
 with the counter's value, so that control between registers is a few gates. Where a loop inside begins anew, its bounds
 come from the values that the counters around are about to take.
@@ -17,7 +21,7 @@ from gemel.hwsynth.netlist import Register, Wire
 from gemel.hwsynth.nodes import Node
 from gemel.hwsynth.regions import constant_bounds
 from gemel.semantics import build, ops
-from gemel.semantics.dtypes import BOOL, int_holding
+from gemel.semantics.dtypes import BOOL, DType, IntType, int_holding, width_of
 from gemel.semantics.ir import Const, Expr, For, Ref, Var
 from gemel.semantics.span import Span
 
@@ -122,12 +126,67 @@ class _Counters:
             self.advance.insert(0, pulse)
             pulse = lg.both(pulse, flag)
         alive: Expr = lg.TRUE
-        for n, p in enumerate(self.levels):
-            alive = self._level(n, p, alive)
+        for n, m in self._groups():
+            alive = self._level(n, self.levels[n], alive) if n == m else self._together(n, m)
+        return self._end(0, len(self.last) - 1)
+
+    def _end(self, n: int, m: int) -> Expr:
+        """Whether the loops from level n to m are all in their last turn."""
         last: Expr = lg.TRUE
-        for flag in reversed(self.last):
+        for flag in reversed(self.last[n : m + 1]):
             last = lg.both(last, flag)
         return last
+
+    def _groups(self) -> list[tuple[int, int]]:
+        """All levels, as the first and the last one of those that one number counts."""
+        found: list[tuple[int, int]] = []
+        steady = all(constant_bounds(p.loop) and not p.ahead for p in self.levels)
+        for n, p in enumerate(self.levels):
+            if found and steady and _turns_over(p) and self._fit(self.levels[found[-1][0] : n + 1]):
+                found[-1] = (found[-1][0], n)
+            else:
+                found.append((n, n))
+        return found
+
+    def _fit(self, some: Sequence[LevelPlan]) -> bool:
+        """Whether levels may be one number: it counts by 1 in a cycle, and nothing else asks where its parts stand."""
+        outer = constant_bounds(some[0].loop)
+        clock, width = self.gen.clock, sum(width_of(p.counter.dtype) for p in some)
+        short = clock.target.rows["increment"].delay(width) <= clock.room
+        plain = all(p.last is None and p.active is None for p in some)
+        return short and plain and outer is not None and outer.step == 1 and outer[0] >= 0
+
+    def _together(self, n: int, m: int) -> Expr:
+        """The number that counts levels n to m, and each counter as its part of it."""
+        some = self.levels[n : m + 1]
+        names = [p.loop.var.hint for p in some]
+        span, low = some[0].loop.span, sum(width_of(p.counter.dtype) for p in some)
+        dtype = IntType(low, False)
+        now = Ref(self.gen.net("_".join(names), dtype, span, f"{', '.join(names)} side by side"), span)
+        for k, p in enumerate(some, n):
+            counter = _net(p.counter)
+            low -= width_of(p.counter.dtype)
+            self.gen.wires.append(Wire(counter.var, _part(now, low, lg.net_type(counter))))
+            self._last(k, p, lg.TRUE, lg.FALSE)
+            self._first(k, p, self.advance[k])
+        values = constant_bounds(some[0].loop) or range(1)
+        begin = values[0] << (dtype.width - width_of(some[0].counter.dtype))
+        enable, nxt, reset = self._stepped(n, m, lg.number(begin, dtype), lg.add(now, 1, dtype), _turns_over(some[0]))
+        self.gen.registers.append(Register(now.var, nxt, enable, reset))
+        return lg.TRUE
+
+    def _stepped(self, n: int, m: int, begin: Const, following: Expr, around: bool) -> tuple[Expr, Expr, int | None]:
+        """When a number that counts levels n to m changes, to what, and what a reset sets it to.
+
+        It goes on to where it begins by itself if it is `around` there; else the outermost would need a choice
+        for that: then, and where a failed check may end the run before, a start sets it.
+        """
+        step = self.advance[m]
+        if self.gen.kill is None and (around or n):
+            nxt = following if around else lg.select(self._end(n, m), begin, following)
+            return step, nxt, int(begin.value)
+        again = following if around or n == 0 else lg.select(self._end(n, m), begin, following)
+        return lg.either(self.start, step), lg.select(self.start, begin, again), None
 
     def _level(self, n: int, p: LevelPlan, around: Expr) -> Expr:
         """One level's registers; whether after an advance no loop to here is empty, where `around` says so outside."""
@@ -135,20 +194,27 @@ class _Counters:
         now = _net(p.counter)
         dtype = lg.net_type(now)
         lo, hi = self.gen.control(s.lo, self.coming), self.gen.control(s.hi, self.coming)
-        following = self._following(p)
-        nxt = self._taken(n, lg.cast(lo, dtype), lg.cast(following, dtype))
+        begin, following = lg.cast(lo, dtype), lg.cast(self._following(p), dtype)
         enable = lg.either(self.start, self.advance[n])
-        self._register(now, nxt, enable)
-        self.coming[s.var] = lg.select(enable, nxt, now)
         alive = lg.both(around, _before(s, lo, hi)) if p.may_be_empty else around
+        if isinstance(begin, Const) and constant_bounds(s) and not p.ahead:
+            step, nxt, reset = self._stepped(n, n, begin, following, alive is lg.TRUE and _turns_over(p))
+        else:
+            step, nxt, reset = enable, self._taken(n, begin, following), None
+        self.gen.registers.append(Register(now.var, nxt, step, reset))
+        self.coming[s.var] = lg.select(step, nxt if n or reset is None else following, now)
         self._last(n, p, alive, enable)
-        if p.first is not None:
-            self._register(_net(p.first), self._taken(n, lg.TRUE, lg.FALSE), enable)
+        self._first(n, p, enable)
         if p.active is not None:
             held = _net(p.active)
             self._register(held, self._taken(n, alive, held), enable)
             alive = lg.select(enable, self._taken(n, alive, held), held)
         return alive
+
+    def _first(self, n: int, p: LevelPlan, enable: Expr) -> None:
+        """The register that says whether a loop is in its first turn, if anything asks."""
+        if p.first is not None:
+            self._register(_net(p.first), self._taken(n, lg.TRUE, lg.FALSE), enable)
 
     def _following(self, p: LevelPlan) -> Expr:
         """The value after the counter's; in the turn ahead it is that of the first."""
@@ -185,6 +251,21 @@ def _net(n: Node) -> Ref:
     if n.var is None:
         raise TypeError("a counter has a register")
     return Ref(n.var, n.span)
+
+
+def _turns_over(p: LevelPlan) -> bool:
+    values = constant_bounds(p.loop)
+    return values is not None and turns_over(values, p.counter.dtype)
+
+
+def turns_over(values: range, dtype: DType) -> bool:
+    """Whether a counter has every value of its type, from 0 up."""
+    return isinstance(dtype, IntType) and not dtype.signed and values == range(1 << dtype.width)
+
+
+def _part(number: Ref, low: int, dtype: lg.NetType) -> Expr:
+    high = lg.number(low + width_of(dtype) - 1)
+    return lg.cast(build.apply(ops.BITS, number, high, lg.number(low), span=number.span), dtype)
 
 
 def _plus(a: Expr, value: int) -> Expr:

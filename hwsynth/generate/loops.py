@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.count import Count, Fixed, Turns, total
+from gemel.hwsynth.generate.counters import turns_over
 from gemel.hwsynth.generate.pieces import Generator
 from gemel.hwsynth.generate.plans import Emitter, LoopPlan, Planner
 from gemel.hwsynth.netlist import Register, Wire
@@ -90,7 +91,7 @@ def emit_loop(gen: Generator, p: LoopPlan, start: Expr, emit: Emitter) -> Expr:
         first = gen.bit("turn", first, r.span)
     if r.counter is not None:
         body_done = emit(gen, p.body, first)
-        ended = _count(gen, r.counter, p.counter, start, body_done, enter)
+        ended = _count(gen, r.counter, p, start, body_done, enter)
     else:
         tested = emit(gen, p.test, first)
         go = gen.atom(r.cond) if r.cond is not None else lg.TRUE
@@ -102,11 +103,11 @@ def emit_loop(gen: Generator, p: LoopPlan, start: Expr, emit: Emitter) -> Expr:
     return gen.bit("left", ended, r.span) if p.late else ended
 
 
-def _count(gen: Generator, s: For, net: Var | None, start: Expr, body_done: Expr, enter: Var) -> Expr:
+def _count(gen: Generator, s: For, p: LoopPlan, start: Expr, body_done: Expr, enter: Var) -> Expr:
     """The counter of a loop around regions; gives the pulse at which the loop ends."""
-    if net is None:
+    if p.counter is None:
         raise TypeError("a counted loop has a counter")
-    now: Expr = Ref(net, s.span)
+    now: Expr = Ref(p.counter, s.span)
     dtype = lg.net_type(now)
     values = constant_bounds(s)
     first = lg.cast(gen.control(s.lo), dtype)
@@ -114,8 +115,11 @@ def _count(gen: Generator, s: For, net: Var | None, start: Expr, body_done: Expr
     following = build.apply(ops.ADD, now, step, span=s.span)
     at_end = lg.equal(now, values[-1]) if values else _beyond(gen, s, step, following)
     again = lg.both(body_done, lg.neg(at_end))
-    nxt = lg.select(start, first, lg.cast(following, dtype))
-    gen.registers.append(Register(net, nxt, lg.either(start, again), None))
+    nxt = lg.cast(following, dtype)
+    if values and turns_over(values, dtype) and p.body.cycles is not None and gen.kill is None:
+        gen.registers.append(Register(p.counter, nxt, body_done, 0))  # it is back at 0 with its last step
+    else:  # where data decides, proofs tell turns by the control's state, which what is reset belongs to
+        gen.registers.append(Register(p.counter, lg.select(start, first, nxt), lg.either(start, again), None))
     ended = lg.both(body_done, at_end)
     if values:
         gen.wires.append(Wire(enter, lg.either(start, again)))

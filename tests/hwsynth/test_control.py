@@ -182,3 +182,26 @@ def test_drawn_nests() -> None:
 @pytest.mark.slow
 def test_more_drawn_nests() -> None:
     drawn(25)
+
+
+@gm.kernel
+def box(A: i32[N, 8, 3, 4], total: i32[N]):
+    """The loops of 8 turns and the one around are one number, which begins where that does."""
+    for i in range(2, N):
+        for j in range(8):
+            for k, m in gm.grid(3, 4):
+                total[i] += A[i, j, k, m] * (j + 1)
+
+
+@gm.kernel
+def downwards(A: i32[N, 5], B: i32[N, 5]):
+    for i in range(N - 1, -1, -2):
+        for j in range(4, 0, -1):
+            B[i, j] = A[i, j] + j
+
+
+@pytest.mark.parametrize(("kernel", "number"), [(box, "i_j"), (downwards, "j")], ids=["one number", "downwards"])
+def test_counters_are_where_they_begin_after_each_run(kernel: Any, number: str) -> None:
+    design = run(kernel, 6)
+    assert f"  {number} <= " in design.verilog
+    assert design.prove().ok  # any number of runs

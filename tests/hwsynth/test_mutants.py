@@ -97,7 +97,7 @@ def test_lines_of_mutants_are_those_of_the_modules_own_file(product: Subject) ->
         ("assign C_wdata = ", "assign C_wdata = 32'sd1 + ", "C["),
         ("assign A_ren = run", "assign A_ren = !rst", "A_ren"),
         ("busy <= 1'b0;\n      done <= 1'b0;", "busy <= 1'b0;\n      done <= 1'b1;", "done"),
-        ("accepted = start && !busy", "accepted = start", "done"),
+        ("accepted = start && !busy", "accepted = start", "C["),
     ],
     ids=["bound", "word", "moves while idle", "reset", "start while busy"],
 )

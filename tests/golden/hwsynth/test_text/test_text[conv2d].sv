@@ -60,21 +60,23 @@ module conv2d (
 
   always_ff @(posedge clk) begin
     if (rst) begin
+      j <= 3'd0;
       run_i <= 1'b0;
-    end else if (accepted) begin
-      run_i <= 1'b1;
-    end else if (start_r) begin
-      run_i <= 1'b0;
+    end else begin
+      if (run_i) j <= j_last ? 3'd0 : j + 3'd1;
+      if (accepted) begin
+        run_i <= 1'b1;
+      end else if (start_r) begin
+        run_i <= 1'b0;
+      end
     end
   end
 
   always_ff @(posedge clk) begin
     if (accepted) begin
       i <= 3'd0;
-      j <= 3'd0;
-    end else if (run_i) begin
-      if (j_last) i <= i + 3'd1;
-      j <= j_last ? 3'd0 : j + 3'd1;
+    end else if (run_i && j_last) begin
+      i <= i + 3'd1;
     end
   end
 
@@ -83,16 +85,17 @@ module conv2d (
   localparam logic [1:0] LAST_C = 2'd3;
   localparam logic [1:0] LAST_DR = 2'd2;
   localparam logic [1:0] LAST_DC = 2'd2;
+  logic [1:0]         r;
   logic               r_last;
+  logic [1:0]         c;
   logic               c_last;
   logic               dr_last;
   logic               dc_last;
   logic signed [31:0] s_next;
   logic [1:0]         r_plus_1;
-  logic [2:0]         c_plus_1;
   logic [4:0]         sum;
-  logic [1:0]         r;
-  logic [1:0]         c;
+  logic [2:0]         c_plus_1;
+  logic [3:0]         r_c;      // r, c side by side
   logic [1:0]         dr;
   logic [1:0]         dc;
   logic               run_r;    // iterations begin
@@ -105,7 +108,9 @@ module conv2d (
   logic [4:0]         out_addr_s2;
 
   assign start_r = run_i && j_last && i_last;
+  assign r = r_c[3:2];
   assign r_last = r == LAST_R;
+  assign c = r_c[1:0];
   assign c_last = c == LAST_C;
 
   // designs.py:57: for dr, dc in gm.grid(3, 3):
@@ -116,15 +121,22 @@ module conv2d (
   assign s_next = (both_s[2] ? 32'sd0 : s) + 32'(img_times_w_s2);
 
   assign r_plus_1 = r + 2'd1;
-  assign c_plus_1 = 3'(c) + 3'd1;
   assign sum = 5'({r_plus_1, 2'd0}) + 5'({r_plus_1, 1'b0});
+  assign c_plus_1 = 3'(c) + 3'd1;
 
+  // designs.py:55, 57
   always_ff @(posedge clk) begin
     if (rst) begin
+      dr <= 2'd0;
+      dc <= 2'd0;
       run_r <= 1'b0;
       last_r <= '0;
       valid_r <= '0;
     end else begin
+      if (run_r) begin
+        if (dc_last) dr <= dr_last ? 2'd0 : dr + 2'd1;
+        dc <= dc_last ? 2'd0 : dc + 2'd1;
+      end
       if (start_r) begin
         run_r <= 1'b1;
       end else if (dc_last && dr_last && c_last && r_last) begin
@@ -135,25 +147,13 @@ module conv2d (
     end
   end
 
-  // designs.py:55, 56, 57
+  // designs.py:55, 56
   always_ff @(posedge clk) begin
     if (start_r) begin
-      r <= 2'd0;
-      c <= 2'd0;
-      dr <= 2'd0;
-      dc <= 2'd0;
+      r_c <= 4'd0;
       s <= 32'sd0;
     end else begin
-      if (run_r) begin
-        if (dc_last) begin
-          if (dr_last) begin
-            if (c_last) r <= r + 2'd1;
-            c <= c_last ? 2'd0 : c_plus_1[1:0];
-          end
-          dr <= dr_last ? 2'd0 : dr + 2'd1;
-        end
-        dc <= dc_last ? 2'd0 : dc + 2'd1;
-      end
+      if (run_r && dc_last && dr_last) r_c <= r_c + 4'd1;
       if (valid_r[2]) s <= s_next;
     end
   end

@@ -75,11 +75,12 @@ module fir (
   // --------------------- loop n, t: 36 iterations, one begins each cycle, 3 stages (designs.py:26)
   localparam logic [3:0] LAST_N = 4'd11;
   localparam logic [1:0] LAST_T = 2'd3;
+  logic [3:0]         n;
   logic               n_last;
+  logic [1:0]         t;
   logic               t_last;
   logic signed [31:0] acc_next;
-  logic [3:0]         n;
-  logic [1:0]         t;
+  logic [5:0]         n_t;      // n, t side by side
   logic               run_n;    // iterations begin
   logic [2:1]         valid_n;  // the stages that hold an iteration
   logic [2:1]         t_is_0_s;
@@ -90,9 +91,11 @@ module fir (
   logic [3:0]         n_s2;
 
   assign start_n = run_i && i_last;
+  assign n = n_t[5:2];
   assign n_last = n == LAST_N;
 
   // designs.py:28: for t in range(T):
+  assign t = n_t[1:0];
   assign t_last = t == LAST_T;
 
   // designs.py:29: acc += x[n - t] * h[t]
@@ -114,17 +117,13 @@ module fir (
     end
   end
 
-  // designs.py:26, 27, 28
+  // designs.py:26, 27
   always_ff @(posedge clk) begin
     if (start_n) begin
-      n <= 4'd3;
-      t <= 2'd0;
+      n_t <= 6'd12;
       acc <= 32'sd0;
     end else begin
-      if (run_n) begin
-        if (t_last) n <= n + 4'd1;
-        t <= t_last ? 2'd0 : t + 2'd1;
-      end
+      if (run_n) n_t <= n_t + 6'd1;
       if (valid_n[2]) acc <= acc_next;
     end
   end

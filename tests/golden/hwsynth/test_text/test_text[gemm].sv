@@ -49,13 +49,14 @@ module gemm (
   localparam logic [1:0] LAST_I = 2'd3;
   localparam logic [1:0] LAST_J = 2'd3;
   localparam logic [1:0] LAST_K = 2'd3;
+  logic [1:0]         i;
   logic               i_last;
+  logic [1:0]         j;
   logic               j_last;
+  logic [1:0]         k;
   logic               k_last;
   logic signed [31:0] C_next;
-  logic [1:0]         i;
-  logic [1:0]         j;
-  logic [1:0]         k;
+  logic [5:0]         i_j_k;  // i, j, k side by side
   logic               run;    // iterations begin
   logic [2:1]         valid;  // the stages that hold an iteration
   logic signed [15:0] A_times_B_s2;
@@ -65,10 +66,13 @@ module gemm (
   logic [3:0]         C_addr_s1;
   logic [3:0]         C_addr_s2;
 
+  assign i = i_j_k[5:4];
   assign i_last = i == LAST_I;
+  assign j = i_j_k[3:2];
   assign j_last = j == LAST_J;
 
   // designs.py:18: for i, j, k in gm.grid(M, N, K):
+  assign k = i_j_k[1:0];
   assign k_last = k == LAST_K;
 
   // designs.py:19: C[i, j] += A[i, k] * B[k, j]
@@ -76,10 +80,12 @@ module gemm (
 
   always_ff @(posedge clk) begin
     if (rst) begin
+      i_j_k <= 6'd0;
       run <= 1'b0;
       last <= '0;
       valid <= '0;
     end else begin
+      if (run) i_j_k <= i_j_k + 6'd1;
       if (accepted) begin
         run <= 1'b1;
       end else if (k_last && j_last && i_last) begin
@@ -90,22 +96,11 @@ module gemm (
     end
   end
 
-  // designs.py:17, 18
   always_ff @(posedge clk) begin
     if (accepted) begin
-      i <= 2'd0;
-      j <= 2'd0;
-      k <= 2'd0;
       C <= 32'sd0;
-    end else begin
-      if (run) begin
-        if (k_last) begin
-          if (j_last) i <= i + 2'd1;
-          j <= j_last ? 2'd0 : j + 2'd1;
-        end
-        k <= k_last ? 2'd0 : k + 2'd1;
-      end
-      if (valid[2]) C <= C_next;
+    end else if (valid[2]) begin
+      C <= C_next;
     end
   end
 

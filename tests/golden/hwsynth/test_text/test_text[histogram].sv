@@ -54,19 +54,15 @@ module histogram (
 
   always_ff @(posedge clk) begin
     if (rst) begin
-      run_i <= 1'b0;
-    end else if (accepted) begin
-      run_i <= 1'b1;
-    end else if (start_i) begin
-      run_i <= 1'b0;
-    end
-  end
-
-  always_ff @(posedge clk) begin
-    if (accepted) begin
       i <= 4'd0;
-    end else if (run_i) begin
-      i <= i + 4'd1;
+      run_i <= 1'b0;
+    end else begin
+      if (run_i) i <= i + 4'd1;
+      if (accepted) begin
+        run_i <= 1'b1;
+      end else if (start_i) begin
+        run_i <= 1'b0;
+      end
     end
   end
 

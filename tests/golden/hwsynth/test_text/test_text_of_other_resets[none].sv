@@ -55,11 +55,13 @@ module transpose (
   assign sum = 5'({j, 1'b0}) + 5'(j);
 
   initial begin
+    j = 3'd0;
     run = 1'b0;
     last1 = 1'b0;
     valid1 = 1'b0;
   end
   always @(posedge clk) begin
+    if (run) j <= j_last ? 3'd0 : j + 3'd1;
     if (accepted) begin
       run <= 1'b1;
     end else if (j_last && i_last) begin
@@ -72,10 +74,8 @@ module transpose (
   always_ff @(posedge clk) begin
     if (accepted) begin
       i <= 2'd0;
-      j <= 3'd0;
-    end else if (run) begin
-      if (j_last) i <= i + 2'd1;
-      j <= j_last ? 3'd0 : j + 3'd1;
+    end else if (run && j_last) begin
+      i <= i + 2'd1;
     end
   end
 
