@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from gemel.hwsynth.netlist import Instance, Memory, Module, NetType, Register
+from gemel.semantics import ops
 from gemel.semantics.dtypes import BoolType, DType, IntType, as_int
-from gemel.semantics.ir import Apply, Expr, Ref, Var
+from gemel.semantics.ir import Apply, Const, Expr, Ref, Var
 
 
 def args_of(e: Expr) -> tuple[Expr, ...]:
@@ -67,6 +68,17 @@ def roots_of(m: Module) -> Iterator[Expr]:
     for instance in m.instances:
         yield from instance.inputs.values()
     yield from (o.value for o in m.outputs)
+
+
+def choices_of(e: Expr) -> tuple[Apply, ...]:
+    """The choices between a value and 0 that `e` is the union of, which are one choice made at once; none else."""
+    if not isinstance(e, Apply):
+        return ()
+    if e.op is ops.OR:
+        a, b = map(choices_of, e.args)
+        return (*a, *b) if a and b else ()
+    last = e.args[2] if e.op is ops.SELECT else None
+    return (e,) if isinstance(last, Const) and not last.value else ()
 
 
 def driven_nets(m: Module) -> Iterator[Var]:

@@ -110,16 +110,34 @@ def any_of(conditions: Iterable[Expr]) -> Expr:
     return result
 
 
-def chosen(uses: Sequence[tuple[Expr, ...]], field: int) -> Expr:
-    """That field of whichever use is active, by its field 0; at most one is. Equal values are one choice."""
+def chosen(uses: Sequence[tuple[Expr, ...]], field: int, chain: int) -> Expr:
+    """That field of whichever use is active, by its field 0; at most one is. Equal values are one choice.
+
+    Up to `chain` values are chosen from one after the other, more of them all at once.
+    """
     groups: dict[object, list[tuple[Expr, ...]]] = {}
     for use in uses:
         groups.setdefault(_value_key(use[field]), []).append(use)
-    *others, last = sorted(groups.values(), key=len)  # the value of most uses needs no condition
-    result = last[0][field]
-    for group in reversed(others):
-        result = select(any_of(use[0] for use in group), group[0][field], result)
+    values = [(any_of(use[0] for use in group), group[0][field]) for group in sorted(groups.values(), key=len)]
+    if len(values) > chain:
+        return _union([_gated(*v) for v in values])
+    result = values[-1][1]  # the value of most uses needs no condition
+    for active, value in reversed(values[:-1]):
+        result = select(active, value, result)
     return result
+
+
+def _gated(active: Expr, value: Expr) -> Expr:
+    """The value where it is active, else 0."""
+    return both(active, value) if value.dtype == BOOL else select(active, value, number(0, net_type(value)))
+
+
+def _union(values: Sequence[Expr]) -> Expr:
+    """All bits of the values, in a tree of gates."""
+    if len(values) == 1:
+        return values[0]
+    a, b = _union(values[: len(values) // 2]), _union(values[len(values) // 2 :])
+    return either(a, b) if a.dtype == BOOL else build.apply(ops.OR, a, b, span=a.span)
 
 
 def _value_key(e: Expr) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from gemel.hwsynth.dag import args_of, net_type, postorder, roots_of, shape, uses, whole
+from gemel.hwsynth.dag import args_of, choices_of, net_type, postorder, roots_of, shape, uses, whole
 from gemel.hwsynth.naming import described
 from gemel.hwsynth.netlist import Instance, Memory, Module, NetType, Output, Part, ReadPort, Wire, WritePort
 from gemel.hwsynth.statements import Assign, Clocked, Statement, When, clocked, expressions
@@ -217,8 +217,8 @@ class Lowering:
         return self.named[e]
 
     def make(self, op: Op, *args: Expr, dtype: NetType) -> Expr:
-        """An op on lowered operands; long ones among them get names first (a chain of choices may be long)."""
-        if all(isinstance(a, Const) for a in args):
+        """An op on lowered operands; long ones among them get names first (choices have a line each)."""
+        if all(isinstance(a, Const) for a in args) or (op is ops.OR and all(map(choices_of, args))):
             return _apply(op, *args, dtype=dtype)
         counted = args[:2] if op is ops.SELECT and _is_select(args[2]) else args
         if sum(map(self.size, counted)) > LEAVES:

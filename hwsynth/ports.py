@@ -30,6 +30,8 @@ class Ports:
     external: Sequence[Buffer]
     internal: Sequence[Buffer]
     depths: dict[Buffer, int]
+    chain: int
+    """From how many values a port chooses by one condition after the other."""
     reads: dict[tuple[Buffer, int], list[Use]] = field(default_factory=dict)
     writes: dict[tuple[Buffer, int], list[tuple[Expr, Expr, Expr]]] = field(default_factory=dict)
     nets: dict[tuple[Buffer, int], Var] = field(default_factory=dict)
@@ -85,12 +87,12 @@ class Ports:
         made: dict[Buffer, Memory] = {}
         for b in self.internal:
             reads = tuple(
-                ReadPort(lg.chosen(uses, 1), lg.any_of(u[0] for u in uses), self.nets[key])
+                ReadPort(lg.chosen(uses, 1, self.chain), lg.any_of(u[0] for u in uses), self.nets[key])
                 for key, uses in self.reads.items()
                 if key[0] is b
             )
             writes = tuple(
-                WritePort(lg.chosen(uses, 1), lg.chosen(uses, 2), lg.any_of(u[0] for u in uses))
+                WritePort(lg.chosen(uses, 1, self.chain), lg.chosen(uses, 2, self.chain), lg.any_of(u[0] for u in uses))
                 for key, uses in self.writes.items()
                 if key[0] is b
             )
@@ -111,15 +113,15 @@ class Ports:
             if b in self.external:
                 name, end = self.names[b], _suffix(port)
                 made += [
-                    Output(f"{name}_raddr{end}", lg.chosen(uses, 1)),
+                    Output(f"{name}_raddr{end}", lg.chosen(uses, 1, self.chain)),
                     Output(f"{name}_ren{end}", lg.any_of(u[0] for u in uses)),
                 ]
         for (b, port), writes in self.writes.items():
             if b in self.external:
                 name, end = self.names[b], _suffix(port)
                 made += [
-                    Output(f"{name}_waddr{end}", lg.chosen(writes, 1)),
-                    Output(f"{name}_wdata{end}", lg.chosen(writes, 2)),
+                    Output(f"{name}_waddr{end}", lg.chosen(writes, 1, self.chain)),
+                    Output(f"{name}_wdata{end}", lg.chosen(writes, 2, self.chain)),
                     Output(f"{name}_wen{end}", lg.any_of(u[0] for u in writes)),
                 ]
         return made

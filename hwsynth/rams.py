@@ -7,7 +7,6 @@ with a register behind it.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from math import log
 
 from gemel.hwsynth.cells import stated_cell, way_of
 from gemel.hwsynth.kinds import MemoryKind, kind_of
@@ -33,14 +32,8 @@ def reading(clock: Clock, words: int, constant: bool, places: int) -> Access:
     plain = clock.target.read_delay(words)
     way, hard = way_of(clock, CELL), clock.target.cells.get(CELL)
     if plain <= clock.room or way is None or hard is None or constant or not _fits(clock, hard, words):
-        return Access(0.0, 1, plain)
-    chosen = clock.target.level * _levels(places)
-    return Access(min(way.setup + chosen, clock.room), way.latency, way.delay)
-
-
-def _levels(places: int) -> float:
-    """The gates one behind the other that choose between the addresses of some places: one for two, two for eight."""
-    return 1 + log(places / 2, 4) if places > 1 else 0
+        return Access(min(clock.choosing(places), clock.room), 1, plain)
+    return Access(min(way.setup + clock.choosing(places), clock.room), way.latency, way.delay)
 
 
 def writing(clock: Clock, places: int) -> Access:
@@ -48,7 +41,7 @@ def writing(clock: Clock, places: int) -> Access:
     hard = clock.target.cells.get(CELL)
     if hard is None:
         return Access(0.0)
-    return Access(min(hard.write + (places > 1) * clock.target.level, clock.room))
+    return Access(min(hard.write + clock.choosing(places), clock.room))
 
 
 def _fits(clock: Clock, hard: Hard, words: int) -> bool:

@@ -6,12 +6,12 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import log, prod
 
 from gemel.hwsynth.late import Late
 from gemel.hwsynth.modulo import ONCE, Recurrence, Resource, Rule, Task, Timing, schedule
 from gemel.hwsynth.nodes import Kind, Node, stand_in
-from gemel.hwsynth.targets import Target, delay
+from gemel.hwsynth.targets import Target, choice, delay
 from gemel.hwsynth.units import Unit
 from gemel.semantics.arguments import value_of
 from gemel.semantics.dtypes import width_of
@@ -60,6 +60,18 @@ class Clock:
     def room(self) -> float:
         """Time for logic between registers."""
         return self.period - self.target.register
+
+    @property
+    def chain(self) -> int:
+        """From how many values a port chooses by one condition after the other, in half of the cycle."""
+        return 1 + int(self.room / 2 / choice(self.target, 1))
+
+    def choosing(self, values: int) -> float:
+        """The time in which a port chooses from so many values: more than a chain of them are chosen at once."""
+        if values <= self.chain:
+            return max(values - 1, 0) * choice(self.target, 1)
+        inputs = self.target.fabric.inputs
+        return self.target.level * (1 + log(max(values / (inputs // 2), 1), inputs))
 
 
 def node_delay(n: Node, t: Target) -> float:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gemel.hwsynth.dag import net_type, shape
+from gemel.hwsynth.dag import choices_of, net_type, shape
 from gemel.hwsynth.netlist import Module, NetType, Reset
 from gemel.semantics import ops
 from gemel.semantics.convert import to_bits
@@ -125,10 +125,19 @@ class Expressions:
             yield self.text(e)
 
     def infix(self, e: Apply) -> str:
+        if e.op is ops.OR and (rows := choices_of(e)):
+            return self.at_once(rows)
         a, b = e.args
         left = self.text(a) if _same_op(e, a, _CHAINS) else self.operand(a, UNARY)
         right = self.text(b) if _same_op(e, b, _ASSOCIATIVE) else self.amount(b) if e.op is ops.SHL else self.operand(b)
         return f"{left} {_INFIX[e.op]} {right}"
+
+    def at_once(self, rows: Sequence[Apply]) -> str:
+        """Values behind conditions, a line each."""
+        parts = [[self.operand(e.args[0]), self.operand(e.args[1]), self.operand(e.args[2])] for e in rows]
+        conds, values = (max(len(p[n]) for p in parts) for n in range(2))
+        lines = [f"({cond.ljust(conds)} ? {value.ljust(values)} : {zero})" for cond, value, zero in parts]
+        return "\n      " + "\n    | ".join(lines)
 
     def amount(self, e: Expr) -> str:
         """A shift amount: a literal as a plain number."""

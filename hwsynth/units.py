@@ -113,13 +113,13 @@ class Bank:
             self.names[key] = next(name for n in numbers if (name := f"{stem}_{n}") not in taken)
         return self.names[key]
 
-    def instances(self) -> tuple[Instance, ...]:
-        """All instances."""
-        return tuple(map(self._instance, self.uses))
+    def instances(self, chain: int) -> tuple[Instance, ...]:
+        """All instances; from up to `chain` operands one is chosen by one condition after the other."""
+        return tuple(self._instance(key, chain) for key in self.uses)
 
-    def _instance(self, key: tuple[Unit, int]) -> Instance:
+    def _instance(self, key: tuple[Unit, int], chain: int) -> Instance:
         unit, uses = key[0], self.uses[key]
-        inputs = {p: lg.chosen(uses, n + 1) for n, (p, _) in enumerate(unit.operation.inputs)}
+        inputs = {p: lg.chosen(uses, n + 1, chain) for n, (p, _) in enumerate(unit.operation.inputs)}
         if unit.interval > 1:
             inputs[START] = lg.any_of(u[0] for u in uses)
         outputs = {p: net for (p, _), net in zip(unit.operation.outputs, self.nets[key], strict=True)}

@@ -154,3 +154,41 @@ def test_in_verilator_in_the_folder_and_proved(tmp_path: Path) -> None:
     assert "PASS" in done.stdout, done.stdout + done.stderr
     assert "2 cycles after" in (tmp_path / "out" / "datasheet.md").read_text()
     assert made.prove(mutants=0).status == "proved"
+
+
+@gm.kernel
+def asked_often(x: i32[8], n: i32[1], s: i32[8]):
+    """Reads of one memory in many places, none of them in the cycle of another."""
+    for i in range(8):
+        s[i] = x[i]
+    for i in range(1, 8):
+        s[i] += x[8 - i]
+    for i in range(4):
+        s[i + 4] += x[2 * i]
+    for i in range(4):
+        s[i] += x[2 * i + 1]
+    for i in range(n[0]):
+        s[i] += x[i ^ 5]
+    s[7] += x[3]
+
+
+@pytest.mark.parametrize("engine", ["native", "icarus"])
+def test_many_addresses_are_chosen_from_at_once(engine: str) -> None:
+    needs(*([engine] if engine != "native" else []))
+    fast, slow = (asked_often.synth(target=t, clock_mhz=150.0) for t in ("ecp5", "xcup"))
+    choice = fast.verilog.split("assign x_raddr =")[1].split(";")[0]
+    assert choice.count(" : 3'd0)") == 1 + choice.count("\n    | ") == 6
+    assert "3'd0)" not in slow.verilog.split("assign x_raddr =")[1].split(";")[0]
+    want, got = (([*range(3, 11)], [5], [0] * 8) for _ in range(2))
+    want, got = ([np.array(a, np.int32) for a in args] for args in (want, got))
+    asked_often.interpret(*want)
+    fast.simulate(*got, engine=engine)
+    np.testing.assert_array_equal(got[2], want[2])
+
+
+def test_a_choice_takes_less_time_at_once_than_in_a_chain() -> None:
+    chain = SHORT.chain
+    times = [SHORT.choosing(n) for n in (0, 1, 2, chain, chain + 1, 20)]
+    assert times[0] == times[1] == 0 < times[2] < times[3] <= SHORT.room / 2
+    assert times[4] < chain * SHORT.choosing(2) and times[4] < times[5] < SHORT.room
+    assert Clock(10.0, ECP5).chain > chain
