@@ -153,11 +153,11 @@ def width_too_narrow(patch: Patch) -> None:
 def operands_crossed(patch: Patch) -> None:
     instance = units.Bank._instance
 
-    def crossed(self: Any, key: Any) -> Any:
+    def crossed(self: Any, key: Any, chain: int) -> Any:
         uses = self.uses[key]
         if len(uses) > 1:
             self.uses[key] = [(use[0], *other[1:]) for use, other in zip(uses, uses[1:] + uses[:1], strict=True)]
-        return instance(self, key)
+        return instance(self, key, chain)
 
     patch.setattr(units.Bank, "_instance", crossed)
 
