@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,9 @@ from gemel.hwsynth.prove.btor import Circuit, joined
 from gemel.hwsynth.prove.step import Step, compiled, settle
 from gemel.semantics.symbolic.normal import Normal
 from gemel.semantics.symbolic.terms import Term, Value, Words
+
+Look = Callable[[list[Any]], None]
+"""What is shown the states that follow, some memories with changes to come; it may settle registers."""
 
 Function = Callable[[Words, Mapping[str, Value]], Mapping[str, Value]]
 """What a unit computes: results by port from operands by port."""
@@ -113,6 +117,18 @@ class Machine:
         self.restart()
         self.current, self.next_time = self._compiled((), ()), -1
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Comes back to where it was, if what it does meanwhile is done to copies of its state."""
+        names = ("cycle", "current", "next_time", "state", "lines", "known")
+        kept = [getattr(self, name) for name in names]
+        self.next_time = -1
+        try:
+            yield
+        finally:
+            for name, value in zip(names, kept, strict=True):
+                setattr(self, name, value)
+
     def unit_ports(self) -> UnitPorts:
         """The ports of a circuit that is a unit; those of units within aren't its own."""
         nodes = self.circuit.by_id()
@@ -141,14 +157,10 @@ class Machine:
 
     # ------------------------------------------------------------------------------------------------------- running
 
-    def step(
-        self, given: Mapping[str, Value], settled: Callable[[list[Any]], bool] = lambda following: True
-    ) -> Mapping[str, Value]:
-        """Passes an edge; gives the outputs before it. They are found anew until what follows is settled."""
-        inputs = self.inputs(given)
-        outputs, following = self.current(self.state, inputs)
-        while not settled(following):
-            outputs, following = self.current(self.state, inputs)
+    def step(self, given: Mapping[str, Value], look: Look = lambda following: None) -> Mapping[str, Value]:
+        """Passes an edge; gives the outputs before it. `look` sees what follows; where it raises, nothing is passed."""
+        outputs, following = self.current(self.state, self.inputs(given))
+        look(following)
         settle(self.words, self.normal, following)
         self.state = following
         named = dict(zip(self.places, outputs, strict=True))

@@ -130,14 +130,23 @@ class Ways:
 
     def known(self, v: Value, facts: Facts) -> Value:
         """A bit, as far as facts say what it is."""
-        if type(v) is not Term:
-            return v
+        normals = self.normals(facts)
+        found = self._said(self.normal(v), normals)
+        if type(found) is int or not facts:
+            return v if type(found) is Term else found
         (v,) = rebuilt(self.words, [v], dict(facts))
         if type(v) is not Term:
             return v
-        (normal,) = rebuilt(self.words, [self.normal(v)], self.normals(facts))
+        (normal,) = rebuilt(self.words, [self.normal(v)], normals)
         normal = self.normal(normal)
         return v if type(normal) is Term else normal
+
+    @staticmethod
+    def _said(normal: Value, normals: Mapping[Term, Value]) -> Value:
+        """What facts say of a bit as it is."""
+        if type(normal) is Term and normal.op == "xor" and normal.args[1] == 1 and normal.args[0] in normals:
+            return 1 - normals[normal.args[0]]
+        return normals.get(normal, normal)
 
     def normals(self, facts: Facts) -> dict[Term, Value]:
         """Facts on the normal forms of what they are of."""

@@ -12,6 +12,8 @@ import numpy as np
 from gemel.hwsynth.netlist import Contract
 from gemel.hwsynth.placement import Placement
 from gemel.hwsynth.prove import control
+from gemel.hwsynth.prove.checked import Changed, Checked
+from gemel.hwsynth.prove.course import Course, Differs
 from gemel.hwsynth.prove.induction import Induction
 from gemel.hwsynth.prove.machine import Machine, Stuck
 from gemel.hwsynth.prove.memories import Memory, suffixes
@@ -23,20 +25,15 @@ from gemel.semantics.dtypes import width_of
 from gemel.semantics.ir import Buffer, Kernel, Var
 from gemel.semantics.span import Span
 from gemel.semantics.symbolic.decide import Decider
+from gemel.semantics.symbolic.execute import Symbolic
 from gemel.semantics.symbolic.meaning import Unsupported
 from gemel.semantics.symbolic.running import OutOfTime, deep, watch
-from gemel.semantics.symbolic.terms import Term, Value
+from gemel.semantics.symbolic.terms import Value
 from gemel.semantics.symbolic.verdict import PROVED, REFUTED, TESTED, UNKNOWN, Verdict
 
 if TYPE_CHECKING:
     from gemel.hwsynth.prove.counterexample import Counterexample
     from gemel.hwsynth.prove.mutants import Mutations
-
-FIRST = 3.0
-"""Seconds for induction where there is another way: cycles that are known, if no check fails."""
-
-SLACK = 16
-"""Cycles that a run may take beyond what is predicted before the proof gives up."""
 
 
 @dataclass(frozen=True)
@@ -194,12 +191,7 @@ class Run:
         circuit = self.machine.circuit
         self.ports: dict[str, Any] = {**circuit.inputs, **circuit.outputs}
         self.idle = control.idle_of(self.machine)
-        self.memories: list[Memory] = []
-        self.ended: list[Any] = []
-        self.outputs: Mapping[str, Value] = {}
-        self.looked_at: set[Term] = set()
         self.changed: set[int] = set()
-        self.why = ""
 
     def obligations(self) -> Iterator[Obligation]:
         """The handshake's and the run's."""
@@ -218,19 +210,11 @@ class Run:
 
     def _by_ways(self) -> Iterator[Obligation]:
         name = "a run ends where the kernel's does, idle again, with its outputs, for all inputs"
-        ways = timed(name, self._induced, None if self.subject.cycles is None else FIRST)
-        if ways.status == UNKNOWN and self.subject.cycles is not None:
-            anew = Run(self.subject, self.text, self.decider.seconds, Reference(self.subject.kernel))
-            anew.why = (
-                f"; where one does: {ways.detail}"  # what is known where no check fails isn't in terms made before
-            )
-            yield from anew._run()
-            return
-        yield ways
-        yield timed(
-            "idle stays idle without start",
-            lambda: control.stays_idle(self.machine, self.idle, self.decider),
-        )
+        yield timed(name, self._induced if self.subject.cycles is None else self._checked)
+        yield timed("idle stays idle without start", self._stays_idle)
+
+    def _stays_idle(self) -> Verdict:
+        return control.stays_idle(self.machine, self.idle, self.decider)
 
     def _induced(self) -> Verdict:
         controls = list(self.idle.fixed)
@@ -240,82 +224,40 @@ class Run:
                 return verdict
             self.idle = self.idle.without(list(self.changed))
 
+    def _checked(self) -> Verdict:
+        """Control that is known but for checks; terms are made anew, as it is known in them which checks pass."""
+        controls = list(self.idle.fixed)
+        while True:
+            run = Run(self.subject, self.text, self.decider.seconds, Reference(self.subject.kernel))
+            run.idle = self.idle
+            try:
+                return Checked(run, controls).verdict()
+            except Changed as changed:
+                self.idle = self.idle.without(changed.places)
+
     def _run(self) -> Iterator[Obligation]:
         run = timed("a run ends, idle again, in the predicted cycles", self._settled)
         yield run
-        yield timed(
-            "idle stays idle without start",
-            lambda: control.stays_idle(self.machine, self.idle, self.decider),
-        )
+        yield timed("idle stays idle without start", self._stays_idle)
         if run.status == PROVED:
-            yield timed("all outputs are the kernel's, for all inputs", self._compare)
+            yield timed("all outputs are the kernel's, for all inputs", self._compared)
 
     def _settled(self) -> Verdict:
         """A run from idle that ends idle; a register that it leaves otherwise than reset does is none of idle's."""
-        self.reference, self.expected, self.passes = self.source.run
         while True:
-            self.machine.restart()
-            verdict = self._finish()
-            changed = self.idle.changed(self.ended)
-            if verdict.status != PROVED or not changed:
-                return verdict
+            self.course = Course(self)
+            try:
+                self.course.finish()
+            except Differs as differs:
+                return differs.verdict
+            changed = self.idle.changed(self.course.ended)
+            if not changed:
+                return Verdict(PROVED, f"{self.course.taken:,} cycles")
             self.idle = self.idle.without(changed)
 
-    def _finish(self) -> Verdict:
-        machine, cycles = self.machine, self.subject.cycles
-        if cycles is None:
-            raise Stuck("the control depends on the data")
-        machine.state = control.idle_state(machine, self.idle)
-        self.memories = list(self.memories_of(self.given))
-        held = {p.hint: self.given[p] for p in self.subject.kernel.params if isinstance(p, Var)}
-        start = 1
-        done: int | Verdict = 0
-        while not done:
-            given: dict[str, Value] = {control.RESET: 0, control.START: start, **(held if start else {})}
-            for m in self.memories:
-                given.update(m.inputs(self.words))
-            self.ended = machine.state  # of the last cycle, in which done is high and a start is taken
-            self.outputs = machine.step(given, self._unchecked)
-            for m in self.memories:
-                m.edge(self.words, self.normal, self.outputs)
-            done = 0 if start else self._done(cycles)
-            if isinstance(done, Verdict):
-                return done
-            if self.outputs[control.BUSY] != (not start and not done):
-                return Verdict(REFUTED, f"busy is wrong {machine.cycle - 1} cycles after the start")
-            start = 0
-            if machine.cycle > cycles + SLACK:
-                return Verdict(REFUTED, f"done isn't high after {machine.cycle} cycles")
-        taken = machine.cycle - 1
-        if taken > cycles or (taken != cycles and not self.reference.checks):
-            return Verdict(REFUTED, f"a run takes {taken} cycles, not {cycles}")
-        return Verdict(PROVED, f"{taken:,} cycles")
-
-    def _unchecked(self, following: Sequence[Any]) -> bool:
-        """Whether no register of the control hangs on a check any more, as far as that is seen by normal forms."""
-        found = {following[n] for n in self.idle.fixed if self.reference.checks and type(following[n]) is Term}
-        hanging = [t for t in found - self.looked_at if t.w == 1]
-        self.looked_at |= found
-        known = [(t, self.normal(t)) for t in hanging]
-        for t, value in known:
-            if type(value) is int:
-                self.words.assume(t, value)
-        return all(type(value) is Term for _, value in known)
-
-    def _done(self, cycles: int) -> int | Verdict:
-        """Whether the run ends here, or what of that isn't as predicted."""
-        done = self.normal(self.outputs[control.DONE])
-        if type(done) is int:
-            return done
-        if self.reference.checks:
-            raise Stuck("when a run ends depends on the data")
-        wanted = int(self.machine.cycle - 1 == cycles)
-        verdict = self.decider.same([(done, wanted, 1)])
-        if verdict.status == PROVED:
-            return wanted
-        return Verdict(
-            verdict.status, f"done isn't always {wanted} after {self.machine.cycle - 1} cycles", verdict.values
-        )
+    def _compared(self) -> Verdict:
+        run, expected, passes = self.source.run
+        return self.same(run, expected, passes, self.course)
 
     def memories_of(self, given: Mapping[Buffer | Var, Any]) -> Iterator[Memory]:
         """The memories outside, with the words of arrays."""
@@ -328,17 +270,15 @@ class Run:
                 latency = self.subject.latencies.get(name, 1)
                 yield Memory(name, width_of(p.dtype), len(cells), list(cells), reads, writes, latency)
 
-    def _compare(self) -> Verdict:
-        run, expected = self.reference, self.expected
+    def same(self, run: Symbolic, expected: Mapping[Buffer, Any], passes: Value, course: Course) -> Verdict:
+        """Whether all arrays are the kernel's at the end of a run in which no check fails."""
         pairs = []
         for b, cells in expected.items():
-            found = self.found(b, self.outputs, self.memories)
+            found = self.found(b, course.outputs, course.memories)
             pairs += [
                 (f, run.word(e, b.dtype), width_of(b.dtype)) for f, e in zip(found, cells, strict=True) if e is not None
             ]
-        verdict = self.decider.same(pairs, self.passes)
-        if verdict.status == PROVED and run.checks:
-            return Verdict(PROVED, f"{len(pairs):,} words, where no check fails, by {verdict.how}{self.why}")
+        verdict = self.decider.same(pairs, passes)
         return Verdict(verdict.status, f"{len(pairs):,} words by {verdict.how}", verdict.values)
 
     def found(self, b: Buffer, outputs: Mapping[str, Value], memories: Sequence[Memory]) -> Sequence[Value]:

@@ -38,6 +38,5 @@ class Reference:
         expected = run_kernel(run, self.kernel, self.given)
         passes = self.words.all_of(self.words.xor(1, fails, 1) for _, fails in run.checks)
         for _, fails in run.checks:
-            self.words.assume(self.normal(fails), 0)
-            self.words.assume(fails, 0)
+            self.normal.assume(fails, 0)
         return run, expected, passes

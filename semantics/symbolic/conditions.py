@@ -139,6 +139,8 @@ def _rest(normal: Normal, form: Form, w: int) -> Value:
     made = normal.term(normal.settled(form, w), w)
     if type(made) is Term and made.op == "poly":
         return normal.words.node("eq", 1, made, 0)
+    if type(made) is Term and made.op == "ite" and made.w == w and normal(normal.words.add(w, *made.args[1:])) == 0:
+        return normal(normal.words.eq(w, made.args[1], 0))  # a number or its negative
     return normal.words.eq(w, made, 0)
 
 
@@ -173,6 +175,19 @@ def _joined(normal: Normal, parts: list[Value]) -> Value:
     if 0 in flat or any(normal.words.xor(1, x, 1) in flat for x in flat):
         return 0
     return normal.words.all_of(sorted(flat, key=lambda x: x.uid))
+
+
+def literals(given: Value) -> Iterator[tuple[Term, int]]:
+    """The conditions that a bit which is set is made of, each with its value."""
+    if type(given) is not Term:
+        return
+    if given.op == "xor" and given.args[1] == 1:
+        yield given.args[0], 0
+    elif given.op == "and":
+        for part in given.args:
+            yield from literals(part)
+    else:
+        yield given, 1
 
 
 RULES: dict[str, Callable[[Normal, Term], Value]] = {

@@ -8,10 +8,11 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+from gemel.semantics.symbolic.conditions import literals
 from gemel.semantics.symbolic.merging import Merging
 from gemel.semantics.symbolic.normal import Normal
 from gemel.semantics.symbolic.terms import Term, Value, Words, operands
@@ -71,7 +72,7 @@ class Decider:
 
     def _where(self, pair: Pair, given: Value) -> bool:
         """Whether normal forms agree where what is given is known."""
-        made: dict[Any, Any] = dict(_literals(given))
+        made: dict[Any, Any] = dict(literals(given))
         if not made:
             return False
         a, b = rebuilt(self.words, pair[:2], made)
@@ -216,19 +217,6 @@ def _without_zeros(x: Value) -> tuple[Any, ...]:
     while len(parts) > 2 and parts[1] == 0:
         parts = parts[2:]
     return tuple(parts)
-
-
-def _literals(given: Value) -> Iterator[tuple[Term, int]]:
-    """The conditions that are given, each with its value."""
-    if type(given) is not Term:
-        return
-    if given.op == "xor" and given.args[1] == 1:
-        yield given.args[0], 0
-    elif given.op == "and":
-        for part in given.args:
-            yield from _literals(part)
-    else:
-        yield given, 1
 
 
 def _oldest(roots: list[Value]) -> Term | None:

@@ -40,6 +40,10 @@ Cell = Any
 """A number as `dtypes` holds it, a Term, or None for what was never set."""
 
 
+Failing = tuple[tuple[str, Span], Value]
+"""A check, by its code and place, and where it fails."""
+
+
 class Cells(Memory):
     """A buffer's elements; a place may be a symbol. `log` has what elements held before changes, if these are noted."""
 
@@ -89,14 +93,17 @@ class Cells(Memory):
 
 
 class Symbolic(Interpreter):
-    """Turns IR into closures on symbols. `checks` has each check's failing condition with its statement."""
+    """Turns IR into closures on symbols. `checks` has where each check fails."""
+
+    bounded = False
+    """Whether a place that is a symbol is checked; else it is taken to be in range."""
 
     def __init__(self, words: Words, fuel: int | None = None) -> None:
         super().__init__(fuel)
         self.words = words
         self.normal = Normal(words)
         self.path: Value = 1
-        self.checks: list[tuple[Assert | Apply, Value]] = []
+        self.checks: list[Failing] = []
         self.memories: list[Cells] = []
 
     # ----------------------------------------------------------------------------------------------------- values
@@ -292,22 +299,28 @@ class Symbolic(Interpreter):
             if type(value) is not Term and self.path == 1:
                 plain(env)
             else:
-                fails = self.words.and_(1, self.path, self.words.xor(1, self.word(value, BOOL), 1))
-                if fails != 0:
-                    self.checks.append((s, fails))
+                self._note((s.check.value, s.span), self.words.xor(1, self.word(value, BOOL), 1))
 
         return run
 
+    def _note(self, key: tuple[str, Span], fails: Value) -> None:
+        """Notes where a check fails, if this place is come to."""
+        fails = self.words.and_(1, self.path, fails)
+        if fails != 0:
+            self.checks.append((key, fails))
+
     def beyond(self, memory: Cells, place: tuple[Any, ...], span: Span) -> None:
-        """What is done about a place that is a symbol: nothing, where it is taken to be in range."""
+        """Notes where an index that is a symbol is out of range."""
+        for i, size in zip(place, memory.shape, strict=True):
+            if self.bounded and type(i) is Term:
+                word, words = self._index(i), self.words
+                inside = words.and_(1, words.xor(1, words.slt(64, word, 0), 1), words.slt(64, word, size))
+                self._note((Check.BOUNDS.value, span), words.xor(1, inside, 1))
 
     def _note_zero(self, e: Apply, divisor: Cell) -> None:
-        """Notes where a division fails."""
-        w = width_of(e.args[1].dtype)
-        zero = self.words.eq(w, self.word(divisor, e.args[1].dtype), 0)
-        fails = self.words.and_(1, self.path, zero)
-        if fails != 0:
-            self.checks.append((e, fails))
+        dtype = e.args[1].dtype
+        zero = self.words.eq(width_of(dtype), self.word(divisor, dtype), 0)
+        self._note((Check.DIVISION.value, e.span), zero)
 
     def stmt(self, s: Any) -> Run:
         """A closure that runs one statement."""

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from itertools import islice
 from math import gcd
-from typing import Any
+from typing import Any, TypeVar
 
 from gemel.semantics.symbolic import conditions
 from gemel.semantics.symbolic.bounds import Bounds, Form, Mono
 from gemel.semantics.symbolic.numbers import signed
 from gemel.semantics.symbolic.terms import Term, Value, Words, operands
 from gemel.semantics.symbolic.walk import postorder, rebuild
+
+K = TypeVar("K")
 
 MOST = 64
 """The most products that a product of polynomials is written out to; a larger one keeps its operands."""
@@ -38,6 +41,8 @@ class Normal:
         self.made: dict[Term, Value] = {}
         self.forms: dict[tuple[Term, str, int], Form] = {}
         self.lows: dict[tuple[Term, int], Value] = {}
+        self.sizes = [0, 0, 0]
+        """The sizes of these at the last assumption."""
 
     def __call__(self, v: Value) -> Value:
         """The normal form of a value."""
@@ -49,6 +54,27 @@ class Normal:
             if type(normal) is Term:
                 self.made.setdefault(normal, normal)
         return self.made[v]
+
+    def assume(self, bit: Value, value: int) -> None:
+        """Takes a bit as known from now on where terms are made or brought to normal form."""
+        known = [pair for v in (self(bit), bit) for pair in self.words.assume(v, value)]
+        self._forget({t for t, _ in known})
+        self.made.update(known)
+        self.sizes = [len(self.made), len(self.forms), len(self.lows)]
+
+    def _forget(self, hang: set[Term]) -> None:
+        """Forgets the normal forms that were found since the last assumption of terms that hang on some."""
+        for t in _since(self.made, self.sizes[0]):
+            if t not in hang and (self.made[t] in hang or not hang.isdisjoint(operands(t))):
+                hang.add(t)
+        for t in hang:
+            self.made.pop(t, None)
+        for key in _since(self.forms, self.sizes[1]):
+            if key[0] in hang or any(atom in hang for mono in self.forms[key] for atom, _ in mono):
+                del self.forms[key]
+        for low in _since(self.lows, self.sizes[2]):
+            if low[0] in hang or self.lows[low] in hang:
+                del self.lows[low]
 
     def same(self, a: Value, b: Value, w: int) -> bool:
         """Whether two words have one normal form."""
@@ -356,3 +382,8 @@ def _add(total: Form, form: Form, factor: int) -> None:
 
 def _order(x: tuple[Term, str]) -> tuple[int, str]:
     return x[0].uid, x[1]
+
+
+def _since(table: dict[K, Any], size: int) -> list[K]:
+    """The keys of a table beyond so many, in the order in which they came."""
+    return list(islice(reversed(table), max(0, len(table) - size)))[::-1]

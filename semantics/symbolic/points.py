@@ -36,7 +36,7 @@ from gemel.semantics.ir import (
 from gemel.semantics.passes.inline import inline
 from gemel.semantics.span import Span
 from gemel.semantics.symbolic import meaning
-from gemel.semantics.symbolic.execute import Cell, Cells, Symbolic, run_kernel
+from gemel.semantics.symbolic.execute import Cell, Cells, Failing, Symbolic, run_kernel
 from gemel.semantics.symbolic.meaning import Unsupported
 from gemel.semantics.symbolic.terms import Term, Value, Words
 from gemel.semantics.traverse import blocks_of, exprs_of, statements, subexprs
@@ -46,9 +46,6 @@ Name = tuple[Any, int]
 
 Point = While | For | None
 """The head of a loop; None is the start, and as a target the end."""
-
-Failing = tuple[tuple[str, Span], Value]
-"""A check, by its code and place, and where it fails."""
 
 MOST = 200
 """Runs of a kernel, after which its ways are too many."""
@@ -90,6 +87,8 @@ class Points(Symbolic):
 
     `arrived` is told of each point and gives the state from which the run goes on, or None to end it there.
     """
+
+    bounded = True
 
     def __init__(
         self,
@@ -222,21 +221,6 @@ class Points(Symbolic):
     def _assert(self, s: Assert) -> Run:
         cond = self.expr(s.cond)
         return lambda env: self._note((s.check.value, s.span), self.words.xor(1, self.word(cond(env), BOOL), 1))
-
-    def _note_zero(self, e: Apply, divisor: Cell) -> None:
-        dtype = e.args[1].dtype
-        zero = self.words.eq(width_of(dtype), self.word(divisor, dtype), 0)
-        self._note((Check.DIVISION.value, e.span), zero)
-
-    def beyond(self, memory: Cells, place: tuple[Any, ...], span: Span) -> None:
-        """Notes where an index that is a symbol is out of range."""
-        for i, size in zip(place, memory.shape, strict=True):
-            if type(i) is Term:
-                word = self._index(i)
-                inside = self.words.and_(
-                    1, self.words.xor(1, self.words.slt(64, word, 0), 1), self.words.slt(64, word, size)
-                )
-                self._note((Check.BOUNDS.value, span), self.words.xor(1, inside, 1))
 
 
 class _Hidden:

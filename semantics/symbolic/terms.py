@@ -44,17 +44,22 @@ class Words:
             found = self.table[key] = Term(op, w, args, self.count)
         return found
 
-    def assume(self, t: Value, value: int) -> None:
-        """Takes a bit as known from now on, and those that it is made of; terms that have it already keep it."""
+    def assume(self, t: Value, value: int) -> list[tuple[Term, int]]:
+        """Takes a bit as known from now on, and those that it is made of; terms that have it already keep it.
+
+        Gives what is known by that; a symbol stays one.
+        """
         if type(t) is int:
-            return
+            return []
+        found = [(t, value)]
         if t.op == "xor" and t.args[1] == 1:
-            self.assume(t.args[0], 1 - value)
+            found += self.assume(t.args[0], 1 - value)
         elif t.w == 1 and t.op == ("and" if value else "or"):
             for part in t.args:
-                self.assume(part, value)
-        elif t.op != "var":
+                found += self.assume(part, value)
+        if t.op != "var":
             self.table[t.op, t.w, t.args] = value
+        return found
 
     def var(self, name: str, w: int) -> Term:
         """A symbol."""

@@ -29,9 +29,14 @@ def postorder(
 def rebuilt(words: Words, roots: Iterable[Value], made: dict[Term, Value]) -> list[Value]:
     """Terms with those in `made` replaced, built anew by the constructors; `made` gets what is built."""
     roots = list(roots)
-    for t in postorder(roots, made.__contains__):
-        made[t] = rebuild(words, t, tuple(made[x] if type(x) is Term else x for x in operands(t)))
-    return [made[r] if type(r) is Term else r for r in roots]
+    first = min((t.uid for t in made), default=0)  # what is older than all of these is made of none
+
+    def kept(t: Term) -> bool:
+        return t.uid < first or t in made
+
+    for t in postorder(roots, kept):
+        made[t] = rebuild(words, t, tuple(made.get(x, x) if type(x) is Term else x for x in operands(t)))
+    return [made.get(r, r) if type(r) is Term else r for r in roots]
 
 
 def rebuild(words: Words, t: Term, args: tuple[Value, ...]) -> Value:

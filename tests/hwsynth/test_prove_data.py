@@ -9,8 +9,9 @@ import pytest
 import gemel as gm
 from gemel import i32, u8, u16, u32
 from gemel.hwsynth.prove.counterexample import search
-from gemel.hwsynth.prove.proof import prove
+from gemel.hwsynth.prove.proof import Obligation, obligations, prove, text_of
 from gemel.hwsynth.prove.subject import subject_of
+from gemel.semantics.symbolic.running import deep
 
 
 @gm.kernel
@@ -85,6 +86,18 @@ def ratios(A: u8[3], B: u8[3], limit: u8) -> u8[3]:
 
 
 @gm.kernel
+def lu(A: i32[3, 3]):
+    for i in range(3):
+        for j in range(i):
+            for k in range(j):
+                A[i, j] -= A[i, k] * A[k, j]
+            A[i, j] = A[i, j] // A[j, j]
+        for j in range(i, 3):
+            for k in range(i):
+                A[i, j] -= A[i, k] * A[k, j]
+
+
+@gm.kernel
 def remainder(x: u8, y: u8) -> u8:
     left: u8 = x
     while left > y:
@@ -122,7 +135,7 @@ def test_loops_by_data_are_proved_by_induction(kernel: gm.Kernel) -> None:
     assert any("by induction over the loop" in o.detail for o in proof.obligations)
 
 
-@pytest.mark.parametrize("kernel", [gather, ratios], ids=["gather", "ratios"])
+@pytest.mark.parametrize("kernel", [gather, ratios, lu], ids=["gather", "ratios", "lu"])
 def test_the_number_of_the_check_that_fails_is_proved(kernel: gm.Kernel) -> None:
     proof = prove(subject_of(kernel.synth()))
     assert proof.ok, str(proof)
@@ -159,6 +172,25 @@ def test_a_run_after_one_in_which_a_check_failed_counts(old: str, new: str) -> N
     assert old in subject.sv, subject.sv
     proof = prove(replace(subject, sv=subject.sv.replace(old, new)))
     assert proof.status == "refuted", str(proof)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("A_rdata_is_0) error <= 1'b1", "A_rdata_is_0 && (i != 2'd2)) error <= 1'b1"),
+        ("A_rdata_is_0) error <= 1'b1", "(A_rdata_is_0 || A_rdata == 32'sd1)) error <= 1'b1"),
+        ("A_rdata_is_0 && !error) error_code <= 1'b1", "A_rdata_is_0 && (i != 2'd2)) error_code <= 1'b1"),
+        ("divisor_is_0 <= A_rdata == 32'sd0", "divisor_is_0 <= A_rdata == 32'sd1"),
+    ],
+    ids=["a check too few", "one too many", "number", "value beside a check"],
+)
+def test_checks_where_control_is_known_are_told_apart(old: str, new: str) -> None:
+    subject = subject_of(lu.synth())
+    assert old in subject.sv, subject.sv
+    wrong = replace(subject, sv=subject.sv.replace(old, new))
+    found: list[Obligation] = []
+    deep(lambda: found.extend(obligations(wrong, wrong.top, text_of(wrong, wrong.top), 10.0)))
+    assert "refuted" in {o.status for o in found}, found
 
 
 def test_a_wrong_number_of_a_check_is_shown_by_a_run() -> None:
