@@ -69,7 +69,8 @@ def _negated(g: Graph, dtype: FloatType, x: Node, span: Span) -> Node:
 
 
 def inlined(g: Graph, made: Definition, args: tuple[Node, ...], span: Span) -> tuple[Node, ...]:
-    """The result of a definition in the graph."""
+    """The result of a definition in the graph; what it is made of stands for the line that asks for it."""
+    before = len(g.nodes)
     g.env |= dict(zip(made.params, args, strict=True))
     g.depth_of = {**g.depth_of, **{b: len(b.data) for b in _tables(made) if b.data is not None}}
     g.numbers |= made.numbers
@@ -81,6 +82,8 @@ def inlined(g: Graph, made: Definition, args: tuple[Node, ...], span: Span) -> t
         rare = g.expr(made.rare, None)
         (other,) = inlined(g, made.otherwise, args, span)
         result = g.apply(ops.SELECT, (rare, other, result), result.dtype, span)
+    for node in g.nodes[before:]:
+        node.span = node.span if node.span.line else span
     return (result,)
 
 

@@ -95,10 +95,12 @@ class Formula:
     ranges: Mapping[str, range]
 
     def __call__(self, **sizes: int) -> int:
-        """The cycles at sizes inside the ranges; raises ValueError outside."""
+        """The cycles at sizes inside the ranges; raises ValueError outside, or where one is missing."""
         for name, inside in self.ranges.items():
+            if name not in sizes:
+                raise ValueError(f"the formula needs {name}, {self.condition}")
             if sizes[name] not in inside:
-                raise ValueError(f"{name} = {sizes[name]} is outside of what the formula holds for")
+                raise ValueError(f"{name} = {sizes[name]} is outside of what the formula holds for: {self.condition}")
         return int(self.at(sizes))
 
     def at(self, sizes: Sizes) -> Fraction:

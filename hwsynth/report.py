@@ -127,7 +127,14 @@ class Report:
         time = f" ({self.cycles / self.clock_mhz:,.2f} us)" if self.cycles is not None else ""
         yield f"cycles: {known}{time}"
         if self.estimated is not None:
-            yield f"estimated clock: at most {self.estimate.mhz:.0f} MHz"
+            yield self.clock
+
+    @property
+    def clock(self) -> str:
+        """What is estimated of the clock, and whether that is less than was asked for."""
+        mhz = round(self.estimate.mhz)
+        short = f", less than the {self.clock_mhz:g} asked for" if mhz < self.clock_mhz else ""
+        return f"estimated clock: at most {mhz} MHz{short}"
 
     def _repr_html_(self) -> str:
         from gemel.hwsynth.reporting.page import content

@@ -1,4 +1,4 @@
-"""Layers of neural networks, in f32, for the CPU."""
+"""Layers of neural networks, in f32."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def _stated(path: Path) -> dict[str, Any]:
     if missing or not any(key in data for key in ("placer", "model", "liberty")):
         lacks = ", ".join(missing) or "a table placer, model or liberty"
         raise SynthesisError(
-            f"{path} lacks {lacks}", code="H06", mend="docs/targets.md says what a target's file holds"
+            f"{path} lacks {lacks}", code="H06", mend="docs/howto/add-a-target.md says what a target's file holds"
         )
     return data
 

@@ -27,8 +27,14 @@ def _pins(interface: Interface) -> Iterator[str]:
             yield from ([name] if width == 1 else (f"{name}[{n}]" for n in range(width)))
 
 
+def _routed(interface: Interface, device: str, kind: str) -> str:
+    name = interface.name
+    return f"nextpnr-{device} --json syn/{name}.json --{kind} constraints/{name}.{kind} --{kind}-allow-unconstrained"
+
+
 def _lpf(interface: Interface, mhz: float) -> Iterator[str]:
     yield f"# {_title(interface)} (nextpnr-ecp5 --lpf, Diamond)"
+    yield f"# after make synth, with ports at any sites: {_routed(interface, 'ecp5 --85k', 'lpf')}"
     yield f'FREQUENCY PORT "clk" {mhz:g} MHZ;'
     yield 'IOBUF PORT "clk" IO_TYPE=LVCMOS33;'
     yield ""
@@ -40,6 +46,7 @@ def _lpf(interface: Interface, mhz: float) -> Iterator[str]:
 
 def _pcf(interface: Interface, mhz: float) -> Iterator[str]:
     yield f"# {_title(interface)} (nextpnr-ice40 --pcf)"
+    yield f"# after make synth, with ports at any pins: {_routed(interface, 'ice40 --up5k', 'pcf')}"
     yield f"set_frequency clk {mhz:g}"
     yield ""
     yield "# As a top level: give each port a pin of your board. As a block inside of a design, leave the rest out."

@@ -69,6 +69,8 @@ class Datasheet:
         yield from self.resources()
         yield Heading("Errors")
         yield from self.errors()
+        yield Heading("Proof")
+        yield from self.proof()
         yield Heading("Tests")
         yield from self.tests()
 
@@ -82,7 +84,7 @@ class Datasheet:
             [
                 ["kernel", f"`{signature}`"],
                 ["source", f"`{_place(source.span)}`"],
-                ["target, clock", f"{report.target}, {report.clock_mhz:g} MHz"],
+                ["target, clock", f"{report.target}, {report.clock_mhz:g} MHz; {report.clock}"],
                 ["a run", known],
                 ["reset", _RESETS[self.i.reset]],
             ],
@@ -107,7 +109,7 @@ class Datasheet:
         }
         if self.i.has_error:
             found[ports["error"]] = "a check failed and the run ended early; stays until the next start is taken"
-            found[ports["error_code"]] = "which check, see Errors; counts while `error` is high"
+            found[ports["error_code"]] = "which check, see Errors; has a meaning only while `error` is high"
         for p, port in self.i.scalars.items():
             found[port] = f"parameter `{p.hint}`, {_encoding(p.dtype)}; taken with `start`, may change afterwards"
         for b, port in self.i.results.items():
@@ -121,12 +123,12 @@ class Datasheet:
         found, encoding = {}, _encoding(m.tensor.dtype)
         for r in m.reads:
             found[r.enable] = f"asks for the word of {m.name} at `{r.address}`"
-            found[r.address] = f"address of a read, counts while `{r.enable}` is high"
+            found[r.address] = f"address of a read; has a meaning only while `{r.enable}` is high"
             when = "in the cycle after" if m.latency == 1 else f"{counted(m.latency, 'cycle')} after"
             found[r.data] = f"the word, to be there {when} `{r.enable}`; {encoding}"
         for w in m.writes:
             found[w.enable] = f"`{w.data}` goes to word `{w.address}` of {m.name} at the next edge"
-            found[w.address] = f"address of a write, counts while `{w.enable}` is high"
+            found[w.address] = f"address of a write; has a meaning only while `{w.enable}` is high"
             found[w.data] = f"the word to be written; {encoding}"
         return found
 
@@ -135,13 +137,14 @@ class Datasheet:
             "Inputs are sampled at the rising edge of `clk`. A run begins at an edge where `start` is high and `busy` is "
             "low; `busy` rises then. Words of the memories have to be in place from that edge on. At the end `done` is "
             "high for one cycle, `busy` is low again, and all results are in place. The next run may begin at the end of "
-            "that cycle. A start while `busy` is high is ignored, and so is what the inputs of scalars show then. "
-            "A reset ends a run at once: memories keep what was written until then."
+            "that cycle. A start while `busy` is high is ignored, and so is what the inputs of scalars show then."
+            + " A reset ends a run at once: memories keep what was written until then."
+            * (self.i.reset is not Reset.NONE)
         )
         first = self.made[0]
         yield Picture(self.picture, "waveform.svg", f"a run of {first.cycles} cycles")
         yield Paragraph(
-            f"A simulated run ({first.cycles:,} cycles; words in hexadecimal, grey where they don't count). "
+            f"A simulated run ({first.cycles:,} cycles; words in hexadecimal, grey where they have no meaning). "
             "Cycle 0 is the one whose end takes `start`."
         )
 
@@ -174,11 +177,12 @@ class Datasheet:
             yield Paragraph("None outside of the module.")
         else:
             yield Paragraph(
-                "Synchronous memories outside of the module. Read latency is 1: the word at an address comes in the cycle "
-                "after the one in which the enable is high. A word that is read and written at the same edge comes as it "
-                "was before. A port without its enable may hold or change its data. Tensors lie row-major from address 0 on."
+                "Synchronous memories outside of the module. The read latency counts cycles: with 1, the word at an address "
+                "comes in the cycle after the one in which the enable is high. A word that is read and written at the same "
+                "edge comes as it was before. A port without its enable may hold or change its data. Tensors lie row-major "
+                "from address 0 on."
             )
-            head = ["memory", "words", "bits", "type", "ports", "element", "its address"]
+            head = ["memory", "words", "bits", "type", "ports", "read latency", "element", "its address"]
             yield Table(head, [self.memory_row(m) for m in self.i.memories])
         inside = [m for m in self.report.memories if not m.external]
         if inside:
@@ -189,7 +193,8 @@ class Datasheet:
     def memory_row(self, m: Outside) -> list[str]:
         ports = ", ".join(f"{len(p)} {what}" for p, what in ((m.reads, "read"), (m.writes, "write")) if p)
         element, address = _address(m)
-        return [m.name, f"{m.words:,}", str(m.width), _encoding(m.tensor.dtype), ports, element, address]
+        latency = str(m.latency) if m.reads else "-"
+        return [m.name, f"{m.words:,}", str(m.width), _encoding(m.tensor.dtype), ports, latency, element, address]
 
     def cycles(self) -> Iterator[Block]:
         if self.design.cycles is not None:
@@ -216,6 +221,10 @@ class Datasheet:
         return [f"`{r.name}`", f"`{_place(r.span)}`", _number(r.trips), interval, _number(r.depth), r.bound or "-"]
 
     def resources(self) -> Iterator[Block]:
+        yield Paragraph(f"Estimated for {self.report.target}, with all modules inside:")
+        area = self.report.estimate.resources
+        head = [name if name == "um2" else name.upper() for name in area]
+        yield Table(head, [[f"{round(n):,}" for n in area.values()]])
         rows = [[what, str(n)] for what, n in sorted(self.report.operators.items())]
         rows += [[f"module `{u.name}`", str(u.instances)] for u in self.report.units]
         rows.append(["register bits", f"{self.report.register_bits:,}"])
@@ -247,6 +256,21 @@ class Datasheet:
                 f"`{text}`" if text else "",
                 f"{site.check.value}: {what}".rstrip(": "),
             ]
+
+    def proof(self) -> Iterator[Block]:
+        found, where = self.design.proof, "`rtl/` and `proof/kernel.gemel`"
+        if found is None:
+            yield Paragraph(f"None was made before this folder was written; `gemel check .` makes one from {where}.")
+            return
+        yield Paragraph(
+            f"That the text in `rtl/` computes the kernel, for all inputs: {found.status}. `proof/certificate.json` is the "
+            f"record, with what the proof assumes; `gemel check .` proves it anew from {where}."
+        )
+        yield Table(["status", "what", "how"], [[o.verdict, o.name, o.detail] for o in found.obligations])
+        if found.mutations is not None:
+            yield Paragraph(
+                f"The same proof on texts that were changed on purpose: {str(found.mutations).splitlines()[0]}."
+            )
 
     def tests(self) -> Iterator[Block]:
         yield Paragraph(

@@ -117,7 +117,7 @@ class _Bench:
         yield f"    if ({run} % 2 == 0) repeat (3) @(negedge clk);  // the next one not at once"
         yield "  end"
         yield f'  if ({bad} == 0) $display("PASS {self.i.name}: %0d runs", RUNS);'
-        yield f'  else $display("FAIL {self.i.name}: %0d differences", {bad});'
+        yield f'  else $fatal(1, "FAIL {self.i.name}: %0d differences", {bad});'
         yield "  $finish;"
         yield "end"
 

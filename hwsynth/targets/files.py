@@ -166,7 +166,7 @@ def read(path: Path) -> Target:
         raise SynthesisError(
             f"{path} is no target: {error}",
             code="H06",
-            mend="docs/targets.md says what a target's file holds; `gemel calibrate` writes its measured part",
+            mend="docs/howto/add-a-target.md says what such a file holds; `gemel calibrate` writes its measured part",
         ) from error
 
 

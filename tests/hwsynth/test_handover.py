@@ -29,19 +29,19 @@ def folder(name: str, where: Path, **options: str) -> Path:
     return Path(DESIGNS[name].synth(**options).write(where / name))
 
 
-def run(command: list[str], where: Path) -> str:
+def run(command: list[str], where: Path, status: int = 0) -> str:
     done = subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == status, done.stdout + done.stderr
     return done.stdout
 
 
-def icarus(made: Path) -> str:
+def icarus(made: Path, status: int = 0) -> str:
     """What the testbench prints, built from the files that the file list names."""
     compiler, runner = tools.icarus()
     name = made.name
     rtl = [f"rtl/{n}" for n in (made / "rtl" / f"{name}.f").read_text().split()]
     run([compiler, "-g2012", "-Wall", "-Wno-timescale", "-o", "tb/tb", *rtl, f"tb/{name}_tb.sv"], made)
-    return run([runner, "-n", "tb"], made / "tb")
+    return run([runner, "-n", "tb"], made / "tb", status)
 
 
 @pytest.mark.parametrize("name", ["gemm", "softmax", "search"])
@@ -52,7 +52,7 @@ def test_the_testbench_checks_itself(name: str, tmp_path: Path) -> None:
     vectors = next((made / "tb" / "vectors").glob("*.out.hex"))
     first, *rest = vectors.read_text().split()
     vectors.write_text("\n".join([f"{int(first, 16) ^ 1:x}", *rest]) + "\n")
-    assert f"FAIL {name}: 1 differences" in icarus(made)
+    assert f"FAIL {name}: 1 differences" in icarus(made, status=1)
 
 
 def test_a_run_that_takes_another_time_fails(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_run_that_takes_another_time_fails(tmp_path: Path) -> None:
     made = folder("prefix", tmp_path)
     cycles = made / "tb" / "vectors" / "cycles.hex"
     cycles.write_text("".join(f"{int(n, 16) + 1:x}\n" for n in cycles.read_text().split()))
-    assert "expected after" in icarus(made)
+    assert "expected after" in icarus(made, status=1)
 
 
 @pytest.mark.slow
@@ -118,6 +118,18 @@ def test_pages_and_facts_say_what_is_there(tmp_path: Path) -> None:
     assert facts["cycles"] is None and len(facts["runs"]) == RUNS
     assert [e["code"] for e in facts["errors"]] == [1]
     assert f"{made.parent}" not in "".join(p.read_text() for p in made.rglob("*") if p.is_file())
+
+
+def test_the_datasheet_has_area_clock_and_proof(tmp_path: Path) -> None:
+    design = DESIGNS["prefix"].synth()
+    before = (design.write(tmp_path / "before") / "datasheet.md").read_text()
+    assert "None was made before this folder was written" in before
+    area = design.report.estimate.resources
+    assert " | ".join(f"{round(n):,}" for n in area.values()) in before and design.report.clock in before
+    proof = design.prove(mutants=2)
+    after = (design.write(tmp_path / "after") / "datasheet.md").read_text()
+    assert f"for all inputs: {proof.status}." in after and "2 mutants: " in after
+    assert all(f"| {o.verdict} | {o.name} |" in after for o in proof.obligations)
 
 
 def test_nothing_names_a_place_of_this_machine(tmp_path: Path) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 import gemel as gm
-from gemel import i32
+from gemel import f32, i32
 from gemel.errors import ToolError
 from gemel.hwsynth import Design
 from gemel.hwsynth.charts import Bar, Chart
+from gemel.hwsynth.estimate import Estimate
 from gemel.hwsynth.estimate.words import RULES
 from gemel.hwsynth.netlist import NETLIST_OPS
 from gemel.hwsynth.reporting.gantt import LABELS, MOST, gantt
@@ -46,8 +48,28 @@ def ends(x: i32[32]) -> i32[30]:
     return out
 
 
+@gm.kernel
+def highest(x: f32[16]) -> f32:
+    top: f32 = 0.0
+    for i in range(16):
+        top = max(top, x[i])
+    return top
+
+
 def line_of(text: str) -> int:
     return next(n for n, line in enumerate(Path(__file__).read_text().splitlines(), 1) if line.strip() == text)
+
+
+def test_what_a_float_operator_is_made_of_stands_for_its_line() -> None:
+    (row,) = highest.synth().report.loops
+    lines = [s.span.line for s in row.chain]
+    assert line_of("top = max(top, x[i])") in lines and 0 not in lines
+
+
+@pytest.mark.parametrize(("period", "short"), [(12.5, True), (10.0, False)])
+def test_a_clock_that_the_estimate_falls_short_of_is_told(period: float, short: bool) -> None:
+    report = replace(horner.synth().report, estimated=lambda: Estimate({}, {}, period))
+    assert ("less than the 100 asked for" in "".join(report.headlines())) is short
 
 
 def test_a_recurrence_is_told_link_by_link() -> None:
