@@ -145,12 +145,20 @@ sub = _numeric("subtraction", _sub_int, _fixed_like(_sub_int))
 mul = _numeric("multiplication", _mul_int, _fixed_mul)
 
 
+def _raw_mend(what: str, dtype: DType, mend: str) -> str:
+    """How to mend an operand: there is no quotient of fixed point, but one of the integers that it is kept as."""
+    if what not in ("/", "//") or not isinstance(dtype, FixedType):
+        return mend
+    raw = f"gm.{'Int' if dtype.signed else 'UInt'}({dtype.width})"
+    return f"divide the raw integers: (gm.bitcast({{0}}, {raw}) << {dtype.frac}) // gm.bitcast({{1}}, {raw})"
+
+
 def _integers(what: str, operands: tuple[Operand, ...], mend: str = "") -> tuple[IntType, ...]:
     found = []
     for operand in operands:
         whole = as_int(operand.dtype)
         if whole is None:
-            raise RuleError(f"{what} needs integers, not {operand.dtype}", mend)
+            raise RuleError(f"{what} needs integers, not {operand.dtype}", _raw_mend(what, operand.dtype, mend))
         found.append(whole)
     return tuple(found)
 
@@ -182,7 +190,7 @@ def floats_only(what: str, mend: str) -> Rule:
         first = operands[0].dtype
         for operand in operands:
             if not isinstance(operand.dtype, FloatType):
-                raise RuleError(f"{what} needs floats, not {operand.dtype}", mend)
+                raise RuleError(f"{what} needs floats, not {operand.dtype}", _raw_mend(what, operand.dtype, mend))
             if operand.dtype != first:
                 raise _mixed(what, first, operand.dtype)
         return first
