@@ -8,7 +8,7 @@ kernel's control.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, product
@@ -33,7 +33,7 @@ from gemel.semantics.ir import (
     While,
     in_order,
 )
-from gemel.semantics.passes.scalarize import same
+from gemel.semantics.passes.scalarize import place
 from gemel.semantics.traverse import Body, all_exprs, map_blocks, map_body, map_expr, map_own_exprs, statements
 
 MOST_WORDS = 1024
@@ -72,15 +72,11 @@ def _busy(body: Body, b: Buffer) -> list[tuple[Body, list[Group]]]:
 
 
 def _groups(body: Body, b: Buffer) -> list[Group]:
-    found: list[Group] = []
+    found: dict[Hashable, Group] = {}
     for e in all_exprs(body):
         if isinstance(e, Load) and e.buffer is b:
-            known = next((g for g in found if all(map(same, g[0].indices, e.indices))), None)
-            if known is None:
-                found.append([e])
-            else:
-                known.append(e)
-    return found
+            found.setdefault(tuple(map(place, e.indices)), []).append(e)
+    return list(found.values())
 
 
 def _kept(b: Buffer, busy: Sequence[tuple[Body, list[Group]]], body: Body) -> Kept | None:

@@ -6,16 +6,16 @@ loads or stores it. `covered` says of which loads it then certainly has the elem
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
 from gemel.hwsynth.evaluate import evaluated
 from gemel.hwsynth.split import eager
 from gemel.semantics import build
-from gemel.semantics.ir import Buffer, Expr, For, If, Let, Load, Reduce, Stmt, Store, Var, While
+from gemel.semantics.ir import Buffer, Expr, For, If, Let, Load, Reduce, Ref, Stmt, Store, Var, While
 from gemel.semantics.linear import Sum, sum_of
-from gemel.semantics.traverse import Body, exprs_of, subexprs
+from gemel.semantics.traverse import Body, accesses, blocks_of, exprs_of, subexprs
 
 MOST = 1 << 17
 """Events that are looked at."""
@@ -33,6 +33,15 @@ class _TooMany(Exception):
     """More events than are looked at."""
 
 
+@dataclass(frozen=True)
+class _Note:
+    """An access of a statement: what it does, at which site, to which element of the array, as far as that is a sum."""
+
+    what: int
+    site: int
+    element: Sum | None
+
+
 @dataclass
 class Passing:
     """The events of a kernel's body at a buffer; `sites` are its accesses that may fill a local array."""
@@ -42,37 +51,45 @@ class Passing:
     events: list[Event] = field(default_factory=list)
     sites: dict[int, Load | Store | Reduce] = field(default_factory=dict)
     env: dict[Var, int] = field(default_factory=dict)
-    places: dict[int, Sum | None] = field(default_factory=dict)
-    """The sums that accesses' elements and other expressions are, by identity."""
+    notes: dict[int, tuple[_Note, ...]] = field(default_factory=dict)
+    """What statements do to the array, by identity, as soon as each was met."""
+    sums: dict[int, Sum | None] = field(default_factory=dict)
+    """The sums that expressions are, by identity."""
     unknown: int = 0
 
     @staticmethod
     def of(b: Buffer, sizes: tuple[int, ...], body: Body) -> Passing | None:
         """All events; None where there are too many."""
         found = Passing(b, sizes)
+        found.concerned = _concerned(b, body)
         try:
             found._body(body)
         except _TooMany:
             return None
         return found
 
+    def __post_init__(self) -> None:
+        self.words = prod(self.sizes)
+        self.concerned: set[int] = set()
+
     # --------------------------------------------------------------------------------------------------------- walking
 
     def _body(self, body: Body) -> None:
         for s in body:
-            self._stmt(s)
+            if id(s) in self.concerned:
+                self._stmt(s)
 
     def _stmt(self, s: Stmt) -> None:
-        self._loads(s)
+        if id(s) not in self.notes:
+            self.notes[id(s)] = tuple(self._noted(s))
+        for note in self.notes[id(s)]:
+            self._happens(note)
         match s:
             case Let():
                 value = self._value(s.value)
                 self.env.pop(s.var, None)
                 if value is not None:
                     self.env[s.var] = value
-            case Store() | Reduce() if s.buffer is self.buffer:
-                self.sites[id(s)] = s
-                self._note(STORE, s, s.indices)
             case For():
                 self._for(s)
             case While():
@@ -82,50 +99,53 @@ class Passing:
             case _:
                 pass
 
-    def _loads(self, s: Stmt) -> None:
-        again = isinstance(s, While) or (isinstance(s, For) and bool(s.carry))
-        self.unknown += again
-        loads = [x for e in exprs_of(s) for x in subexprs(e) if isinstance(x, Load) and x.buffer is self.buffer]
-        for x in loads:
-            self._note(LOAD, x, x.indices)
-        if isinstance(s, Reduce) and s.buffer is self.buffer:
-            self._note(LOAD, s, s.indices)
-        self.unknown -= again
-        if loads and isinstance(s, Let | Store | Reduce):
-            self._fill(s)
-
-    def _fill(self, s: Let | Store | Reduce) -> None:
-        for e in exprs_of(s):
-            for x in eager(e):
-                if isinstance(x, Load) and x.buffer is self.buffer and not any(map(build.reads_memory, x.indices)):
-                    self.sites[id(x)] = x
-                    self._note(FILL, x, x.indices)
-
-    def _note(self, what: int, site: Expr | Stmt, indices: Sequence[Expr]) -> None:
+    def _happens(self, note: _Note) -> None:
         if len(self.events) >= MOST:
             raise _TooMany
-        self.events.append((what, id(site), self._element(id(site), indices)))
+        element = None if self.unknown else self._at(note.element)
+        known = element is not None and 0 <= element < self.words
+        self.events.append((note.what, note.site, element if known and element is not None else ELSEWHERE))
 
-    def _element(self, site: int, indices: Sequence[Expr]) -> int:
-        if self.unknown:
-            return ELSEWHERE
-        if site not in self.places:
-            self.places[site] = self._sum(indices)
-        total = self._at(self.places[site])
-        return total if total is not None and 0 <= total < prod(self.sizes) else ELSEWHERE
+    def _noted(self, s: Stmt) -> Iterator[_Note]:
+        """What a statement itself does to the array, in order."""
+        loads = [x for x in _own(s) if isinstance(x, Load) and x.buffer is self.buffer]
+        again = isinstance(s, While) or (isinstance(s, For) and bool(s.carry))
+        yield from (_Note(LOAD, id(x), None if again else self._sum(x.indices)) for x in loads)
+        if not isinstance(s, Let | Store | Reduce):
+            return
+        changes = not isinstance(s, Let) and s.buffer is self.buffer
+        if changes and isinstance(s, Reduce):
+            yield _Note(LOAD, id(s), self._sum(s.indices))
+        if loads:
+            yield from self._fills(s)
+        if changes and not isinstance(s, Let):
+            self.sites[id(s)] = s
+            yield _Note(STORE, id(s), self._sum(s.indices))
+
+    def _fills(self, s: Let | Store | Reduce) -> Iterator[_Note]:
+        for x in (x for e in exprs_of(s) for x in eager(e)):
+            if isinstance(x, Load) and x.buffer is self.buffer and not any(map(build.reads_memory, x.indices)):
+                self.sites[id(x)] = x
+                yield _Note(FILL, id(x), self._sum(x.indices))
 
     def _at(self, s: Sum | None) -> int | None:
         """The value of a sum; None where it isn't known."""
-        if s is None or not all(v in self.env for v in s.terms):
+        if s is None:
             return None
-        return s.constant + sum(c * self.env[v] for v, c in s.terms.items())
+        total = s.constant
+        for v, c in s.terms.items():
+            value = self.env.get(v)
+            if value is None:
+                return None
+            total += c * value
+        return total
 
     def _value(self, e: Expr) -> int | None:
         if self.unknown:
             return None
-        if id(e) not in self.places:
-            self.places[id(e)] = sum_of(e)
-        found = self._at(self.places[id(e)])
+        if id(e) not in self.sums:
+            self.sums[id(e)] = sum_of(e)
+        found = self._at(self.sums[id(e)])
         if found is None:
             value = evaluated(e, self.env)
             found = None if value is None else int(value)
@@ -208,3 +228,26 @@ def _filled(has: list[int], slots: Sequence[int], element: int, kept: bool, stor
             has[slot] = ELSEWHERE
     elif stored or kept:
         has[:] = [ELSEWHERE] * len(has)
+
+
+def _own(s: Stmt) -> Iterator[Expr]:
+    """All expressions that a statement itself evaluates."""
+    return (x for e in exprs_of(s) for x in subexprs(e))
+
+
+def _concerned(b: Buffer, body: Body) -> set[int]:
+    """The statements that access a buffer or hold some that do, and the names that say where and whether."""
+    found: set[int] = set()
+    wanted: set[Var] = set()
+
+    def block(body: Body) -> None:
+        for s in reversed(body):  # names stand before what they are used in
+            for inner in blocks_of(s):
+                block(inner)
+            inside = any(id(x) in found for inner in blocks_of(s) for x in inner)
+            if inside or any(buffer is b for buffer, _ in accesses(s)) or (isinstance(s, Let) and s.var in wanted):
+                found.add(id(s))
+                wanted.update(x.var for x in _own(s) if isinstance(x, Ref))
+
+    block(body)
+    return found

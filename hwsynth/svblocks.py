@@ -55,18 +55,19 @@ class Blocks:
     def statements(self, body: Sequence[Statement]) -> Iterator[str]:
         """The lines of statements, the bits of a vector as one."""
         given = {s.var: s for s in body if isinstance(s, Assign)}
+        rows = dict.fromkeys(row for v in given if (row := self.row_of.get(v)) is not None)
+        whole = {row for row in rows if all(v in given for v in self.rows[row][1])}
         done: set[str] = set()
         for s in body:
             if isinstance(s, When):
                 yield from self.when(s, False)
                 continue
             row = self.row_of.get(s.var)
-            bits = self.rows[row][1] if row else []
-            if row is None or any(v not in given for v in bits):
+            if row not in whole:
                 yield f"{self.e.names[s.var]} <= {self.e.text(s.value)};".replace(" \n", "\n").replace("\n    ", "\n")
-            elif row not in done:
+            elif row is not None and row not in done:
                 done.add(row)
-                yield f"{row} <= {self.vector([given[v] for v in bits])};"
+                yield f"{row} <= {self.vector([given[v] for v in self.rows[row][1]])};"
 
     def vector(self, bits: Sequence[Assign]) -> str:
         """The value of a whole vector, from its bits, lowest first."""

@@ -5,6 +5,7 @@ Arithmetic of type index wraps at 64 bits, and so do these sums: what is said of
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from gemel.semantics import build, ops
@@ -21,6 +22,11 @@ class Sum:
 
     constant: int
     terms: dict[Var, int]
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for equal sums."""
+        return self.constant, frozenset(self.terms.items())
 
     def plus(self, other: Sum, times: int = 1) -> Sum:
         """The sum with a multiple of another one."""

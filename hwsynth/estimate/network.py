@@ -8,7 +8,7 @@ cheapest cut that is in time.
 
 from __future__ import annotations
 
-from bisect import insort
+import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -163,9 +163,10 @@ def cover(net: Network, needed: Iterable[tuple[int, float]]) -> float:
         required[node] = min(required.get(node, time), max(time, net.arrival[node]))
     total = 0.0
     uses = set(required)
-    pending = sorted(uses)
+    pending = [-node for node in uses]
+    heapq.heapify(pending)
     while pending:
-        node = pending.pop()
+        node = -heapq.heappop(pending)
         if not net.fanins[node]:
             continue
         cut = _cheapest(net, node, required)
@@ -174,7 +175,7 @@ def cover(net: Network, needed: Iterable[tuple[int, float]]) -> float:
             time = required[node] - net.tables.level
             if n not in uses:
                 uses.add(n)
-                insort(pending, n)
+                heapq.heappush(pending, -n)
             required[n] = min(required.get(n, time), time)
     return total
 

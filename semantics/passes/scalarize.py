@@ -8,7 +8,7 @@ array of which each access has constant indices becomes a variable for each elem
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from gemel.semantics.ir import (
@@ -320,17 +320,20 @@ def changes(e: Expr, inside: set[Var], written: set[Buffer]) -> bool:
 
 
 def same(a: Expr, b: Expr) -> bool:
-    f, g = sum_of(a), sum_of(b)
-    if f is not None and g is not None:
-        return f == g
-    match a, b:
-        case Const(), Const():
-            return a.value == b.value and a.dtype == b.dtype
-        case Ref(), Ref():
-            return a.var is b.var
-        case Load(), Load():
-            return a.buffer is b.buffer and all(map(same, a.indices, b.indices))
-        case Apply(), Apply():
-            return a.op is b.op and a.dtype == b.dtype and all(map(same, a.args, b.args))
-        case _:
-            return False
+    return place(a) == place(b)
+
+
+def place(e: Expr) -> Hashable:
+    """Equal for two expressions that are the same, up to how a sum is written."""
+    found = sum_of(e)
+    if found is not None:
+        return found.key
+    match e:
+        case Const():
+            return e.value, e.dtype
+        case Ref():
+            return e.var
+        case Load():
+            return e.buffer, *map(place, e.indices)
+        case Apply():
+            return e.op, e.dtype, *map(place, e.args)

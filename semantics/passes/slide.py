@@ -8,7 +8,7 @@ change, at places that don't change either, are done before it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 
 from gemel.semantics import build, ops
@@ -33,7 +33,7 @@ from gemel.semantics.ir import (
     in_order,
 )
 from gemel.semantics.linear import Sum, sum_of
-from gemel.semantics.traverse import Body, exprs_of, map_blocks, map_body, statements, stored, subexprs
+from gemel.semantics.traverse import Body, all_exprs, exprs_of, map_blocks, map_body, statements, stored
 
 MOST_WORDS = 4096
 """Words of the line buffers of one array."""
@@ -117,13 +117,14 @@ def _trips(s: For) -> int:
 def _loads(body: Body, arrays: set[Buffer]) -> dict[Buffer, list[Load]]:
     """The different loads of each array."""
     found: dict[Buffer, list[Load]] = {}
-    for s in statements(body):
-        for e in exprs_of(s):
-            for x in subexprs(e):
-                if isinstance(x, Load) and x.buffer in arrays:
-                    mine = found.setdefault(x.buffer, [])
-                    if not any(_sums(x) == _sums(y) is not None for y in mine):
-                        mine.append(x)
+    known: set[Hashable] = set()
+    for e in all_exprs(body):
+        if isinstance(e, Load) and e.buffer in arrays:
+            sums = _sums(e)
+            place = None if sums is None else (e.buffer, *(s.key for s in sums))
+            if place is None or place not in known:
+                found.setdefault(e.buffer, []).append(e)
+            known.add(place)
     return found
 
 
