@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gemel.hwsynth.formula import Family
+from gemel.hwsynth.formula import Counts, Family
 from gemel.hwsynth.netlist import Module, Reset
 from gemel.hwsynth.placement import Placement
 from gemel.hwsynth.progress import shown
 from gemel.hwsynth.report import Report
-from gemel.hwsynth.synthesis import RESERVED, Synthesized, synthesize_kernel
+from gemel.hwsynth.synthesis import RESERVED, Synthesized, counted_kernel, synthesize_kernel
 from gemel.hwsynth.system import System
 from gemel.hwsynth.targets import Target
 from gemel.semantics.arguments import Bound, bind, in_order, new_results, shared, unpack
@@ -290,9 +290,15 @@ def synthesize(
     def made(source: Kernel, reads: Mapping[str, int] | None = None) -> Synthesized:
         return synthesize_kernel(_with_ports(source), target, clock_mhz, Reset(reset), resources, reads)
 
+    def counted(other: Mapping[str, int]) -> Counts:
+        source = at(other) if at is not None else kernel
+        if resources:  # which units do for all shows when all has been generated
+            return made(source, found.reads).report
+        return counted_kernel(_with_ports(source), target, clock_mhz, found.reads)
+
     found = made(kernel)
     if sizes and at is not None:
-        family = Family(sizes, lambda other: made(at(other), found.reads).report)
+        family = Family(sizes, counted)
         found = replace(found, report=replace(found.report, family=family))
     return Design(_with_ports(kernel), found, runnable)
 

@@ -14,12 +14,12 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import comb, prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gemel.semantics.errors import GemelError
 
 if TYPE_CHECKING:
-    from gemel.hwsynth.report import Report
+    from gemel.hwsynth.report import LoopReport
 
 Sizes = Mapping[str, int]
 Powers = tuple[int, ...]
@@ -33,12 +33,28 @@ GROWTH = (16, 4)
 """Distances of sizes that are tried; the least sizes that are; the factors to the largest."""
 
 
+class Counts(Protocol):
+    """What hardware says of its cycles, as a report does."""
+
+    @property
+    def cycles(self) -> int | None:
+        """The cycles of a run; None where they depend on data."""
+
+    @property
+    def loops(self) -> tuple[LoopReport, ...]:
+        """The loops."""
+
+    @property
+    def ways(self) -> Callable[[], tuple[int, ...]] | None:
+        """The cycles along each way through loops that run at the same time."""
+
+
 @dataclass(frozen=True)
 class Family:
-    """The hardware of a kernel at other sizes: those of this design, and the report at others."""
+    """The hardware of a kernel at other sizes: those of this design, and the cycles at others."""
 
     sizes: Sizes
-    report: Callable[[Sizes], Report]
+    counts: Callable[[Sizes], Counts]
 
 
 @dataclass(frozen=True)
@@ -194,15 +210,15 @@ class _Search:
 
     def measure(self, sizes: Sizes) -> tuple[Ways, Shape] | None:
         try:
-            report = self.family.report(sizes)
+            found = self.family.counts(sizes)
         except GemelError:
             return None
-        if report.cycles is None:
+        if found.cycles is None:
             return None
-        ways = (report.cycles,) if report.ways is None else report.ways()
-        if max(ways, default=-1) != report.cycles:  # loops of which now one and now another takes longer
+        ways = (found.cycles,) if found.ways is None else found.ways()
+        if max(ways, default=-1) != found.cycles:  # loops of which now one and now another takes longer
             return None
-        loops = ((r.name, r.level, r.ii, r.depth if r.ii is not None else None, r.beside) for r in report.loops)
+        loops = ((r.name, r.level, r.ii, r.depth if r.ii is not None else None, r.beside) for r in found.loops)
         return ways, (len(ways), *loops)
 
     def alike(self, sizes: Sizes) -> Ways | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gemel.hwsynth import logic as lg
 from gemel.hwsynth.ahead import offer
@@ -28,7 +28,7 @@ from gemel.hwsynth.placement import Placement
 from gemel.hwsynth.ports import Ports, depth
 from gemel.hwsynth.rams import block, blocks, reading
 from gemel.hwsynth.regions import regions
-from gemel.hwsynth.report import MemoryReport, Report
+from gemel.hwsynth.report import LoopReport, MemoryReport, Report
 from gemel.hwsynth.schedule import Clock
 from gemel.hwsynth.sharing import Sharing, limits_of
 from gemel.hwsynth.split import layouts_of
@@ -89,6 +89,15 @@ class Synthesized:
     """The read ports of memories inside of the module that have more than the usual, by name."""
 
 
+@dataclass(frozen=True)
+class Counted:
+    """The cycles of a kernel's hardware, its loops, and the cycles of each way through those that run together."""
+
+    cycles: int | None
+    loops: tuple[LoopReport, ...]
+    ways: Callable[[], tuple[int, ...]]
+
+
 def synthesize_kernel(
     kernel: Kernel,
     target: str,
@@ -104,9 +113,19 @@ def synthesize_kernel(
     """
     _check(kernel, clock_mhz)
     clock, shared = Clock(1000.0 / clock_mhz, target_named(target)), Sharing(limits_of(resources))
-    ready = run(kernel, schedule(partial(distance, clock)), "schedule")
-    asked = Asked(clock, clock_mhz, reset, shared, reads)
-    return _fewest_cycles([_Option(kernel, choose(k), asked) for k in dict.fromkeys((ready, keep(ready)))])
+    return _fewest_cycles([option.make for option in _options(kernel, Asked(clock, clock_mhz, reset, shared, reads))])
+
+
+def counted_kernel(kernel: Kernel, target: str, clock_mhz: float, reads: Mapping[str, int]) -> Counted:
+    """What `synthesize_kernel` would say of the cycles of a kernel without limits on units, in half the time."""
+    _check(kernel, clock_mhz)
+    asked = Asked(Clock(1000.0 / clock_mhz, target_named(target)), clock_mhz, Reset.SYNC, Sharing({}), reads)
+    return _fewest_cycles([option.counted for option in _options(kernel, asked)])
+
+
+def _options(kernel: Kernel, asked: Asked) -> list[_Option]:
+    ready = run(kernel, schedule(partial(distance, asked.clock)), "schedule")
+    return [_Option(kernel, choose(k), asked) for k in dict.fromkeys((ready, keep(ready)))]
 
 
 @dataclass(frozen=True)
@@ -130,17 +149,24 @@ class _Option:
         # ports that a loop asked for are there for all others, too
         return made(replace(asked, reads=first.reads)) if asked.reads is None and first.reads else first
 
+    def counted(self) -> Counted:
+        """Its cycles."""
+        return _Maker(self.source, self.scheduled, run(self.scheduled, HARDWARE, "hardware"), self.asked).counted()
 
-def _fewest_cycles(options: Sequence[_Option]) -> Synthesized:
+
+Made = TypeVar("Made", Synthesized, Counted)
+
+
+def _fewest_cycles(options: Sequence[Callable[[], Made]]) -> Made:
     """The hardware that takes the fewest cycles; what the first one can't be others may.
 
     The others have more arrays than the first: they are taken where they save some cycles in a hundred.
     """
-    made: list[Synthesized] = []
+    made: list[Made] = []
     refused: SynthesisError | None = None
     for option in options:
         try:
-            made.append(option.make())
+            made.append(option())
         except SynthesisError as error:
             refused = refused or error
     if refused is not None and not made:
@@ -218,13 +244,23 @@ class _Maker:
             taken.add(name)
             self.ports.names[b] = name
 
-    def make(self) -> Synthesized:
+    def counted(self) -> Counted:
+        gen, *_ = self._begun()
+        plans = plan(gen, gen.top)
+        known, more = gen.known(plans.cycles), 1 + self._waits(gen)
+        return Counted(None if known is None else known + more, gen.reports(), partial(_ways, plans.cycles, more))
+
+    def _begun(self) -> tuple[Generator, Expr, Expr, list[Input]]:
+        """The generator with what there is before all regions: the accepted start, the first pulse, the inputs."""
         body = self._without_scalar_results()
         gen = Generator(self.clock, self.ports, offer(regions(body)), UNITS, shared=self.shared)
         with gen.telling.part("the run", self.kernel.span):
             if any(isinstance(s, Assert) for s in statements(body)):
                 gen.kill = gen.net("kill", BOOL, BUILTIN, "a check has failed: the run ends")
-            start, begin, inputs = self._entry(gen)
+            return gen, *self._entry(gen)
+
+    def make(self) -> Synthesized:
+        gen, start, begin, inputs = self._begun()
         plans = plan(gen, gen.top)
         known = gen.known(plans.cycles)
         done = emit(gen, plans, begin)
