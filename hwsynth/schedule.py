@@ -61,14 +61,16 @@ class Clock:
         """Time for logic between registers."""
         return self.period - self.target.register
 
-    @property
-    def chain(self) -> int:
-        """From how many values a port chooses by one condition after the other, in half of the cycle."""
-        return 1 + int(self.room / 2 / choice(self.target, 1))
+    def chain(self, setup: float = 0.0) -> int:
+        """From how many values a port chooses by one condition after the other: in half of the time before `setup`.
+
+        All at once is no faster for up to three.
+        """
+        return max(3, 1 + int((self.room - setup) / 2 / choice(self.target, 1)))
 
     def choosing(self, values: int) -> float:
         """The time in which a port chooses from so many values: more than a chain of them are chosen at once."""
-        if values <= self.chain:
+        if values <= self.chain():
             return max(values - 1, 0) * choice(self.target, 1)
         inputs = self.target.fabric.inputs
         return self.target.level * (1 + log(max(values / (inputs // 2), 1), inputs))

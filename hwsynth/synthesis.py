@@ -213,7 +213,7 @@ class _Maker:
         self._too_large()
         check_capacity(internal, self.depths, self.clock.target)
         more, counts = dict(asked.reads or {}), _accesses(kernel.body)
-        self.ports = Ports(self.external, internal, self.depths, self.clock.chain, more=more, counts=counts)
+        self.ports = Ports(self.external, internal, self.depths, self.clock.chain(), more=more, counts=counts)
         if asked.reads is None:
             target = self.clock.target
             self.ports.most = {b: most_reads(target, self.depths[b], b.data is not None) for b in internal}
@@ -407,7 +407,7 @@ class _Maker:
             tuple(gen.wires),
             tuple(gen.registers),
             memories,
-            (*gen.units.instances(gen.clock.chain), *instances),
+            (*gen.units.instances(gen.clock), *instances),
             self.kernel.span,
             comments,
             gen.telling.layout(self._port_groups(gen)),

@@ -113,9 +113,9 @@ class Bank:
             self.names[key] = next(name for n in numbers if (name := f"{stem}_{n}") not in taken)
         return self.names[key]
 
-    def instances(self, chain: int) -> tuple[Instance, ...]:
-        """All instances; from up to `chain` operands one is chosen by one condition after the other."""
-        return tuple(self._instance(key, chain) for key in self.uses)
+    def instances(self, clock: Clock) -> tuple[Instance, ...]:
+        """All instances."""
+        return tuple(self._instance(key, clock.chain(key[0].setup)) for key in self.uses)
 
     def _instance(self, key: tuple[Unit, int], chain: int) -> Instance:
         unit, uses = key[0], self.uses[key]

@@ -113,7 +113,7 @@ class _Unit:
 
     def __init__(self, operation: Operation, clock: Clock) -> None:
         self.operation, self.clock = operation, clock
-        self.gen = generate.Generator(clock, Ports((), (), {}, clock.chain), [], UNITS)
+        self.gen = generate.Generator(clock, Ports((), (), {}, clock.chain()), [], UNITS)
         self.graph = self.gen.graph()
         self.graph.packs = True
         self.args = self.arguments(operation.inputs)
@@ -134,7 +134,7 @@ class _Unit:
         g.keep(results)
         names = {b: f"{b.hint}_{n}" if n else b.hint for n, b in enumerate(g.accesses)}
         reads = {names[b]: len(found) for b, found in g.accesses.items()}
-        gen.ports = Ports((), tuple(g.accesses), dict(g.depth_of), gen.clock.chain, names=names, more=reads)
+        gen.ports = Ports((), tuple(g.accesses), dict(g.depth_of), gen.clock.chain(), names=names, more=reads)
         schedule = gen.schedule(g, [], True)
         if schedule.ii != 1:
             raise AssertionError(f"{self.operation.name} takes operands every {schedule.ii} cycles")
@@ -154,7 +154,7 @@ class _Unit:
             tuple(gen.wires),
             tuple(gen.registers),
             tuple(gen.ports.memories().values()),
-            gen.units.instances(gen.clock.chain),
+            gen.units.instances(gen.clock),
         )
         contract = Contract(self.operation.name, cycles, interval)
         own = tuple(map(Input, inputs))
