@@ -7,6 +7,7 @@ with a register behind it.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from math import log2
 
 from gemel.hwsynth.cells import stated_cell, way_of
 from gemel.hwsynth.kinds import MemoryKind, kind_of
@@ -29,11 +30,19 @@ ADDRESSES = 1 << 14
 
 def reading(clock: Clock, words: int, constant: bool, places: int) -> Access:
     """How a memory of so many words is read, which nothing writes to where it is `constant`; at so many places."""
-    plain = clock.target.read_delay(words)
+    t = clock.target
+    plain = t.read_delay(words)
+    if plain > clock.room and kind_of(t, words, constant) is MemoryKind.LOGIC:
+        return Access(min(_table(t, words) + clock.choosing(places), clock.room), 1, t.rows["register"].delay(1))
     way, hard = way_of(clock, CELL), clock.target.cells.get(CELL)
     if plain <= clock.room or way is None or hard is None or constant or not _fits(clock, hard, words):
         return Access(min(clock.choosing(places), clock.room), 1, plain)
     return Access(min(way.setup + clock.choosing(places), clock.room), way.latency, way.delay)
+
+
+def _table(t: Target, words: int) -> float:
+    """The time of gates that give a table's word, before its register."""
+    return t.level * max(1.0, log2(words) / t.fabric.inputs)
 
 
 def writing(clock: Clock, places: int) -> Access:

@@ -82,6 +82,8 @@ def node_delay(n: Node, t: Target) -> float:
         return t.read_delay(_words(n.buffer)) if n.access is None else n.access.delay
     if n.kind is Kind.STORE and n.access is not None:
         return n.access.setup
+    if n.kind is Kind.ARGUMENT:
+        return n.at
     if n.kind is Kind.CHECK:
         return NOTED * t.level
     if n.op is None:

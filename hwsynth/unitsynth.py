@@ -111,12 +111,14 @@ AROUND = 4
 class _Unit:
     """A unit in the making."""
 
-    def __init__(self, operation: Operation, clock: Clock) -> None:
+    def __init__(self, operation: Operation, clock: Clock, chosen: float = 0.0) -> None:
         self.operation, self.clock = operation, clock
         self.gen = generate.Generator(clock, Ports((), (), {}, clock.chain()), [], UNITS)
         self.graph = self.gen.graph()
         self.graph.packs = True
         self.args = self.arguments(operation.inputs)
+        for a in self.args:
+            a.at = chosen
 
     def arguments(self, ports: Sequence[Port]) -> tuple[Node, ...]:
         """Values that are there in the first cycle."""
@@ -168,9 +170,20 @@ def _registered(operation: Operation, clock: Clock) -> Unit:
 
 
 def _pipelined(operation: Operation, clock: Clock, least: int = 0) -> Unit:
+    """The unit, with time for a choice of its operands where that costs no cycle."""
     if operation.make is not None:
         return operation.make(operation, clock)
-    made = _Unit(operation, clock)
+    plain = _piped(operation, clock, least, 0.0)
+    chosen = clock.choosing(2)
+    if not plain.latency or plain.setup + chosen <= clock.room:
+        return plain
+    other = _piped(operation, clock, least, chosen)
+    return plain if other.latency > plain.latency else other
+
+
+def _piped(operation: Operation, clock: Clock, least: int, chosen: float) -> Unit:
+    """The unit whose operands are there that many ns after the edge."""
+    made = _Unit(operation, clock, chosen)
     results = made.cast(operation.build(made.graph, made.args, BUILTIN), operation.outputs)
     stages = made.scheduled(results)
     latency = max(least, *(n.ready for n in results))
@@ -178,7 +191,7 @@ def _pipelined(operation: Operation, clock: Clock, least: int = 0) -> Unit:
     module = made.module(operation.name, (), [stages.value(n, latency) for n in results], how, latency, 1)
     first = max((_reach(n) for n in made.graph.nodes if n.cycle == 0), default=0.0)
     last = max((n.at for n in results if n.ready == latency), default=0.0)
-    return Unit(operation, module, latency, first if latency else 0.0, last)
+    return Unit(operation, module, latency, first - chosen if latency else 0.0, last)
 
 
 def _reach(n: Node) -> float:

@@ -107,6 +107,27 @@ def test_reads_take_two_cycles_only_where_one_is_too_short() -> None:
     assert reading(Clock(1000 / 300, target("xcup")), 1024, False, 1).cycles == 1
 
 
+def test_a_table_of_gates_has_its_time_before_the_register() -> None:
+    table, memory = reading(SHORT, 64, True, 1), reading(SHORT, 64, False, 1)
+    assert table.cycles == 1 and table.delay < memory.delay
+    assert memory.setup <= table.setup < reading(SHORT, 64, True, 2).setup <= SHORT.room
+    assert reading(Clock(10.0, ECP5), 64, True, 1).delay == ECP5.read_delay(64)  # where a cycle holds either
+
+
+def test_a_large_table_is_refused_with_the_clock_that_it_is_possible_at() -> None:
+    found = np.arange(256, dtype=np.int16) ** 2
+
+    @gm.kernel
+    def squares(x: i32[16], y: i32[16]):
+        for i in range(16):
+            y[i] = found[x[i] & 255]
+
+    with pytest.raises(gm.errors.SynthesisError, match="H03") as error:
+        squares.synth(target="ecp5", clock_mhz=150)
+    assert error.value.mend == "use a clock of at most 132 MHz"
+    assert squares.synth(target="ecp5", clock_mhz=132).report.estimate.mhz >= 132
+
+
 M, N = gm.dims("M N")
 
 
