@@ -31,7 +31,7 @@ from gemel.semantics.ir import Ref, Var
 
 @dataclass(frozen=True)
 class Row:
-    """A kernel's clocks in MHz and what it takes on the part, and its slowest path; 0 MHz and why where it is refused."""
+    """A kernel's clocks in MHz, what it takes on the part, its slowest path; no clock and why where it is refused."""
 
     kernel: str
     asked: float

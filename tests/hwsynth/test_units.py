@@ -10,16 +10,27 @@ from circuits import unit_results as results
 
 import gemel as gm
 from gemel import i32, u32
+from gemel.hwsynth.arithmetic import multiplier
 from gemel.hwsynth.dividers import divider
 from gemel.hwsynth.schedule import Clock
 from gemel.hwsynth.targets import target
 from gemel.hwsynth.unitsynth import UNITS, operation_of
 from gemel.hwsynth.verilog import verilog
 from gemel.parser import parse
+from gemel.semantics.dtypes import IntType
 from gemel.semantics.ir import Kernel
 
 N = gm.dims("N")
 CLOCKS = [Clock(period, target("ecp5")) for period in (1000.0, 10.0, 5.0)]
+
+
+def test_operands_may_be_chosen_in_the_cycle_in_which_a_unit_begins() -> None:
+    """A product and a sum would fill the cycle: the sum comes behind the unit's register, if that is one cycle as well."""
+    clock, tight, word = CLOCKS[1], Clock(7.0, target("xcup")), IntType(32, False)
+    unit, other = (UNITS.pipelined(multiplier(word, word, word), c) for c in (clock, tight))
+    assert unit.latency == other.latency == 1
+    assert unit.setup + clock.choosing(2) <= clock.room
+    assert other.setup + tight.choosing(2) > tight.room  # there it would cost a cycle
 
 
 @pytest.mark.parametrize("clock", CLOCKS)
