@@ -46,6 +46,13 @@ def _same_type(low: Lowering, op: Op, out: NetType, *args: Expr) -> Expr:
     return low.make(op, *(low.to(a, out) for a in args), dtype=out)
 
 
+def _sum(low: Lowering, op: Op, out: NetType, a: Expr, b: Expr) -> Expr:
+    """A sum, with a literal below 0 as a difference."""
+    if isinstance(b, Const) and -whole(out).hi <= b.value < 0:
+        return _same_type(low, ops.SUB, out, a, const(-int(b.value), whole(out), b))
+    return _same_type(low, op, out, a, b)
+
+
 def _comparison(low: Lowering, op: Op, out: NetType, a: Expr, b: Expr) -> Expr:
     return low.compare(op, a, b)
 
@@ -241,7 +248,8 @@ def _divide(low: Lowering, op: Op, a: Expr, b: Expr) -> Expr:
 
 
 _RULES: dict[Op, Callable[..., Expr]] = {
-    **dict.fromkeys((ops.ADD, ops.SUB, ops.MUL, ops.NEG, ops.AND, ops.OR, ops.XOR, ops.INVERT), _same_type),
+    **dict.fromkeys((ops.SUB, ops.MUL, ops.NEG, ops.AND, ops.OR, ops.XOR, ops.INVERT), _same_type),
+    ops.ADD: _sum,
     **dict.fromkeys((ops.EQ, ops.NE, ops.LT, ops.LE, ops.GT, ops.GE), _comparison),
     **dict.fromkeys((ops.LAND, ops.LOR, ops.LNOT), _logic),
     ops.SELECT: _select,

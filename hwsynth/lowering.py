@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from gemel.hwsynth.dag import args_of, choices_of, net_type, postorder, roots_of, shape, uses, whole
-from gemel.hwsynth.naming import described
+from gemel.hwsynth.naming import described, leading
 from gemel.hwsynth.netlist import Instance, Memory, Module, NetType, Output, Part, ReadPort, Wire, WritePort
 from gemel.hwsynth.statements import Assign, Clocked, Statement, When, clocked, expressions
 from gemel.semantics import build, ops
@@ -209,7 +209,7 @@ class Lowering:
         if isinstance(e, Const | Ref):
             return e
         if e not in self.named:
-            var = Var(hint or described(e) or self.owner, e.dtype, e.span)
+            var = Var(hint or leading(described(e), self.owner) or self.owner, e.dtype, e.span)
             self.wires.append(Wire(var, e))
             if self.part is not None:
                 self.parts[var] = self.part
@@ -286,6 +286,8 @@ class Lowering:
         """A comparison at the narrowest type that holds both; a literal takes the other side's type if it can."""
         if isinstance(a, Const) and not isinstance(b, Const):
             a, b, op = b, a, _MIRRORED.get(op, op)
+        if isinstance(b, Const) and not shape(a).signed:  # what an unsigned number is beside 0, as equality
+            op, b = _beside_zero(op, b)
         decided = _decided(op, a, b)
         if decided is not None:
             return const(decided, BOOL, a)
@@ -304,6 +306,13 @@ class Lowering:
 
 
 _MIRRORED = {ops.LT: ops.GT, ops.GT: ops.LT, ops.LE: ops.GE, ops.GE: ops.LE}
+
+
+def _beside_zero(op: Op, b: Const) -> tuple[Op, Const]:
+    """The comparison of an unsigned number with a literal, with 0 where it asks for that alone."""
+    empty = (op is ops.LT and b.value == 1) or (op is ops.LE and b.value == 0)
+    there = (op is ops.GE and b.value == 1) or (op is ops.GT and b.value == 0)
+    return (ops.EQ if empty else ops.NE, replace(b, value=0)) if empty or there else (op, b)
 
 
 def _decided(op: Op, a: Expr, b: Expr) -> bool | None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gemel.semantics.ir import Kernel
 
 _WORDS = """
 accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before begin bind bins
@@ -62,3 +66,9 @@ class Names:
         self._next[base] = count
         self._taken.add(name)
         return name
+
+
+def signature(kernel: Kernel) -> str:
+    """A kernel's name with its parameters and results, as its text has them; the kernels that it calls come before."""
+    heads = [line for line in str(kernel).splitlines() if line.startswith("kernel ")]
+    return heads[-1].removeprefix("kernel ").removesuffix(" {")

@@ -1,7 +1,11 @@
-"""Names for values that the source gives none: what they are made of where that is short, else what kind they are."""
+"""Names for values that the source gives none: what they are made of where that is short, else what kind they are.
+
+A kind alone tells little: it stands behind the name of what the value is for.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from gemel.semantics import ops
@@ -44,7 +48,25 @@ def spelled(op: ops.Op, parts: Sequence[str]) -> str:
             name = f"{parts[0]}_{_BETWEEN[op]}_{parts[1]}"
         elif op in _BEFORE:
             name = f"{_BEFORE[op]}_{parts[0]}"
+        elif op is ops.SELECT and not any(_VAGUE.search(p) for p in parts[1:]):
+            name = f"{parts[1]}_or_{parts[2]}"
+        elif op is ops.CONCAT and not any(p[0].isdigit() or _VAGUE.search(p) for p in parts):
+            name = "_".join(parts)
     return name if name and len(name) <= LONGEST else _KIND.get(op, "value")
+
+
+_VAGUE = re.compile(rf"(?:^|_)(?:{'|'.join(sorted(_KIND.values()))}|s\d+|q|\d+)$")
+"""The end of a name that doesn't tell what the value is for: its kind, its stage, a number."""
+
+
+def leading(name: str, goal: str) -> str:
+    """The name of a value, where that is a kind, behind that of what it is for as far as this tells."""
+    if name not in _KIND.values():
+        return name
+    while goal and (found := _VAGUE.search(goal)):
+        goal = goal[: found.start()]
+    full = f"{goal}_{name}"
+    return full if goal and len(full) <= LONGEST - 2 else name
 
 
 def described(e: Expr) -> str:

@@ -110,6 +110,8 @@ def _select(g: Graph, args: tuple[Node, ...], dtype: DType, span: Span) -> Node 
         return _same_type(g, a, dtype, span)
     if cond.op is ops.LNOT:
         return g.apply(ops.SELECT, (cond.args[0], b, a), dtype, span)
+    if (_literal(a), _literal(b)) == (1, 0) and isinstance(dtype, IntType):
+        return g.cast(cond, dtype, span)
     return _select_of_bools(g, cond, a, b, span) if isinstance(dtype, BoolType) else None
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from gemel.hwsynth import logic as lg
-from gemel.hwsynth.naming import SAME, spelled
+from gemel.hwsynth.naming import SAME, leading, spelled
 from gemel.hwsynth.netlist import Register, Wire
 from gemel.hwsynth.nodes import Kind, Node
 from gemel.hwsynth.ports import Ports
-from gemel.semantics import build
+from gemel.semantics import build, ops
 from gemel.semantics.dtypes import BoolType
 from gemel.semantics.ir import Const, Expr, Ref, Var
 
@@ -39,6 +39,8 @@ class Stages:
         self.made: dict[Node, Expr] = {}
         self.later: dict[tuple[Node, int], Expr] = {}
         self.called: dict[Node, str] = {}
+        self.goals: dict[Node, str] = {}
+        """What values without a name of their own are for: the next one on their way that has one."""
 
     def value(self, n: Node, cycle: int) -> Expr:
         """The value of a node in a later (or its own) cycle of the same iteration."""
@@ -111,11 +113,18 @@ class Stages:
             for n, what in zip(access.args, ("addr", "wdata"), strict=False):
                 self.called.setdefault(n, f"{access.buffer.hint}_{what}")
 
+    def lead(self, nodes: Sequence[Node]) -> None:
+        """Notes what the values of a graph go to."""
+        for n in reversed(nodes):
+            name = n.hint if n.kind is Kind.OP else ""
+            for a in n.args:
+                self.goals[a] = name or self.goals.get(n, "")
+
     def hint(self, n: Node) -> str:
         """What a value is called: as in the source, else after what it goes to, else what it is made of."""
         if n.kind in (Kind.OP, Kind.PHI) and not n.hint and n in self.called:
             return self.called[n]
-        return named(n)
+        return leading(named(n), self.goals.get(n, ""))
 
 
 def call_next(n: Node, carried: Var | None) -> None:
@@ -130,11 +139,22 @@ def named(n: Node) -> str:
         return n.var.hint
     if n.hint or n.buffer is not None:
         return n.hint or (n.buffer.hint if n.buffer is not None else "")
+    if n.kind is Kind.RESULT:
+        return _result(n)
     if n.kind is Kind.CONST:
         return f"m{-n.value}" if n.value < 0 else str(n.value)
     if n.op in SAME:
         return named(n.args[0])
     return spelled(n.op, [named(a) if a.hint or a.kind is not Kind.OP else _wire(a) for a in n.args]) if n.op else ""
+
+
+def _result(n: Node) -> str:
+    """What a unit gives: called as the operator is, if it is one, else as its output."""
+    operation = n.args[0].operation
+    if operation is None:
+        return ""
+    parts = [_wire(a) if a.kind is Kind.OP and not a.hint else named(a) for a in n.args[0].args]
+    return spelled(ops.MUL, parts) if operation.resource == "mul" else operation.outputs[n.number][0]
 
 
 def _wire(n: Node) -> str:

@@ -19,7 +19,7 @@ from gemel.hwsynth.dag import postorder, roots_of
 from gemel.hwsynth.generate import Generator, emit, plan, stretches
 from gemel.hwsynth.keeping import keep
 from gemel.hwsynth.kinds import made_of, most_reads
-from gemel.hwsynth.names import KEYWORDS, legal
+from gemel.hwsynth.names import KEYWORDS, legal, signature
 from gemel.hwsynth.netcheck import check
 from gemel.hwsynth.netlist import Input, Instance, Memory, Module, Output, Register, Reset, Wire
 from gemel.hwsynth.nodes import Kind, net_dtype
@@ -396,7 +396,7 @@ class _Maker:
 
     def _module(self, gen: Generator, inputs: list[Input], outputs: list[Output]) -> Module:
         comments = (
-            str(self.source).splitlines()[0].removeprefix("kernel ").removesuffix(" {"),
+            signature(self.source),
             f"made by Gemel for {self.clock.target.name} at {self.clock_mhz:g} MHz; x_s2 is the value of x in stage 2",
         )
         memories, instances = self._inside()

@@ -162,7 +162,7 @@ class _Counters:
         names = [p.loop.var.hint for p in some]
         span, low = some[0].loop.span, sum(width_of(p.counter.dtype) for p in some)
         dtype = IntType(low, False)
-        now = Ref(self.gen.net("_".join(names), dtype, span, f"{', '.join(names)} side by side"), span)
+        now = Ref(self.gen.net("_".join((*names, "count")), dtype, span, f"{', '.join(names)} side by side"), span)
         for k, p in enumerate(some, n):
             counter = _net(p.counter)
             low -= width_of(p.counter.dtype)

@@ -230,11 +230,12 @@ class Generator:
         """Bits that a pulse runs through, the first one given."""
         bits = [first]
         for n in range(1, depth):
-            bits.append(self.bit(f"{hint}{n}", bits[-1], span))
+            bits.append(self.bit(f"{hint}{n}" if depth > 2 else hint, bits[-1], span))
         return bits
 
     def effects(self, g: Graph, stages: Stages, bits: list[Expr]) -> None:
         """The memory accesses, units' operations and checks of a scheduled graph."""
+        stages.lead(g.nodes)
         for n in g.nodes:
             stages.call(n)
         for n in g.nodes:

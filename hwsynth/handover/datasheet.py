@@ -15,6 +15,7 @@ from gemel.hwsynth.handover.pages import Block, Heading, Paragraph, Picture, Tab
 from gemel.hwsynth.handover.trace import trace
 from gemel.hwsynth.handover.vectors import Run
 from gemel.hwsynth.handover.waveform import picture
+from gemel.hwsynth.names import signature
 from gemel.hwsynth.netlist import NetType, Reset
 from gemel.hwsynth.prove.handshake import RUN, verdict_of
 from gemel.hwsynth.report import LoopReport
@@ -76,13 +77,12 @@ class Datasheet:
 
     def summary(self) -> Iterator[Block]:
         source, report = self.design.source, self.report
-        signature = str(source).splitlines()[0].removeprefix("kernel ").removesuffix(" {")
         cycles = self.design.cycles
         known = f"{cycles:,} cycles ({cycles / report.clock_mhz:,.2f} us)" if cycles is not None else "by the data"
         yield Table(
             ["", ""],
             [
-                ["kernel", f"`{signature}`"],
+                ["kernel", f"`{signature(source)}`"],
                 ["source", f"`{_place(source.span)}`"],
                 ["target, clock", f"{report.target}, {report.clock_mhz:g} MHz; {report.clock}"],
                 ["a run", known],

@@ -200,7 +200,7 @@ def downwards(A: i32[N, 5], B: i32[N, 5]):
             B[i, j] = A[i, j] + j
 
 
-@pytest.mark.parametrize(("kernel", "number"), [(box, "i_j"), (downwards, "j")], ids=["one number", "downwards"])
+@pytest.mark.parametrize(("kernel", "number"), [(box, "i_j_count"), (downwards, "j")], ids=["one number", "downwards"])
 def test_counters_are_where_they_begin_after_each_run(kernel: Any, number: str) -> None:
     design = run(kernel, 6)
     assert f"  {number} <= " in design.verilog

@@ -93,13 +93,13 @@ module conv2d (
   logic               dc_last;
   logic signed [31:0] s_next;
   logic [1:0]         r_plus_1;
-  logic [4:0]         sum;
+  logic [4:0]         out_addr_sum;
   logic [2:0]         c_plus_1;
-  logic [3:0]         r_c;      // r, c side by side
+  logic [3:0]         r_c_count;  // r, c side by side
   logic [1:0]         dr;
   logic [1:0]         dc;
-  logic               run_r;    // iterations begin
-  logic [2:1]         valid_r;  // the stages that hold an iteration
+  logic               run_r;      // iterations begin
+  logic [2:1]         valid_r;    // the stages that hold an iteration
   logic signed [15:0] img_times_w_s2;
   logic [2:1]         both_s;
   logic signed [31:0] s;
@@ -108,9 +108,9 @@ module conv2d (
   logic [4:0]         out_addr_s2;
 
   assign start_r = run_i && j_last && i_last;
-  assign r = r_c[3:2];
+  assign r = r_c_count[3:2];
   assign r_last = r == LAST_R;
-  assign c = r_c[1:0];
+  assign c = r_c_count[1:0];
   assign c_last = c == LAST_C;
 
   // designs.py:57: for dr, dc in gm.grid(3, 3):
@@ -121,7 +121,7 @@ module conv2d (
   assign s_next = (both_s[2] ? 32'sd0 : s) + 32'(img_times_w_s2);
 
   assign r_plus_1 = r + 2'd1;
-  assign sum = 5'({r_plus_1, 2'd0}) + 5'({r_plus_1, 1'b0});
+  assign out_addr_sum = 5'({r_plus_1, 2'd0}) + 5'({r_plus_1, 1'b0});
   assign c_plus_1 = 3'(c) + 3'd1;
 
   // designs.py:55, 57
@@ -150,10 +150,10 @@ module conv2d (
   // designs.py:55, 56
   always_ff @(posedge clk) begin
     if (start_r) begin
-      r_c <= 4'd0;
+      r_c_count <= 4'd0;
       s <= 32'sd0;
     end else begin
-      if (run_r && dc_last && dr_last) r_c <= r_c + 4'd1;
+      if (run_r && dc_last && dr_last) r_c_count <= r_c_count + 4'd1;
       if (valid_r[2]) s <= s_next;
     end
   end
@@ -163,37 +163,37 @@ module conv2d (
     img_times_w_s2 <= $signed(16'(img_rdata)) * 16'(w_rdata);
     both_s <= {both_s[1], (dr == 2'd0) && (dc == 2'd0)};
     both_s_1 <= {both_s_1[1], dr_last && dc_last};
-    out_addr_s1 <= sum + 5'(c_plus_1);
+    out_addr_s1 <= out_addr_sum + 5'(c_plus_1);
     out_addr_s2 <= out_addr_s1;
   end
 
   // ----------------------------------------------------------------------------------------- ports
   logic [2:0] r_plus_dr;
-  logic [5:0] sum_1;
+  logic [5:0] img_raddr_sum;
   logic [2:0] c_plus_dc;
-  logic [3:0] sum_2;
-  logic [5:0] sum_3;
+  logic [3:0] w_raddr_sum;
+  logic [5:0] out_waddr_sum;
 
   // designs.py:55: for r, c in gm.grid(H - 2, W - 2):
   assign r_plus_dr = 3'(r) + 3'(dr);
-  assign sum_1 = 6'({r_plus_dr, 2'd0}) + 6'({r_plus_dr, 1'b0});
+  assign img_raddr_sum = 6'({r_plus_dr, 2'd0}) + 6'({r_plus_dr, 1'b0});
   assign c_plus_dc = 3'(c) + 3'(dc);
 
   // designs.py:57: for dr, dc in gm.grid(3, 3):
-  assign sum_2 = 4'({dr, 1'b0}) + 4'(dr);
+  assign w_raddr_sum = 4'({dr, 1'b0}) + 4'(dr);
 
   // designs.py:54: out = gm.zeros((H, W), i32)
-  assign sum_3 = 6'({i, 2'd0}) + 6'({i, 1'b0});
+  assign out_waddr_sum = 6'({i, 2'd0}) + 6'({i, 1'b0});
 
-  assign img_raddr = sum_1[4:0] + 5'(c_plus_dc);
+  assign img_raddr = img_raddr_sum[4:0] + 5'(c_plus_dc);
   assign img_ren = run_r;
-  assign w_raddr = sum_2 + 4'(dc);
+  assign w_raddr = w_raddr_sum + 4'(dc);
   assign w_ren = run_r;
-  assign out_waddr = run_i ? sum_3[4:0] + 5'(j) : out_addr_s2;
+  assign out_waddr = run_i ? out_waddr_sum[4:0] + 5'(j) : out_addr_s2;
   assign out_wdata = run_i ? 32'sd0 : s_next;
   assign out_wen = run_i || (valid_r[2] && both_s_1[2]);
 
   // bits that nothing reads
   logic unused;
-  assign unused = &{1'b0, sum_1[5], sum_3[5]};
+  assign unused = &{1'b0, img_raddr_sum[5], out_waddr_sum[5]};
 endmodule

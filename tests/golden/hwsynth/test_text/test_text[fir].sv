@@ -80,9 +80,9 @@ module fir (
   logic [1:0]         t;
   logic               t_last;
   logic signed [31:0] acc_next;
-  logic [5:0]         n_t;      // n, t side by side
-  logic               run_n;    // iterations begin
-  logic [2:1]         valid_n;  // the stages that hold an iteration
+  logic [5:0]         n_t_count;  // n, t side by side
+  logic               run_n;      // iterations begin
+  logic [2:1]         valid_n;    // the stages that hold an iteration
   logic [2:1]         t_is_0_s;
   logic signed [31:0] x_times_h_s2;
   logic signed [31:0] acc;
@@ -91,11 +91,11 @@ module fir (
   logic [3:0]         n_s2;
 
   assign start_n = run_i && i_last;
-  assign n = n_t[5:2];
+  assign n = n_t_count[5:2];
   assign n_last = n == LAST_N;
 
   // designs.py:28: for t in range(T):
-  assign t = n_t[1:0];
+  assign t = n_t_count[1:0];
   assign t_last = t == LAST_T;
 
   // designs.py:29: acc += x[n - t] * h[t]
@@ -120,10 +120,10 @@ module fir (
   // designs.py:26, 27
   always_ff @(posedge clk) begin
     if (start_n) begin
-      n_t <= 6'd12;
+      n_t_count <= 6'd12;
       acc <= 32'sd0;
     end else begin
-      if (run_n) n_t <= n_t + 6'd1;
+      if (run_n) n_t_count <= n_t_count + 6'd1;
       if (valid_n[2]) acc <= acc_next;
     end
   end

@@ -53,7 +53,7 @@ module gcd (
   logic              again;  // another iteration begins
   logic              x_lt_y;
   logic [7:0]        y_next;
-  logic [7:0]        chosen;
+  logic [7:0]        y_or_x;
   logic signed [7:0] x;
   logic [7:0]        x_next;
   logic              step;   // one-hot: the cycle of the iteration
@@ -66,10 +66,10 @@ module gcd (
   // designs.py:68: if x < y:
   assign y_next = x_lt_y ? x_1 : y;
 
-  assign chosen = x_lt_y ? y : x_1;
+  assign y_or_x = x_lt_y ? y : x_1;
 
   // designs.py:70: x = x - y
-  assign x = $signed(chosen) - $signed(y_next);
+  assign x = $signed(y_or_x) - $signed(y_next);
   assign x_next = $unsigned(x);
 
   always_ff @(posedge clk) begin

@@ -56,9 +56,9 @@ module gemm (
   logic [1:0]         k;
   logic               k_last;
   logic signed [31:0] C_next;
-  logic [5:0]         i_j_k;  // i, j, k side by side
-  logic               run;    // iterations begin
-  logic [2:1]         valid;  // the stages that hold an iteration
+  logic [5:0]         i_j_k_count;  // i, j, k side by side
+  logic               run;          // iterations begin
+  logic [2:1]         valid;        // the stages that hold an iteration
   logic signed [15:0] A_times_B_s2;
   logic [2:1]         k_is_0_s;
   logic signed [31:0] C;
@@ -66,13 +66,13 @@ module gemm (
   logic [3:0]         C_addr_s1;
   logic [3:0]         C_addr_s2;
 
-  assign i = i_j_k[5:4];
+  assign i = i_j_k_count[5:4];
   assign i_last = i == LAST_I;
-  assign j = i_j_k[3:2];
+  assign j = i_j_k_count[3:2];
   assign j_last = j == LAST_J;
 
   // designs.py:18: for i, j, k in gm.grid(M, N, K):
-  assign k = i_j_k[1:0];
+  assign k = i_j_k_count[1:0];
   assign k_last = k == LAST_K;
 
   // designs.py:19: C[i, j] += A[i, k] * B[k, j]
@@ -80,12 +80,12 @@ module gemm (
 
   always_ff @(posedge clk) begin
     if (rst) begin
-      i_j_k <= 6'd0;
+      i_j_k_count <= 6'd0;
       run <= 1'b0;
       last <= '0;
       valid <= '0;
     end else begin
-      if (run) i_j_k <= i_j_k + 6'd1;
+      if (run) i_j_k_count <= i_j_k_count + 6'd1;
       if (accepted) begin
         run <= 1'b1;
       end else if (k_last && j_last && i_last) begin

@@ -32,7 +32,7 @@ module search (
   logic               accepted;
   logic               kill;  // a check has failed: the run ends
   logic               mid_ge_13;
-  logic               step1_or_error;
+  logic               step_or_error;
   logic signed [31:0] key_held;
   logic               go;
 
@@ -44,7 +44,7 @@ module search (
   assign mid_ge_13 = mid >= 4'd13;
 
   // designs.py:118: return lo
-  assign step1_or_error = step_1[1] || error;
+  assign step_or_error = step_1[1] || error;
 
   always_ff @(posedge clk) begin
     if (rst) begin
@@ -64,10 +64,10 @@ module search (
         busy <= 1'b1;
       end else begin
         if (step[0] && lo_lt_hi && mid_ge_13) error <= 1'b1;
-        if (step1_or_error) busy <= 1'b0;
+        if (step_or_error) busy <= 1'b0;
       end
       if (step[0] && lo_lt_hi && mid_ge_13 && !error) error_code <= 1'b1;
-      done <= busy && step1_or_error;
+      done <= busy && step_or_error;
     end
   end
 

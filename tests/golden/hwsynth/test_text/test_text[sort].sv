@@ -45,8 +45,8 @@ module sort (
   logic               issue_i;
   logic               i_last;
   logic [2:0]         i_plus_1;
-  logic [2:0]         chosen;
-  logic               at_most;
+  logic [2:0]         j_last_chosen;
+  logic               j_last_at_most;
   logic [3:0]         j_plus_2;
   logic signed [3:0]  n5_minus_i;
   logic [2:0]         phase_i;  // counts the cycles between two iterations
@@ -67,9 +67,9 @@ module sort (
   assign i_plus_1 = i + 3'd1;
 
   // designs.py:75: def sort(v: i32[N]):
-  assign chosen = (accepted || (run_i && turn_i && j_last)) ? (accepted ? 3'd0 : i_plus_1) : i;
+  assign j_last_chosen = (accepted || (run_i && turn_i && j_last)) ? (accepted ? 3'd0 : i_plus_1) : i;
 
-  assign at_most = (4'sd5 - $signed(4'(chosen))) <= 4'sd1;
+  assign j_last_at_most = (4'sd5 - $signed(4'(j_last_chosen))) <= 4'sd1;
 
   // designs.py:77: for j in range(N - 1 - i):
   assign j_plus_2 = 4'(j) + 4'd2;
@@ -98,13 +98,13 @@ module sort (
       phase_i <= 3'd0;
       i <= 3'd0;
       j <= 3'd0;
-      j_last <= at_most;
+      j_last <= j_last_at_most;
     end else if (run_i) begin
       phase_i <= turn_i ? 3'd0 : phase_i + 3'd1;
       if (turn_i) begin
         if (j_last) i <= i_plus_1;
         j <= j_last ? 3'd0 : j + 3'd1;
-        j_last <= j_last ? at_most : $signed(5'(j_plus_2)) >= 5'(n5_minus_i);
+        j_last <= j_last ? j_last_at_most : $signed(5'(j_plus_2)) >= 5'(n5_minus_i);
       end
     end
     if (issue_i) v_addr <= j + 3'd1;

@@ -19,7 +19,7 @@ module transpose (
     output logic [3:0]         B_waddr,
     output logic signed [15:0] B_wdata
 );
-  logic last1;  // the stage that holds the last iteration
+  logic last;  // the stage that holds the last iteration
 
   // ---------------------------------------------------------------------- the run (designs.py:132)
   logic accepted;
@@ -33,10 +33,10 @@ module transpose (
     end else begin
       if (accepted) begin
         busy <= 1'b1;
-      end else if (last1) begin
+      end else if (last) begin
         busy <= 1'b0;
       end
-      done <= last1;
+      done <= last;
     end
   end
 
@@ -45,23 +45,23 @@ module transpose (
   localparam logic [2:0] LAST_J = 3'd4;
   logic       i_last;
   logic       j_last;
-  logic [4:0] sum;
+  logic [4:0] B_addr_sum;
   logic [1:0] i;
   logic [2:0] j;
-  logic       run;     // iterations begin
-  logic       valid1;  // the stages that hold an iteration
+  logic       run;    // iterations begin
+  logic       valid;  // the stages that hold an iteration
   logic [3:0] B_addr_s1;
 
   assign i_last = i == LAST_I;
   assign j_last = j == LAST_J;
-  assign sum = 5'({j, 1'b0}) + 5'(j);
+  assign B_addr_sum = 5'({j, 1'b0}) + 5'(j);
 
   always_ff @(posedge clk or posedge rst) begin
     if (rst) begin
       j <= 3'd0;
       run <= 1'b0;
-      last1 <= 1'b0;
-      valid1 <= 1'b0;
+      last <= 1'b0;
+      valid <= 1'b0;
     end else begin
       if (run) j <= j_last ? 3'd0 : j + 3'd1;
       if (accepted) begin
@@ -69,8 +69,8 @@ module transpose (
       end else if (j_last && i_last) begin
         run <= 1'b0;
       end
-      last1 <= run && j_last && i_last;
-      valid1 <= run;
+      last <= run && j_last && i_last;
+      valid <= run;
     end
   end
 
@@ -82,16 +82,16 @@ module transpose (
     end
   end
 
-  always_ff @(posedge clk) B_addr_s1 <= sum[3:0] + 4'(i);
+  always_ff @(posedge clk) B_addr_s1 <= B_addr_sum[3:0] + 4'(i);
 
   // ----------------------------------------------------------------------------------------- ports
   assign A_raddr = {i, i} + 4'(j);
   assign A_ren = run;
   assign B_waddr = B_addr_s1;
   assign B_wdata = A_rdata;
-  assign B_wen = valid1;
+  assign B_wen = valid;
 
   // bits that nothing reads
   logic unused;
-  assign unused = &{1'b0, sum[4]};
+  assign unused = &{1'b0, B_addr_sum[4]};
 endmodule
