@@ -104,7 +104,8 @@ class Symbolic(Interpreter):
         self.normal = Normal(words)
         self.path: Value = 1
         self.checks: list[Failing] = []
-        self.memories: list[Cells] = []
+        self.memories: dict[Buffer, Cells] = {}
+        """The arrays that there are; one that is allocated anew takes the place of what it was in the turn before."""
 
     # ----------------------------------------------------------------------------------------------------- values
 
@@ -198,7 +199,7 @@ class Symbolic(Interpreter):
 
     def _logged(self, cond: Value, work: Callable[[], None]) -> dict[tuple[Cells, int], Cell]:
         """Runs with changes noted; gives what the changed elements held."""
-        before = [(m, m.log) for m in self.memories]
+        before = [(m, m.log) for m in self.memories.values()]
         for m, _ in before:
             m.log = {}
         with _Path(self, cond):
@@ -359,7 +360,7 @@ class Symbolic(Interpreter):
     def memory(self, b: Buffer, shape: tuple[int, ...], cells: list[Cell]) -> Cells:
         """A memory that branches keep an eye on."""
         made = Cells(b.hint, shape, cells, b.dtype, self)
-        self.memories.append(made)
+        self.memories[b] = made
         return made
 
 

@@ -64,6 +64,16 @@ def _machsuite(folder: str) -> Iterator[Case]:
         yield Case("machsuite", c.name, partial(_kernel, c), partial(_inputs, c, c.small, ""), large=True)
 
 
+def tiny() -> Iterator[Case]:
+    """MachSuite's kernels that have sizes, at small ones, which their names say; none outside of a checkout."""
+    folder = suites_here()
+    for c in cases_of(Path(folder), "machsuite").values() if folder else ():
+        if c.tiny:
+            sizes = ", ".join(f"{n} = {size}" for n, size in c.tiny.items())
+            given = partial(_inputs, c, c.tiny, "")
+            yield Case("machsuite-tiny", f"{c.name}, {sizes}", partial(_kernel, c), given, large=True)
+
+
 def _kernel(c: Any) -> Kernel:
     return c.kernel  # type: ignore[no-any-return]
 
