@@ -24,6 +24,10 @@ LOOK = 0.1
 """Seconds between two looks at the clock."""
 
 
+AGAIN = 2.0
+"""Seconds until work that goes on is stopped once more."""
+
+
 class OutOfTime(Exception):
     """A piece of work that takes longer than it may."""
 
@@ -55,10 +59,10 @@ class Watch:
                 self.begun = None
 
     def look(self, thread: threading.Thread) -> None:
-        """Stops the piece that is under way where it has taken too long."""
+        """Stops the piece that is under way where it has taken too long, and again: a finaliser may swallow it."""
         with self.lock:
             if self.limit is not None and self.begun is not None and time.monotonic() - self.begun > self.limit:
-                self.begun = None
+                self.begun = time.monotonic() - self.limit + AGAIN
                 _raise_in(thread, OutOfTime)
 
 

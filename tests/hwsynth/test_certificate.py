@@ -27,6 +27,7 @@ from gemel.errors import ArgumentError, GemelError, ToolError
 from gemel.hwsynth.prove import certificate, work
 from gemel.hwsynth.prove.subject import subject_of
 from gemel.semantics.solvers import new_solver
+from gemel.semantics.symbolic import running
 from gemel.semantics.symbolic.running import OutOfTime, deep, watch
 
 TABLE = np.array([3, 1, 4, 1, 5, 9, 2, 6], np.int32)
@@ -256,6 +257,25 @@ def test_a_piece_in_time_is_not_stopped() -> None:
     assert seen == [0, 1, 2, 3]
     with pytest.raises(OutOfTime):
         deep(lambda: _piece(30), 0.2)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_limit_that_a_finaliser_swallows_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "AGAIN", 0.2)
+
+    class Slow:
+        def __del__(self) -> None:
+            for _ in range(60):
+                time.sleep(0.01)
+
+    def work() -> None:
+        with watch().piece():
+            Slow()
+            for _ in range(500):
+                time.sleep(0.01)
+
+    with pytest.raises(OutOfTime):
+        deep(work, 0.1)
 
 
 def _piece(seconds: float) -> None:
