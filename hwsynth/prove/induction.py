@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ import numpy as np
 from gemel.hwsynth.prove import control
 from gemel.hwsynth.prove.drawn import Drawn, words_of
 from gemel.hwsynth.prove.machine import Machine
-from gemel.hwsynth.prove.paths import Key, Way, Ways, Wrong
+from gemel.hwsynth.prove.paths import LONGEST, Key, Way, Ways, Wrong
 from gemel.hwsynth.prove.relation import Class, Member, Relation, Sample, guessed, held, parted
 from gemel.hwsynth.prove.units import cuts
 from gemel.hwsynth.system import ERROR
@@ -46,11 +46,11 @@ SAMPLES = 24
 TURNS = 60
 """Turns of loops in such a run; one that takes more isn't looked at."""
 
-CYCLES = 10_000
+CYCLES = 40_000
 """Cycles of such a run."""
 
-SECONDS = 8
-"""Time after which no further such run is begun, once there are a few."""
+SECONDS, FEW = 3, 3
+"""Time after which no further such run is begun, once there are a few that come to heads of loops."""
 
 ROUNDS = 40
 """How often a relation is mended before it is given up."""
@@ -66,11 +66,27 @@ class Fails(Exception):
 
 @dataclass
 class Trace:
-    """A run on numbers: the points that the kernel comes to, and where the circuit is in each cycle."""
+    """A run on numbers: the points that the kernel comes to, and where the circuit is in each cycle.
+
+    What it holds then is kept where it comes to a state of the control no more often than the kernel to points.
+    """
 
     visits: list[Visit]
-    keys: list[Key]
-    words: list[Mapping[tuple[str, Any], tuple[int, int]]]
+    keys: list[Key] = field(default_factory=list)
+    words: dict[int, Mapping[tuple[str, Any], tuple[int, int]]] = field(default_factory=dict)
+    seen: dict[Key, list[int]] = field(default_factory=dict)
+
+    def note(self, key: Key, words: Callable[[], Mapping[tuple[str, Any], tuple[int, int]]]) -> None:
+        """Notes a cycle."""
+        cycle = len(self.keys)
+        self.keys.append(key)
+        at = self.seen.setdefault(key, [])
+        at.append(cycle)
+        if len(at) <= len(self.visits):
+            self.words[cycle] = words()
+        elif len(at) == len(self.visits) + 1:
+            for n in at[:-1]:
+                del self.words[n]
 
 
 class Induction:
@@ -152,6 +168,7 @@ class Induction:
             if p not in points and p is not None:
                 raise Fails(Verdict(UNKNOWN, f"line {p.span.line}: no run on numbers comes to the loop"))
         self.keys = self._aligned(traces, points)
+        self.ways.longest = max(LONGEST, *(4 * len(t.keys) // (len(t.visits) + 1) for t in traces))
         for p in points:
             samples = []
             for t in traces:
@@ -163,18 +180,18 @@ class Induction:
     def _traces(self) -> Iterator[Trace]:
         end, found = time.monotonic() + SECONDS, 0
         for seed in range(SAMPLES):
-            if time.monotonic() > end and found >= 4:
+            if time.monotonic() > end and found >= FEW:
                 return
             rng = np.random.default_rng(seed)
             values: dict[Buffer | Var, Any] = {}
+            wide = [*Spread][seed // 3 % len(Spread)]
+            kinds = Spread.SMALL if seed % 3 < 2 else wide, Spread.SMALL if seed % 3 == 1 else wide
             for p in (*self.subject.kernel.params, *self.subject.kernel.results):
                 shape = shape_of(p) if isinstance(p, Buffer) else ()
-                values[p] = random_values(
-                    p, shape, rng, Spread.SMALL if seed % 2 else [*Spread][seed // 2 % len(Spread)]
-                )
+                values[p] = random_values(p, shape, rng, kinds[bool(shape)])
             trace = self._trace(seed, values)
             if trace is not None:
-                found += 1
+                found += bool(trace.visits)
                 yield trace
 
     def _trace(self, seed: int, values: Mapping[Buffer | Var, Any]) -> Trace | None:
@@ -201,14 +218,13 @@ class Induction:
         memories = list(self.run.memories_of({p: v for p, v in given.items() if isinstance(p, Buffer)}))
         inputs = {control.RESET: 0, control.START: 1}
         inputs.update({p.hint: v[0] for p, v in given.items() if isinstance(p, Var)})
-        trace = Trace(found, [], [])
+        trace = Trace(found)
         for n in range(CYCLES):
             now = dict(inputs) if not n else {control.RESET: 0, control.START: 0}
             for m in memories:
                 now.update(m.inputs(drawn))
             if n:
-                trace.keys.append(self.ways.key(machine.state))
-                trace.words.append(_words(machine, machine.state, memories))
+                trace.note(self.ways.key(machine.state), lambda: _words(machine, machine.state, memories))
             outputs = machine.step(now)
             for m in memories:
                 m.edge(drawn, machine.normal, outputs)
@@ -365,6 +381,9 @@ class Induction:
                 if c.base in known or c.constant is not None
                 else min(known, key=lambda m: (m.lo is not None, m.w))
             )
+            if c.positive and not self._is_positive(base, known.get(base), end, given):
+                c.positive = False
+                wrong.setdefault(id(target), [])
             bad = [m for m, v in known.items() if not self._fits(c, m, v, base, known.get(base, 0), end, given)]
             if bad:
                 wrong.setdefault(id(target), []).append((c, bad))
@@ -383,6 +402,11 @@ class Induction:
                 if self._same(end, found, expected, x.w, words.and_(1, given, reached)).status != PROVED:
                     relation.late.remove(x)
                     wrong.setdefault(id(target), [])
+
+    def _is_positive(self, base: Member, word: Value | None, end: Way, given: Value) -> bool:
+        if word is None:
+            return False
+        return self._same(end, self.words.ext(word, base.w - 1, 1), 0, 1, given).status == PROVED
 
     def _fits(self, c: Class, m: Member, v: Value, base: Member, word: Value, end: Way, given: Value) -> bool:
         if c.constant is None and m is base:

@@ -20,7 +20,7 @@ from gemel.semantics.symbolic.verdict import PROVED
 from gemel.semantics.symbolic.walk import rebuilt
 
 LONGEST = 5000
-"""Cycles after which a way isn't followed any more."""
+"""Cycles after which a way isn't followed any more, unless runs on numbers take as many."""
 
 MOST = 400
 """Ways from one state, after which they are too many."""
@@ -64,6 +64,7 @@ class Ways:
     def __init__(self, machine: Machine, controls: Sequence[int]) -> None:
         self.machine, self.controls = machine, controls
         self.words, self.normal = machine.words, machine.normal
+        self.longest = LONGEST
         self.serial = any(c.interval > 1 for c in machine.cuts)
 
     def key(self, state: list[Any]) -> Key:
@@ -122,8 +123,8 @@ class Ways:
             way.key, way.state = None, at
             return [], True
         way.state, way.cycles = machine.state, way.cycles + 1
-        if way.cycles > LONGEST:
-            raise Stuck(f"done isn't high after {LONGEST} cycles")
+        if way.cycles > self.longest:
+            raise Stuck(f"done isn't high after {self.longest} cycles")
         return [way], False
 
     # ------------------------------------------------------------------------------------------------------------ facts

@@ -16,6 +16,9 @@ from gemel.semantics.symbolic.meaning import is_signed
 from gemel.semantics.symbolic.points import Name, State
 from gemel.semantics.symbolic.terms import Value, Words
 
+ENOUGH = 4
+"""Samples from which on an element that is the same in all of them is taken for a constant."""
+
 
 @dataclass(frozen=True)
 class Member:
@@ -35,6 +38,8 @@ class Class:
 
     members: list[Member]
     constant: int | None = None
+    positive: bool = False
+    """Whether it isn't below 0, nor as large as the narrowest place makes a number below 0 of."""
 
     @property
     def base(self) -> Member:
@@ -78,8 +83,10 @@ class Relation:
         found: dict[tuple[str, Any], Value] = {}
         for c in self.classes:
             base = c.base
+            w = base.w - c.positive
+            word = words.zext(words.var(f"{tag}.{_said(base)}", w), w, base.w)
             for m in c.members:
-                found[m.kind, m.at] = held(words, c, m, base, words.var(f"{tag}.{_said(base)}", base.w))
+                found[m.kind, m.at] = held(words, c, m, base, word)
         for x in self.late:
             reached = x.reached(words, found["name", x.scalar], width_of(self.types[x.scalar]))
             before = words.var(f"{tag}.before.{x.place}", x.w)
@@ -105,30 +112,95 @@ def _said(m: Member) -> str:
 def guessed(samples: Sequence[Sample], alike: Callable[[Name], Iterable[tuple[str, Any]]]) -> Relation:
     """The relation that all samples have; `alike` gives places that an element may be in which isn't always set."""
     shared = set.intersection(*({n for n in s.names.words} for s in samples))
-    groups: dict[tuple[int, ...], list[Member]] = {}
-    partial: list[Name] = []
-    types = samples[0].names.types
-    for name in (n for n in samples[0].names.words if n in shared):
-        values = [s.names.words[name] for s in samples]
-        if None in values:
-            partial.append(name)
-            continue
-        m = _named(name, types[name])
-        groups.setdefault(tuple(_number(v or 0, m) for v in values), []).append(m)
-    taken: dict[tuple[str, Any], Member] = {}
-    for place, (_, w) in samples[0].words.items():
-        seen = [s.words[place][0] for s in samples]
-        options = [Member(*place, w, False), Member(*place, w, True)]
-        numbers = [tuple(_number(v, m) for v in seen) for m in options]
-        n = next((n for n in (0, 1) if numbers[n] in groups), 0)
-        groups.setdefault(numbers[n], []).append(options[n])
-        taken[place] = options[n]
-    found = [Class(ms, key[0] if len(set(key)) == 1 else None) for key, ms in groups.items()]
+    types, made = samples[0].names.types, _Guess(samples, alike)
+    names = sorted((n for n in samples[0].names.words if n in shared), key=lambda n: _is_element(n))
+    partial = [name for name in names if not made.name(name)]
+    for place in samples[0].words:
+        made.place(place)
+    found = made.classes
     _pair_partial(found, samples, partial, alike)
     _pair_parts(found, samples)
     late = list(_late(found, samples, alike))
+    for c in found:
+        c.positive = _is_positive(c, samples)
     kept = [c for c in found if len(c.members) > 1 or c.constant is not None or c.members[0].kind == "name"]
     return Relation(kept, late, types)
+
+
+class _Guess:
+    """Classes of what holds the same numbers in all samples. An element and the word that is for it are one alone."""
+
+    def __init__(self, samples: Sequence[Sample], alike: Callable[[Name], Iterable[tuple[str, Any]]]) -> None:
+        self.samples, self.alike = samples, alike
+        self.classes: list[Class] = []
+        self.of: dict[tuple[int, ...], Class] = {}
+        self.taken: set[tuple[str, Any]] = set()
+
+    def name(self, name: Name) -> bool:
+        """Takes a name; not one that isn't always set."""
+        words = [s.names.words[name] for s in self.samples]
+        if None in words:
+            return False
+        m = _named(name, self.samples[0].names.types[name])
+        numbers = tuple(_number(v or 0, m) for v in words)
+        place = self._home(name, words) if _is_element(name) else None
+        if place is None:
+            self._join(numbers, m)
+            return True
+        self.taken.add(place)
+        made = Class([m, Member(*place, m.w, m.signed)], _constant(numbers) if len(numbers) >= ENOUGH else None)
+        self.classes.append(made)
+        self.of.setdefault(numbers, made)
+        return True
+
+    def _home(self, name: Name, words: Sequence[Value | None]) -> tuple[str, Any] | None:
+        """The word of a memory that is for an element, if it holds it in all samples."""
+        for place in self.alike(name):
+            if place[0] == "register":
+                break
+            if place not in self.taken and all(
+                s.words[place][0] == v for s, v in zip(self.samples, words, strict=True)
+            ):
+                return place
+        return None
+
+    def place(self, place: tuple[str, Any]) -> None:
+        """Takes a word of the circuit."""
+        if place in self.taken:
+            return
+        w = self.samples[0].words[place][1]
+        options = [Member(*place, w, False), Member(*place, w, True)]
+        numbers = [tuple(_number(s.words[place][0], m) for s in self.samples) for m in options]
+        n = next((n for n in (0, 1) if self._is_room(self.of.get(numbers[n]), w)), 0)
+        self._join(numbers[n], options[n])
+
+    @staticmethod
+    def _is_room(c: Class | None, w: int) -> bool:
+        """Whether a word of so many bits may hold what a class does; of an element it has to hold all bits."""
+        return c is not None and not any(m.kind == "name" and _is_element(m.at) and m.w > w for m in c.members)
+
+    def _join(self, numbers: tuple[int, ...], m: Member) -> None:
+        if numbers not in self.of or not self._is_room(self.of[numbers], m.w):
+            self.of[numbers] = Class([], _constant(numbers))
+            self.classes.append(self.of[numbers])
+        self.of[numbers].members.append(m)
+
+
+def _constant(numbers: tuple[int, ...]) -> int | None:
+    return numbers[0] if len(set(numbers)) == 1 else None
+
+
+def _is_element(name: Name) -> bool:
+    return isinstance(name[0], Buffer) and bool(name[0].rank)
+
+
+def _is_positive(c: Class, samples: Sequence[Sample]) -> bool:
+    """Whether a scalar is never below 0 as its narrowest place has it."""
+    base = c.base
+    names = [m for m in c.members if m.kind == "name" and _counts(m.at, samples[0].names.types[m.at])]
+    if not names or c.constant is not None or base.w == 1 or base.lo is not None:
+        return False
+    return all((s.names.words[names[0].at] or 0) < 1 << (base.w - 1) for s in samples)
 
 
 def _late(
@@ -153,7 +225,7 @@ def _late(
 
 def _counts(name: Name, dtype: DType) -> bool:
     """Whether a name is a signed scalar, such as what a loop counts."""
-    return is_signed(dtype) and not (isinstance(name[0], Buffer) and name[0].rank)
+    return is_signed(dtype) and not _is_element(name)
 
 
 def _pair_partial(
@@ -204,6 +276,6 @@ def _number(word: int, m: Member) -> int:
 def parted(c: Class, wrong: list[Member]) -> list[Class]:
     """A class without some places, and these as one of their own, if they may be."""
     right = [m for m in c.members if m not in wrong]
-    found = [Class(right, c.constant)] if right else []
+    found = [Class(right, c.constant, c.positive and c.base in right)] if right else []
     found += [Class(wrong)]
     return [x for x in found if len(x.members) > 1 or x.constant is not None or x.members[0].kind == "name"]

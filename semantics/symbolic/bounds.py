@@ -79,6 +79,9 @@ class Bounds:
                 return _both(self._joined(t), w)
             case "ite":
                 arms = t.args[1:]
+                size = self._size(t)
+                if size is not None:
+                    return _both((0, size), w)
                 u, s = [self.unsigned(x) for x in arms], [self.signed(x, w) for x in arms]
                 return (min(u)[0], max(x[1] for x in u)), (min(s)[0], max(x[1] for x in s))
             case "and":
@@ -110,6 +113,21 @@ class Bounds:
         """The largest quotient or remainder; by 0 both are 0."""
         (_, top), (least, most) = (self.unsigned(x) for x in t.args)
         return top // max(1, least) if t.op == "udiv" else min(top, max(0, most - 1))
+
+    def _size(self, t: Term) -> int | None:
+        """The most of a choice of a sum where it isn't below 0, else of it with all bits inverted; None of others."""
+        sign, below, above = t.args
+        if sign.op != "ext" or any(type(x) is not Term or x.op != "poly" for x in (sign.args[0], below, above)):
+            return None
+        number = sign.args[0]
+        form, inverted, plain = ({m: signed(c, x.w) for m, c in x.args} for x in (number, below, above))
+        other = {m: -c for m, c in form.items()}
+        other[()] = other.get((), 0) - 1
+        if sign.args[1] != number.w - 1 or plain != form or inverted != {m: c for m, c in other.items() if c}:
+            return None
+        lo, hi = self.of_form(form.items())
+        most = max(hi, -lo - 1)
+        return most if most < 1 << min(t.w, number.w - 1) else None
 
     def _joined(self, t: Term) -> Range:
         lo = hi = 0

@@ -8,6 +8,7 @@ isn't arithmetic keeps its operator, on operands in normal form.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Iterator
 from itertools import islice
 from math import gcd
@@ -104,7 +105,8 @@ class Normal:
             return t
         if self._sums(t):
             return self.term(self.form(t, t.w), t.w)
-        made = rebuild(self.words, t, tuple(self.made[x] if type(x) is Term else x for x in operands(t)))
+        args = tuple(self.made[x] if type(x) is Term else x for x in operands(t))
+        made = self._divided(t, args) if t.op in ("udiv", "urem") else rebuild(self.words, t, args)
         if type(made) is Term and made.op == "ext":
             return self._slice(made)
         rule = conditions.RULES.get(made.op) if type(made) is Term else None
@@ -136,8 +138,26 @@ class Normal:
         if source.op != "poly":
             return t
         if lo < source.w - 1:
-            return self._quotient(source, lo, t.w) or t
+            return self._quotient(source, lo, t.w) or self._narrow_slice(source, lo, t.w) or t
         return conditions.negative(self, {m: signed(c, source.w) for m, c in source.args}, source.w)
+
+    def _narrow_slice(self, source: Term, lo: int, n: int) -> Value | None:
+        """High bits of a sum that as few bits hold as there are: the rest are its sign."""
+        least, most = self.bounds.of_form([(m, signed(c, source.w)) for m, c in source.args])
+        w = max(most.bit_length(), (-least - 1).bit_length()) + 1
+        if w >= source.w:
+            return None
+        lo = min(lo, w - 1)
+        bits = min(n, w - lo)
+        part = self(self.words.ext(self._low(source, w), lo, bits))
+        return self(self.words.sext(part, bits, n))
+
+    def _divided(self, t: Term, args: tuple[Value, ...]) -> Value:
+        """A division in as few bits as hold both."""
+        w = max(self.bounds.unsigned(x)[1] for x in args).bit_length()
+        if not 0 < w < t.w:
+            return self.words.divided(t.op, t.w, *args)
+        return self.words.zext(self.words.divided(t.op, w, *(self._low(x, w) for x in args)), w, t.w)
 
     def _quotient(self, product: Term, scale: int, n: int) -> Value | None:
         """High bits of a word times a scaled reciprocal as its quotient, where these are the same for all such words.
@@ -155,7 +175,8 @@ class Normal:
             return None
         w = max(most.bit_length(), c.bit_length())
         quotient = self.words.divided("udiv", w, self.term(self.settled(form, w), w), c)
-        return self.words.resized(quotient, w, n, False)
+        made = self.words.resized(quotient, w, n, False)
+        return self(made) if c & (c - 1) else made
 
     # --------------------------------------------------------------------------------------------------- polynomials
 
@@ -251,6 +272,8 @@ class Normal:
             total[()] = total.get((), 0) + factor * number
         elif normal.op == "poly" and free:
             _add(total, dict(normal.args), factor)
+        elif normal.op == "sext" and (kind == "s" or free):
+            self._atom(normal.args[0], "s", factor, False, total)
         elif normal.op == "poly" and self.bounds.holds_poly(normal, kind):
             _add(total, {m: signed(c, normal.w) for m, c in normal.args}, factor)
         else:
@@ -276,9 +299,13 @@ class Normal:
                     parts.append((named[0], "u"))
                 else:
                     parts.append(named)
+            if len(parts) == 1 and _is_inverted(parts[0][0]):
+                atom, kind = parts[0]
+                c, parts = -c, [(self._inverse(atom), kind)]
+                made[()] = made.get((), 0) - c * (-1 if kind == "s" else (1 << atom.w) - 1)
             key = tuple(sorted(parts, key=_order))
             made[key] = made.get(key, 0) + c
-        made = self._whole(made, w)
+        made = self._whole(self._chosen(made, w), w)
         return {m: c & mask for m, c in sorted(made.items(), key=lambda item: [_order(x) for x in item[0]]) if c & mask}
 
     def _named(self, atom: Term, kind: str, bits: int) -> tuple[Any, str]:
@@ -290,30 +317,51 @@ class Normal:
             return atom, "u"
         return low, "u"
 
+    def _inverse(self, t: Term) -> Term:
+        """A polynomial with all bits inverted."""
+        made: Term = self.term(self.form(self.words.inv(t.w, t), t.w), t.w)
+        self.made.setdefault(made, made)
+        return made
+
+    def _chosen(self, form: Form, w: int) -> Form:
+        """Parts of a choice that adjoin are one choice again: what was taken of its arms comes together."""
+        found = [(c, m) for m, c in form.items() if len(m) == 1 and m[0][0].op == "ite" and m[0][1] == "u"]
+        for (c, (low,)), (d, (high,)) in itertools.permutations(found, 2):
+            if low[0].args[0] is high[0].args[0] and d == c << low[0].w:
+                made = {m: x for m, x in form.items() if m not in ((low,), (high,))}
+                choice = self._join(low[0], high[0])
+                if type(choice) is int:
+                    made[()] = made.get((), 0) + c * choice
+                else:
+                    self._atom(choice, "u", c, w - _zeros(c, w) <= choice.w, made)
+                return self.settled(made, w)
+        return form
+
+    def _join(self, low: Term, high: Term) -> Value:
+        """Two choices by one condition as one of the words that are joined."""
+        words, n, m = self.words, low.w, high.w
+        arms = [words.cat(m, high.args[k], n, low.args[k]) for k in (1, 2)]
+        return self(words.ite(n + m, low.args[0], *arms))
+
     def _whole(self, form: Form, w: int) -> Form:
         """Slices times a power of two as what the word has from its lowest bit on, less what lies below the slice."""
         made: Form = {}
         for mono, c in form.items():
-            atom = mono[0][0] if len(mono) == 1 else None
-            if (
-                atom is None
-                or atom.op != "ext"
-                or not atom.args[1]
-                or c & ((1 << atom.args[1]) - 1)
-                or mono[0][1] == "s"
-            ):
+            atom, kind = mono[0] if len(mono) == 1 else (None, "u")
+            if atom is None or not _is_part(atom, kind) or c & ((1 << atom.args[1]) - 1):
                 made[mono] = made.get(mono, 0) + c
                 continue
             source, lo = atom.args
-            for n, sign in ((lo + atom.w, 1), (lo, -1)):
+            factor = signed(c, w) >> lo  # only bits from lo on matter of what it multiplies
+            for n, k, f in ((lo + atom.w, kind, factor), (lo, "u", -factor)):
                 part = self._low(source, n)
                 if type(part) is int:
-                    made[()] = made.get((), 0) + sign * (c >> lo) * part
-                elif part.op == "poly" and self.bounds.holds_poly(part, "u"):
-                    _add(made, {m: signed(x, part.w) for m, x in part.args}, sign * (c >> lo))
+                    made[()] = made.get((), 0) + f * (signed(part, n) if k == "s" else part)
+                elif part.op == "poly" and (w - _zeros(f, w) <= part.w or self.bounds.holds_poly(part, k)):
+                    _add(made, {m: signed(x, part.w) for m, x in part.args}, f)
                 else:
-                    key: Mono = ((part, "u"),)
-                    made[key] = made.get(key, 0) + sign * (c >> lo)
+                    key: Mono = ((part, k),)
+                    made[key] = made.get(key, 0) + f
         return made
 
     def _low(self, source: Value, n: int) -> Value:
@@ -357,6 +405,19 @@ class Normal:
                 product = self.words.and_(1, product, self.words.ext(atom, 0, 1))
             total = self.words.xor(1, total, product)
         return total
+
+
+def _is_inverted(t: Term) -> bool:
+    """Whether a polynomial is named by the one with all bits inverted: its first coefficient is below 0."""
+    if t.op != "poly":
+        return False
+    first = next(c for m, c in t.args if m)
+    return bool(first > 1 << (t.w - 1))
+
+
+def _is_part(t: Term, kind: str) -> bool:
+    """Whether a number is a slice above the lowest bits; one with a sign reaches to the highest."""
+    return t.op == "ext" and t.args[1] > 0 and (kind == "u" or t.args[1] + t.w == t.args[0].w)
 
 
 def _is_large(a: Form, b: Form) -> bool:

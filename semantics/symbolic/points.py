@@ -330,6 +330,10 @@ def _one_way(
     ended(None, final)
 
 
+FUEL = 20_000
+"""Turns of loops of any kind in a run on numbers."""
+
+
 class TooLong(Exception):
     """A run on numbers that comes to more points than are asked for."""
 
@@ -337,7 +341,7 @@ class TooLong(Exception):
 def visits(words: Words, kernel: Kernel, given: dict[Buffer | Var, Any], most: int) -> tuple[list[Visit], bool]:
     """The points that a run on numbers comes to, with their states; and whether a check failed before its end.
 
-    Raises TooLong where there are more than `most`.
+    Raises TooLong where there are more than `most`, and CheckError where it takes more than `FUEL` turns of loops.
     """
     found: list[Visit] = []
 
@@ -348,6 +352,7 @@ def visits(words: Words, kernel: Kernel, given: dict[Buffer | Var, Any], most: i
         return {}
 
     run = Points(words, cut_loops(kernel.body), arrived)
+    run.fuel = FUEL
     run_kernel(run, kernel, given)
     return found, any(fails == 1 for _, fails in run.failing)
 

@@ -123,11 +123,20 @@ def root(n: u16) -> u16:
     return x
 
 
-BY_INDUCTION = [gcd, euclid, collatz, bisect, find, remainders, root]
+@gm.kernel
+def smooth(A: i32[5], B: i32[5], steps: i32):
+    for _t in range(steps):
+        for i in range(1, 4):
+            B[i] = gm.cast((A[i - 1] + A[i] + A[i + 1]) // 3, i32)
+        for i in range(1, 4):
+            A[i] = B[i]
+
+
+BY_INDUCTION = [gcd, euclid, collatz, bisect, find, remainders, root, smooth]
 
 
 @pytest.mark.parametrize(
-    "kernel", BY_INDUCTION, ids=["gcd", "euclid", "collatz", "bisect", "find", "remainders", "root"]
+    "kernel", BY_INDUCTION, ids=["gcd", "euclid", "collatz", "bisect", "find", "remainders", "root", "smooth"]
 )
 def test_loops_by_data_are_proved_by_induction(kernel: gm.Kernel) -> None:
     proof = prove(subject_of(kernel.synth()))
@@ -149,8 +158,10 @@ def test_the_number_of_the_check_that_fails_is_proved(kernel: gm.Kernel) -> None
         (find, "at_1 <= at_next;", "at_1 <= at;"),
         (gather, "error_code <= 1'b1", "error_code <= 1'b0"),
         (bisect, "hi <= 32'sd8", "hi <= 32'sd7"),
+        (smooth, "plus_1 < 33'(steps_held)", "plus_1 <= 33'(steps_held)"),
+        (smooth, "33'd43691", "33'd43690"),
     ],
-    ids=["exit", "dropped update", "register", "number", "bound"],
+    ids=["exit", "dropped update", "register", "number", "bound", "turns", "reciprocal"],
 )
 def test_text_that_errs_is_not_proved(kernel: gm.Kernel, old: str, new: str) -> None:
     subject = subject_of(kernel.synth())
