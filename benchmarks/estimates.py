@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from harness import RESULTS
+from harness import RESULTS, machine
 
 from gemel.bench.hardware.cases import Case, tables
 from gemel.codegen import cache
@@ -48,7 +48,9 @@ def main() -> None:
     found = {name: list(_rows(target(name), cases)) for name in options.targets}
     data = {name: {"rows": [vars(r) for r in rows], "median": medians(rows)} for name, rows in found.items()}
     if not options.only:
-        (RESULTS / "estimates.json").write_text(json.dumps({"pyosys": version("pyosys"), **data}, indent=1) + "\n")
+        (RESULTS / "estimates.json").write_text(
+            json.dumps({"machine": machine(), "pyosys": version("pyosys"), **data}, indent=1) + "\n"
+        )
 
 
 def _rows(t: Target, cases: Iterable[Case]) -> Iterable[Row]:
