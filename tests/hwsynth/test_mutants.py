@@ -132,7 +132,7 @@ def test_trials_of_a_unit_show_an_error_in_it(product: Subject) -> None:
     unit, contract = next((n, c) for n, c in product.contracts.items() if c.operation.startswith("multiply"))
     found = tried(contract, text_of(product, unit), {}, 5.0, "no proof", 50)
     assert (found.status, found.tests) == ("tested", 50) and "no proof" in found.how
-    wrong = read(product.sv.replace("middle_s1 <= ", "middle_s1 <= 16'sd1 + ", 1), unit).text()
+    wrong = read(product.sv.replace("assign low_product = ", "assign low_product = 32'd1 + ", 1), unit).text()
     found = tried(contract, wrong, {}, 5.0, "no proof", 50)
     assert found.status == "refuted" and {str(t) for t in found.values} == {"a", "b"}
 

@@ -108,7 +108,7 @@ def test_products_split_within_a_cycle_are_units_too() -> None:
 
 def test_a_changed_unit_is_refuted_with_operands() -> None:
     subject = subject_of(matmul.synth(M=2, N=2, K=2))
-    changed = subject.sv.replace("middle_s1 <= ", "middle_s1 <= 16'sd1 + ", 1)
+    changed = subject.sv.replace("assign low_product = ", "assign low_product = 32'd1 + ", 1)
     assert changed != subject.sv
     wrong = [o for o in prove(replace(subject, sv=changed)).obligations if o.status == "refuted"]
     assert [o.name.startswith("unit multiply") for o in wrong] == [True]
