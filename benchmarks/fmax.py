@@ -31,7 +31,7 @@ from gemel.semantics.ir import Ref, Var
 
 @dataclass(frozen=True)
 class Row:
-    """A kernel's clocks in MHz, what it takes on the part, its slowest path; no clock and why where it is refused."""
+    """A kernel's clocks in MHz, what it takes on the part; the slowest path where it misses, or why it is refused."""
 
     kernel: str
     asked: float
@@ -89,10 +89,9 @@ def _row(t: Target, case: Case, mhz: float) -> Row:
     design = case.kernel().synth_for(*case.arguments(), target=t.name, clock_mhz=mhz)
     routed = routing(named_apart(hosted(design.system.module, Clock(1000 / mhz, t))), t, mhz)
     cells = {kind: routed.cells.get(kind, 0) for kind in ("TRELLIS_COMB", "TRELLIS_FF", "MULT18X18D", "DP16KD")}
-    name = f"{case.group}/{case.name}"
-    return Row(
-        name, mhz, round(design.report.estimate.mhz, 1), round(min(routed.fmax.values()), 1), cells, _path(routed)
-    )
+    reached = round(min(routed.fmax.values()), 1)
+    path = _path(routed) if reached < mhz else ()
+    return Row(f"{case.group}/{case.name}", mhz, round(design.report.estimate.mhz, 1), reached, cells, path)
 
 
 def routing(top: Module, t: Target, mhz: float) -> Routed:
