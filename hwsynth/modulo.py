@@ -235,7 +235,9 @@ class Search:
         n = len(self.tasks)
         self.users: list[list[int]] = [[] for _ in range(n)]
         self.later: list[list[int]] = [[] for _ in range(n)]  # users in the same iteration
-        self.into: list[list[Rule]] = [[] for _ in range(n)]
+        self.into: list[list[tuple[int, int, Rule]]] = [[] for _ in range(n)]  # with the cycles apart at this II
+        self.operands = [[(a, self.tasks[a].latency) for a in t.operands] for t in self.tasks]
+        self.timed = [(t.latency, t.delay, t.setup if t.latency else t.delay) for t in self.tasks]
         for k, t in enumerate(self.tasks):
             for a in t.operands:
                 self.users[a].append(k)
@@ -244,7 +246,7 @@ class Search:
             self.users[r.src].append(r.to)
             if not r.distance:
                 self.later[r.src].append(r.to)
-            self.into[r.to].append(r)
+            self.into[r.to].append((r.src, r.latency - r.distance * self.ii, r))
         uses = Counter(t.unit for t in self.tasks if t.unit is not None)
         scarce = {unit for unit, count in uses.items() if count > self.units.get(unit, count)}
         self.contended = [k for k, t in enumerate(self.tasks) if t.unit in scarce]
@@ -309,25 +311,26 @@ class Search:
 
     def start(self, k: int) -> tuple[int, float]:
         """The earliest start of a task and the time of its result in ns; notes what it waits for."""
-        task = self.tasks[k]
+        cycles, times = self.cycle, self.time
         cycle, at, cause, rule = 0, 0.0, -1, None
-        for a in task.operands:
-            ready = self.cycle[a] + self.tasks[a].latency
+        for a, latency in self.operands[k]:
+            ready = cycles[a] + latency
             if ready > cycle:
-                cycle, at, cause = ready, self.time[a], a
-            elif ready == cycle and self.time[a] > at:
-                at, cause = self.time[a], a
-        for r in self.into[k]:
-            after = self.cycle[r.src] + r.latency - r.distance * self.ii
+                cycle, at, cause = ready, times[a], a
+            elif ready == cycle and times[a] > at:
+                at, cause = times[a], a
+        for src, apart, r in self.into[k]:
+            after = cycles[src] + apart
             if after > cycle:
-                cycle, at, cause, rule = after, 0.0, r.src, r
-        if at + (task.setup if task.latency else task.delay) > self.room:
+                cycle, at, cause, rule = after, 0.0, src, r
+        latency, delay, needed = self.timed[k]
+        if at + needed > self.room:
             cycle, at = cycle + 1, 0.0
         slot = self.slot.get(k)
         if slot is not None and cycle % self.ii != slot:
             cycle, at = cycle + (slot - cycle) % self.ii, 0.0
         self.cause[k], self.rule[k] = cause, rule
-        return cycle, task.delay if task.latency else at + task.delay
+        return cycle, delay if latency else at + delay
 
     def look_for_recurrence(self, k: int) -> None:
         """Raises Recurs where a task that a rule has just put off by whole cycles is, by the causes, why.
@@ -391,7 +394,7 @@ class Search:
 
     def by_start(self, height: Sequence[int]) -> Iterator[int]:
         """All tasks, each after those of its iteration that it waits for; the earliest first, then the critical."""
-        waits = [len(t.operands) + sum(not r.distance for r in self.into[k]) for k, t in enumerate(self.tasks)]
+        waits = [len(t.operands) + sum(not r.distance for *_, r in self.into[k]) for k, t in enumerate(self.tasks)]
         ready = [(self.cycle[k], -height[k], k) for k, n in enumerate(waits) if not n]
         heapq.heapify(ready)
         while ready:
@@ -420,18 +423,29 @@ class Search:
 
     def advance(self, k: int, candidates: Iterator[int], mark: int) -> bool:
         """Puts a task into the next free slot in which all starts can be settled; whether there is one."""
+        first, least = self.cycle[k], 0
         for slot in candidates:
             self.steps += 1
             if self.steps > STEPS + 4 * len(self.contended):
                 raise Infeasible
+            if first + (slot - first) % self.ii < least:
+                continue
             self.take(k, slot)
             try:
                 self.settle_again(k)
             except Infeasible:
+                least = self.put_off(k)
                 self.retract(k, mark)
                 continue
             return True
         return False
+
+    def put_off(self, k: int) -> int:
+        """To where what followed from a slot puts off its own task: all slots before it do so, too."""
+        slot = self.slot.pop(k)
+        found, _ = self.start(k)
+        self.slot[k] = slot
+        return found
 
     def take(self, k: int, slot: int) -> None:
         """Puts a task into a slot."""
@@ -461,14 +475,15 @@ class Search:
 
         `ahead` remembers which slot was found beyond full ones, so that each is looked at only a few times.
         """
-        unit, slot, first = self.tasks[k].unit, self.cycle[k] % self.ii, True
+        unit, slot, gone = self.tasks[k].unit, self.cycle[k] % self.ii, 0
         full: list[int] = []
         while not self.is_open(k, slot):
-            if slot == self.cycle[k] % self.ii and not first:
-                return None
-            first = False
             full.append(slot)
-            slot = ahead.get((unit, slot), (slot + 1) % self.ii)
+            beyond = ahead.get((unit, slot), slot + 1)
+            gone += (beyond - slot - 1) % self.ii + 1
+            if gone >= self.ii:
+                return None
+            slot = beyond % self.ii
         if self.tasks[k].busy == 1:
             ahead.update(((unit, n), slot) for n in full)
         return slot

@@ -126,3 +126,15 @@ def test_a_rule_that_asks_for_an_interval_between_tasks_holds_at_any() -> None:
     """No start is too late at an interval beyond all latencies: this once raised it for ever."""
     timing = schedule([Task(), Task(latency=1)], [Rule(0, 1, 0, -1), Rule(1, 0, 0, 1)], ROOM, {}, least=9)
     assert (timing.ii, timing.cycles) == (9, (0, 9))
+
+
+def test_a_slot_for_a_long_task_is_sought_once_around() -> None:
+    """Full slots were skipped together with the one to stop at: that went round for ever."""
+    operands = [(), (), (0,), (1,), (1,), (), (4,), (2,), (6,), (7,)]
+    units = ["two", "two", None, "mul", "mul", "mul", "one", "mul", "mul", "two"]
+    tasks = [Task(operands=a, unit=u) for a, u in zip(operands, units, strict=True)]
+    tasks[0], tasks[1] = Task(0.0, 3, 1.0, unit="two"), Task(4.0, 3, unit="two")
+    tasks[6] = Task(1.0, 1, 1.0, (4,), "one")
+    tasks[7], tasks[8] = Task(operands=(2,), unit="mul", busy=2), Task(operands=(6,), unit="mul", busy=4)
+    timing = schedule(tasks, [], ROOM + 1, {**UNITS, "mul": 1})
+    assert (timing.ii, timing.unit) == (9, "mul")
