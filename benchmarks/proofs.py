@@ -1,8 +1,8 @@
 """What is proved of the SystemVerilog of kernels: `python benchmarks/proofs.py [group ...] [--json FILE]`.
 
 Groups are those of `gemel bench --hardware` (tablec, unrolled, systolic, polybench-i32, machsuite, ...), and
-`machsuite-tiny`: that suite at small sizes; without one, `tablec`. `-k name` takes the kernels with
-that in their names. One line a kernel, then how many of a group are proved.
+`machsuite-tiny`: that suite at small sizes, `layers`: those of the standard library; without one, `tablec`. `-k name`
+takes the kernels with that in their names. One line a kernel, then how many of a group are proved.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from harness import machine
 
-from gemel.bench.hardware.suites import every, tiny
+from gemel.bench.hardware.suites import every, layers, tiny
 from gemel.errors import GemelError
 from gemel.hwsynth.design import Design
 
@@ -61,7 +61,7 @@ def main() -> int:
     asked = options.parse_args()
     os.environ["GEMEL_CACHE"] = "off"
     rows: list[Row] = []
-    for case in (*every(), *tiny()):
+    for case in (*every(), *layers(), *tiny()):
         if case.group not in (asked.groups or ["tablec"]) or asked.k not in case.name or case.refused:
             continue
         clock = 1000 / case.clock_ns

@@ -131,9 +131,9 @@ def _product(g: Graph, a: Node, b: Node, width: int, span: Span) -> Node:
     if one_multiplier(g.clock.target, a.dtype, b.dtype):
         return g.apply(ops.MUL, (a, b), dtype, span)
     wide, other, cut = _cut(g, a, b)
+    if cut < width and _fits_crossed(g, a, b, cut):
+        return _crossed(g, _at(g, a, cut + 1, span), _at(g, b, cut, span), dtype, cut, span)
     low, high = _at(g, wide, cut, span)
-    if cut < width and _alike(g, low, high, other, cut):
-        return _crossed(g, _at(g, a, cut, span), _at(g, b, cut, span), dtype, cut, span)
     low_part = _product(g, low, other, width, span)
     if cut >= width:
         return g.cast(low_part, dtype, span)
@@ -141,30 +141,35 @@ def _product(g: Graph, a: Node, b: Node, width: int, span: Span) -> Node:
     return g.apply(ops.ADD, (_moved(g, high_part, cut, None, span), low_part), dtype, span)
 
 
-def _alike(g: Graph, low: Node, high: Node, other: Node, cut: int) -> bool:
-    """Whether the other factor has to be cut as well, there and nowhere else."""
-    if one_multiplier(g.clock.target, low.dtype, other.dtype) or not cut < _int(other).width <= 2 * cut:
+def _fits_crossed(g: Graph, a: Node, b: Node, cut: int) -> bool:
+    """Whether both factors have to be cut, and a multiplier does for each product of their parts."""
+    target = g.clock.target
+    if any(one_multiplier(target, IntType(cut, False), n.dtype) or not cut < _int(n).width for n in (a, b)):
         return False
-    bottom, top = IntType(cut, False), IntType(_int(other).width - cut, _int(other).signed)
-    return all(one_multiplier(g.clock.target, x.dtype, y) for x in (low, high) for y in (bottom, top))
+    if _int(a).width == cut + 1:
+        return False
+    parts = [(IntType(at, False), IntType(_int(n).width - at, _int(n).signed)) for n, at in ((a, cut + 1), (b, cut))]
+    return all(one_multiplier(target, x, y) for x in parts[0] for y in parts[1])
 
 
 def _crossed(g: Graph, a: tuple[Node, Node], b: tuple[Node, Node], dtype: IntType, cut: int, span: Span) -> Node:
     """The product of factors in two parts each: the two products in the middle are added to each other, then to the
     other two side by side. So the first sum is short, and both can be done by what a multiplier has behind it.
+
+    `a` is cut a bit further up than `b`: of a square the two in the middle would be one and the same otherwise, and
+    yosys (0.23 to 0.70) puts x + x into a DSP with nothing for one of the two.
     """
     middle, width = dtype.width - cut, dtype.width
-    crosses = [
-        _called(f"{name}_product", _product(g, x, y, middle, span))
-        for name, x, y in (("high_low", a[1], b[0]), ("low_high", a[0], b[1]))
-    ]
+    high_low = _called("high_low_product", _product(g, a[1], b[0], middle - 1, span))
+    low_high = _called("low_high_product", _product(g, a[0], b[1], middle, span))
     ends = _called("low_product", _product(g, a[0], b[0], width, span))
-    if width > 2 * cut:
-        top = _called("high_product", _product(g, a[1], b[1], width - 2 * cut, span))
+    if width > 2 * cut + 1:
+        top = _called("high_product", _product(g, a[1], b[1], width - 2 * cut - 1, span))
         ends = g.cast(g.apply(ops.CONCAT, (top, ends), None, span), dtype, span)
-    exact = _whole(join(crosses[0].dtype, crosses[1].dtype))
+    twice = _moved(g, high_low, 1, None, span)
+    exact = _whole(join(low_high.dtype, twice.dtype))
     short = IntType(min(exact.width + 1, middle), exact.signed)
-    total = _called("middle", g.apply(ops.ADD, tuple(crosses), short, span))
+    total = _called("middle", g.apply(ops.ADD, (low_high, twice), short, span))
     return g.apply(ops.ADD, (_moved(g, total, cut, dtype, span), ends), dtype, span)
 
 

@@ -170,6 +170,23 @@ def test_no_conversion_to_fewer_bits() -> None:
 
 
 @pytest.mark.slow
+def test_yosys_keeps_the_bits_of_squares() -> None:
+    """Of x * x in parts two products are one; yosys makes nothing of a DSP's sum of a product with itself."""
+
+    @gm.kernel
+    def squares(a: gm.u32[24]) -> gm.u32[24]:
+        b = gm.empty((24,), gm.u32)
+        for i in range(24):
+            b[i] = a[i] * a[i]
+        return b
+
+    needs("icarus", "yosys")
+    arrays = sample(squares.ir, 3)
+    found = squares.synth(target="xcup", clock_mhz=140).simulate(*arrays, engine="netlist").outputs
+    assert same_bits(np.asarray(found), squares.interpret(*arrays))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["xcup", "ecp5"])
 def test_yosys_keeps_the_bits_of_floats(target: str) -> None:
     @gm.kernel
