@@ -32,6 +32,9 @@ LEAST = (1, 2, 3, 4, 6, 8)
 GROWTH = (16, 4)
 """Distances of sizes that are tried; the least sizes that are; the factors to the largest."""
 
+DIGITS = (3, 11, 43, 171, 683)
+"""The least sizes of two signed digits, of three, and so on: the address of a row is the sum of so many words."""
+
 
 class Counts(Protocol):
     """What hardware says of its cycles, as a report does."""
@@ -260,16 +263,30 @@ class _Search:
         self, found: Sequence[Polynomial], points: Mapping[str, list[int]], strides: Mapping[str, int]
     ) -> Iterator[tuple[str, range]]:
         """From where to where it holds: together for the least sizes and for the largest."""
-        low = {name: self.least(found, name, strides[name]) for name in self.names}
+        low: dict[str, int] = {name: self.least(found, name, strides[name]) for name in self.names}
         high = {name: points[name][-1] + strides[name] for name in self.names}
         if not self.holds(found, low):
-            low = self.base
+            low = dict(self.base)
         for factor in GROWTH:
             grown = {name: self.base[name] + (factor - 1) * -(-self.base[name] // s) * s for name, s in strides.items()}
             if self.holds(found, grown):
                 high = grown
                 break
-        yield from ((name, range(low[name], high[name] + 1, strides[name])) for name in self.names)
+        for name, stride in strides.items():
+            low[name], high[name] = self.without_longer(found, name, low[name], high[name], stride)
+            yield name, range(low[name], high[name] + 1, stride)
+
+    def without_longer(
+        self, found: Sequence[Polynomial], name: str, low: int, high: int, stride: int
+    ) -> tuple[int, int]:
+        """A range without the sizes whose multiples take longer, if these need more sums than those looked at."""
+        base = self.base[name]
+        for size in (n + (base - n) % stride for n in DIGITS):
+            if low < size < high and not self.holds(found, {**self.base, name: size}):
+                if size > base:
+                    return low, size - stride
+                low = size + stride
+        return low, high
 
     def least(self, found: Sequence[Polynomial], name: str, stride: int) -> int:
         base = self.base[name]

@@ -25,11 +25,6 @@ from gemel.semantics.symbolic.verdict import NO_ANSWER, PROVED, REFUTED
 BUGS = (
     ("done <= last[2];", "done <= BUG == {} ? last[1] : last[2];", "done_ends_busy"),
     ("end else if (last[2]) begin", "end else if (last[2] && BUG != {}) begin", "busy_until_done|done_ends_busy"),
-    (
-        "accepted = start && !busy;",
-        "accepted = start && (BUG == {} || !busy);",
-        "done_comes_in_time|idle_is_quiet|done_ends_busy",
-    ),
     ("assign C_wen = ", "assign C_wen = BUG == {} && !busy || ", "idle_is_quiet"),
     (
         "      busy <= 1'b0;\n      done",
@@ -38,11 +33,16 @@ BUGS = (
     ),
     ("LAST_K = 2'd3", "LAST_K = 2'd3 - 2'(BUG == {})", "done_comes_in_time"),
     ("busy <= 1'b1;", "busy <= BUG != {};", "start_is_taken|idle_is_quiet"),
+    (
+        "accepted = start && !busy;",
+        "accepted = start && (BUG == {} || !busy);",
+        "done_comes_in_time|idle_is_quiet|done_ends_busy",
+    ),
     ("      last <= '0;", "      if (BUG != {}) last <= '0;", "one_done_for_a_start|done_ends_busy"),
 )
 """What stands in gemm's text, what stands there for bug number n, and which assertions may tell it.
 
-The last one takes a reset in the last cycles of a run, which the folder's testbench doesn't have.
+The last two take a start or a reset in the last cycles of a run, which the folder's testbench doesn't have.
 """
 
 
@@ -109,7 +109,7 @@ def test_bugs_in_the_handshake_are_told_by_a_simulator(tmp_path: Path) -> None:
     command = ["make", "verilator", f"VERILATOR={binary} {quick}"]
     built = subprocess.run(command, cwd=made, env={**os.environ, **env}, capture_output=True, text=True, timeout=300)
     assert "PASS gemm" in built.stdout, built.stdout + built.stderr
-    for bug, (_, _, labels) in enumerate(BUGS[:-1], 1):
+    for bug, (_, _, labels) in enumerate(BUGS[:-2], 1):
         run = [str(made / "build" / "gemm_tb"), f"+bug={bug}"]
         done = subprocess.run(run, cwd=made / "tb", capture_output=True, text=True, timeout=60)
         assert re.search(rf"Assertion failed in \S+\.({labels})\b", done.stdout + done.stderr), (bug, done)

@@ -86,7 +86,7 @@ def test_ports_are_settled_for_all_sizes_of_a_formula() -> None:
     found = design.report.formula
     assert found is not None
     assert found.ranges["N"].stop > 40  # 40 rows are a block RAM, 12 aren't
-    other = {"N": 5, "M": 7}
+    other = {"N": 13, "M": 9}
     assert found(**other) == run(square, **other).cycles
 
 
