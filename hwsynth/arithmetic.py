@@ -157,7 +157,7 @@ def _crossed(g: Graph, a: tuple[Node, Node], b: tuple[Node, Node], dtype: IntTyp
     other two side by side. So the first sum is short, and both can be done by what a multiplier has behind it.
 
     `a` is cut a bit further up than `b`: of a square the two in the middle would be one and the same otherwise, and
-    yosys (0.23 to 0.70) puts x + x into a DSP with nothing for one of the two.
+    yosys (0.70) puts x + x into a DSP with nothing for one of the two.
     """
     middle, width = dtype.width - cut, dtype.width
     high_low = _called("high_low_product", _product(g, a[1], b[0], middle - 1, span))
