@@ -143,12 +143,10 @@ def _product(g: Graph, a: Node, b: Node, width: int, span: Span) -> Node:
 
 def _fits_crossed(g: Graph, a: Node, b: Node, cut: int) -> bool:
     """Whether both factors have to be cut, and a multiplier does for each product of their parts."""
-    target = g.clock.target
-    if any(one_multiplier(target, IntType(cut, False), n.dtype) or not cut < _int(n).width for n in (a, b)):
+    target, cuts = g.clock.target, ((a, cut + 1), (b, cut))
+    if any(one_multiplier(target, IntType(cut, False), n.dtype) or at >= _int(n).width for n, at in cuts):
         return False
-    if _int(a).width == cut + 1:
-        return False
-    parts = [(IntType(at, False), IntType(_int(n).width - at, _int(n).signed)) for n, at in ((a, cut + 1), (b, cut))]
+    parts = [(IntType(at, False), IntType(_int(n).width - at, _int(n).signed)) for n, at in cuts]
     return all(one_multiplier(target, x, y) for x in parts[0] for y in parts[1])
 
 

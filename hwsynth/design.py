@@ -290,15 +290,14 @@ def synthesize(
     def made(source: Kernel, reads: Mapping[str, int] | None = None) -> Synthesized:
         return synthesize_kernel(_with_ports(source), target, clock_mhz, Reset(reset), resources, reads)
 
-    def counted(other: Mapping[str, int]) -> Counts:
-        source = at(other) if at is not None else kernel
+    def counted(source: Kernel) -> Counts:
         if resources:  # which units do for all shows when all has been generated
             return made(source, found.reads).report
         return counted_kernel(_with_ports(source), target, clock_mhz, found.reads)
 
     found = made(kernel)
     if sizes and at is not None:
-        family = Family(sizes, counted)
+        family = Family(sizes, lambda other: counted(at(other)))
         found = replace(found, report=replace(found.report, family=family))
     return Design(_with_ports(kernel), found, runnable)
 

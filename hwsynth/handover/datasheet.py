@@ -133,13 +133,17 @@ class Datasheet:
         return found
 
     def protocol(self) -> Iterator[Block]:
+        ends = (
+            ""
+            if self.i.reset is Reset.NONE
+            else " A reset ends a run at once: memories keep what was written until then."
+        )
         yield Paragraph(
             "Inputs are sampled at the rising edge of `clk`. A run begins at an edge where `start` is high and `busy` is "
             "low; `busy` rises then. Words of the memories have to be in place from that edge on. At the end `done` is "
             "high for one cycle, `busy` is low again, and all results are in place. The next run may begin at the end of "
             "that cycle. A start while `busy` is high is ignored, and so is what the inputs of scalars show then."
-            + " A reset ends a run at once: memories keep what was written until then."
-            * (self.i.reset is not Reset.NONE)
+            + ends
         )
         first = self.made[0]
         yield Picture(self.picture, "waveform.svg", f"a run of {first.cycles} cycles")

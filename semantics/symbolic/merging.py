@@ -50,8 +50,8 @@ class Merging:
     apps: Callable[..., int]
     draw: Callable[[int, int], int]
     seconds: float
-    terms: list[Term] = field(default_factory=list)
-    told_apart: list[Known] = field(default_factory=list)
+    terms: list[Term] = field(default_factory=list, init=False)
+    told_apart: list[Known] = field(default_factory=list, init=False)
 
     def merged(self, a: Value, b: Value) -> Value:
         """`b`, made of parts of `a` wherever parts of it are equal to those."""
@@ -112,10 +112,9 @@ class Merging:
             if answer.status == PROVED:
                 return True
             if not free or answer.status == UNKNOWN:
-                if answer.status == REFUTED:
-                    numbers = {t: answer.values.get(t, 0) for t in symbols(self.terms)}
-                    self.told_apart.append(self._valued(numbers))
                 break
+        if not free and answer.status == REFUTED:
+            self.told_apart.append(self._valued({t: answer.values.get(t, 0) for t in symbols(self.terms)}))
         return False
 
     def _free(self, a: Term, b: Term, common: set[Term], layers: int) -> Mapping[Term, Value]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Iterator
-from itertools import islice
 from math import gcd
 from typing import Any, TypeVar
 
@@ -447,4 +446,4 @@ def _order(x: tuple[Term, str]) -> tuple[int, str]:
 
 def _since(table: dict[K, Any], size: int) -> list[K]:
     """The keys of a table beyond so many, in the order in which they came."""
-    return list(islice(reversed(table), max(0, len(table) - size)))[::-1]
+    return list(itertools.islice(reversed(table), max(0, len(table) - size)))[::-1]
